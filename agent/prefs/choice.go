@@ -1,0 +1,66 @@
+package prefs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Mode says what happens to candidates from one source.
+type Mode string
+
+const (
+	ModeOff  Mode = "off"  // the source is not used
+	ModeAsk  Mode = "ask"  // a candidate waits for the owner's yes
+	ModeAuto Mode = "auto" // a candidate may be joined at once
+)
+
+// Goal is what the background aims for.
+type Goal string
+
+const (
+	GoalPreserve   Goal = "preserve"   // keep swarms alive that are about to die
+	GoalAccelerate Goal = "accelerate" // make downloads faster where many want the same
+	GoalBalanced   Goal = "balanced"   // some of both
+)
+
+var (
+	modes = []Mode{ModeOff, ModeAsk, ModeAuto}
+	goals = []Goal{GoalPreserve, GoalAccelerate, GoalBalanced}
+)
+
+// UnmarshalText reads one of the three modes.
+func (m *Mode) UnmarshalText(text []byte) error { return choose(m, text, modes) }
+
+// MarshalText gives the mode's name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m), nil }
+
+// UnmarshalText reads one of the three goals.
+func (g *Goal) UnmarshalText(text []byte) error { return choose(g, text, goals) }
+
+// MarshalText gives the goal's name.
+func (g Goal) MarshalText() ([]byte, error) { return []byte(g), nil }
+
+func choose[T ~string](to *T, text []byte, choices []T) error {
+	choice := T(text)
+	if err := oneOf(choices)(choice); err != nil {
+		return err
+	}
+	*to = choice
+	return nil
+}
+
+// oneOf returns a check for membership whose error lists the choices.
+func oneOf[T ~string](choices []T) func(T) error {
+	return func(choice T) error {
+		if slices.Contains(choices, choice) {
+			return nil
+		}
+		quoted := make([]string, len(choices))
+		for i, c := range choices {
+			quoted[i] = quote(string(c))
+		}
+		last := len(quoted) - 1
+		return fmt.Errorf("no such choice; write %s or %s", strings.Join(quoted[:last], ", "), quoted[last])
+	}
+}

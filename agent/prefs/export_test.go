@@ -1,0 +1,4 @@
+package prefs
+
+// StateDirectoryOf lets tests be any user.
+var StateDirectoryOf = stateDirectoryOf
