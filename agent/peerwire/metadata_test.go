@@ -1,0 +1,220 @@
+package peerwire
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+)
+
+// fetch asks for everything and answers from source, in order or the other way round.
+func fetch(t *testing.T, f *MetadataFetch, source []byte, backwards bool) ([]byte, error) {
+	t.Helper()
+	var replies [][]byte
+	for request := f.Next(); request != nil; request = f.Next() {
+		reply, err := MetadataReply(source, request)
+		if err != nil || reply == nil {
+			t.Fatalf("reply: %q, %v", reply, err)
+		}
+		if backwards {
+			replies = append([][]byte{reply}, replies...)
+		} else {
+			replies = append(replies, reply)
+		}
+	}
+	for n, reply := range replies {
+		info, err := f.Add(reply)
+		if err != nil || info != nil {
+			if n != len(replies)-1 {
+				t.Fatalf("done after %d of %d pieces", n+1, len(replies))
+			}
+			return info, err
+		}
+	}
+	return nil, nil
+}
+
+func TestMetadataIsFetchedInAnyOrder(t *testing.T) {
+	for _, size := range []int{1, metadataPiece - 1, metadataPiece, metadataPiece + 1, 3*metadataPiece + 100} {
+		for _, backwards := range []bool{false, true} {
+			info := randomBytes(size)
+			f, err := NewMetadataFetch(sha1.Sum(info), int64(size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := fetch(t, f, info, backwards); err != nil || !bytes.Equal(got, info) {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+		}
+	}
+}
+
+func TestMetadataThatDoesNotMatchTheInfoHashIsDropped(t *testing.T) {
+	info := randomBytes(2 * metadataPiece)
+	f, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := bytes.Clone(info)
+	forged[metadataPiece] ^= 1
+	if got, err := fetch(t, f, forged, false); !errors.Is(err, ErrMetadataHash) || got != nil {
+		t.Errorf("forged: %v", err)
+	}
+	if got, err := fetch(t, f, info, false); err != nil || !bytes.Equal(got, info) {
+		t.Errorf("after starting over: %v", err)
+	}
+}
+
+func TestMetadataOfHostileSizeIsRefused(t *testing.T) {
+	for _, size := range []int64{-1, 0, MaxMetadata + 1, 1 << 62} {
+		if _, err := NewMetadataFetch(metainfo.Hash{}, size); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	f, err := NewMetadataFetch(metainfo.Hash{}, MaxMetadata)
+	if err != nil || f.Size() != MaxMetadata {
+		t.Errorf("largest: %v", err)
+	}
+}
+
+func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
+	f, err := NewMetadataFetch(metainfo.Hash{}, 2*metadataPiece+10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f.Next() != nil {
+	}
+	full := make([]byte, metadataPiece)
+	for name, m := range map[string]MetadataMessage{
+		"beyond the end": {Kind: MetadataData, Piece: 3, TotalSize: f.Size(), Data: full},
+		"other size":     {Kind: MetadataData, Piece: 0, TotalSize: f.Size() + 1, Data: full},
+		"too short":      {Kind: MetadataData, Piece: 0, TotalSize: f.Size(), Data: full[1:]},
+		"too long":       {Kind: MetadataData, Piece: 0, TotalSize: f.Size(), Data: append(full, 0)},
+		"last too long":  {Kind: MetadataData, Piece: 2, TotalSize: f.Size(), Data: full},
+	} {
+		if _, err := f.Add(m.Marshal()); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMetadataThatWasNotAskedForIsIgnored(t *testing.T) {
+	info := randomBytes(100)
+	f, err := NewMetadataFetch(sha1.Sum(info), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := MetadataMessage{Kind: MetadataData, TotalSize: 100, Data: info}.Marshal()
+	if got, err := f.Add(data); got != nil || err != nil {
+		t.Errorf("not asked for: %q, %v", got, err)
+	}
+	f.Next()
+	for _, m := range []MetadataMessage{{Kind: MetadataRequest}, {Kind: MetadataReject}, {Kind: 7}} {
+		if got, err := f.Add(m.Marshal()); got != nil || err != nil {
+			t.Errorf("%+v: %q, %v", m, got, err)
+		}
+	}
+	if got, err := f.Add(data); err != nil || !bytes.Equal(got, info) {
+		t.Errorf("asked for: %v", err)
+	}
+}
+
+func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
+	f, err := NewMetadataFetch(metainfo.Hash{}, metadataPiece)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := f.Next()
+	if first == nil || f.Next() != nil {
+		t.Fatal("one request expected")
+	}
+	f.Retry()
+	if again := f.Next(); !bytes.Equal(first, again) {
+		t.Errorf("%q, then %q", first, again)
+	}
+}
+
+func TestMetadataRequestsWeCannotAnswerAreRejected(t *testing.T) {
+	for _, c := range []struct{ info, piece int }{{0, 0}, {100, 1}, {metadataPiece, 1}, {100, 1 << 30}} {
+		request := MetadataMessage{Kind: MetadataRequest, Piece: c.piece}.Marshal()
+		reply, err := MetadataReply(make([]byte, c.info), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := ParseMetadataMessage(reply); err != nil || m.Kind != MetadataReject || m.Piece != c.piece {
+			t.Errorf("%d bytes, piece %d: %+v, %v", c.info, c.piece, m, err)
+		}
+	}
+	for _, m := range []MetadataMessage{{Kind: MetadataReject}, {Kind: MetadataData, Data: []byte("x")}} {
+		if reply, err := MetadataReply([]byte("info"), m.Marshal()); reply != nil || err != nil {
+			t.Errorf("answered %+v with %q, %v", m, reply, err)
+		}
+	}
+}
+
+func TestMetadataMessagesAreThoseOfAnotherLibrary(t *testing.T) {
+	theirs := pp.MetadataExtensionRequestMsg(1, 5).ExtendedPayload
+	if m, err := ParseMetadataMessage(theirs); err != nil || !reflect.DeepEqual(m, MetadataMessage{Kind: MetadataRequest, Piece: 5}) {
+		t.Errorf("theirs: %+v, %v", m, err)
+	}
+	var d pp.ExtendedMetadataRequestMsg
+	ours := MetadataMessage{Kind: MetadataData, Piece: 1, TotalSize: 20_000, Data: []byte("data")}.Marshal()
+	var rest bencode.ErrUnusedTrailingBytes
+	if err := bencode.Unmarshal(ours, &d); !errors.As(err, &rest) || rest.NumUnusedBytes != 4 {
+		t.Errorf("ours: %v", err)
+	}
+	if d.Piece != 1 || d.TotalSize != 20_000 || d.Type != pp.DataMetadataExtensionMsgType {
+		t.Errorf("ours: %+v", d)
+	}
+}
+
+func TestBadMetadataMessagesBreakTheProtocol(t *testing.T) {
+	for _, text := range []string{
+		"", "le", "de", "d8:msg_typei0ee", "d5:piecei0ee", "d8:msg_type1:05:piecei0ee", "d8:msg_typei0e5:piecei-1ee",
+		"d8:msg_typei0e5:piecei2147483648ee", "d8:msg_typei-1e5:piecei0ee", "d8:msg_typei0e5:piecei0e5:piecei1ee",
+	} {
+		if _, err := ParseMetadataMessage([]byte(text)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if _, err := MetadataReply([]byte("info"), []byte(text)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("reply to %q: %v", text, err)
+		}
+	}
+}
+
+func FuzzMetadata(f *testing.F) {
+	info := randomBytes(2*metadataPiece + 5)
+	for n := range 3 {
+		reply, err := MetadataReply(info, MetadataMessage{Piece: n}.Marshal())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(reply)
+	}
+	f.Add(MetadataMessage{Kind: MetadataReject, Piece: 1}.Marshal())
+	f.Add([]byte("d8:msg_typei1e5:piecei0e10:total_sizei99999999999ee"))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if reply, err := MetadataReply(info, payload); err == nil && reply != nil {
+			if m, err := ParseMetadataMessage(reply); err != nil || len(m.Data) > metadataPiece {
+				t.Errorf("reply %q: %v", reply, err)
+			}
+		}
+		fetch, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for fetch.Next() != nil {
+		}
+		if got, err := fetch.Add(payload); got != nil {
+			t.Errorf("complete after one of three pieces: %v", err)
+		} else if err != nil && !errors.Is(err, ErrProtocol) {
+			t.Error(fmt.Errorf("unexpected kind of error: %w", err))
+		}
+	})
+}

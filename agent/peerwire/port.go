@@ -1,0 +1,251 @@
+package peerwire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// maxPending is how many incoming connections may be in their handshake, which
+	// costs a key exchange and some KiB each.
+	maxPending = 64
+	// maxPendingPerIP is how many of those may come from one address.
+	maxPendingPerIP = 8
+	// acceptPause is the wait after a failed accept: usually the process is out of
+	// file descriptors, and others have to close theirs first.
+	acceptPause = 500 * time.Millisecond
+)
+
+// Port is the socket that accepts and dials connections for all swarms.
+type Port struct {
+	cfg      Config
+	listener net.Listener
+	addr     netip.AddrPort // of the listener
+	running  sync.WaitGroup // handshakes, routed connections, writers
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	conns   map[*Conn]struct{}
+	pending map[netip.Addr]int // incoming handshakes by address; see admit
+	waiting int                // their sum
+}
+
+// Listen opens the port on a TCP address such as ":51515", which means IPv4 and
+// IPv6 where the system has both.
+func Listen(address string, cfg Config) (*Port, error) {
+	// Peers send keep-alives of their own, and TCP's cost traffic on sleeping links.
+	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}
+	listener, err := config.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for peers: %w", err)
+	}
+	return &Port{
+		cfg:      cfg.withDefaults(),
+		listener: listener,
+		addr:     addrPort(listener.Addr()),
+		conns:    make(map[*Conn]struct{}),
+		pending:  make(map[netip.Addr]int),
+	}, nil
+}
+
+// Addr returns the address that the port listens on.
+func (p *Port) Addr() netip.AddrPort { return p.addr }
+
+// Serve accepts connections and gives each to the router once it is handshaken.
+// When ctx ends it closes the port and all of its connections, dialled ones
+// included, waits for everything that the port has started, and returns nil. It
+// is to be called once.
+func (p *Port) Serve(ctx context.Context, router Router) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer p.running.Wait()
+	defer cancel()
+	p.running.Go(func() {
+		<-ctx.Done()
+		p.shut()
+	})
+	for failing := false; ; {
+		nc, err := p.listener.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				nc.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept peers: %w", ErrClosed)
+		case err != nil:
+			if !failing {
+				p.cfg.Log.Warn("cannot accept peers for now", "error", err)
+			}
+			failing = true
+			pause(ctx, acceptPause)
+			continue
+		}
+		failing = false
+		if !p.admit(nc) {
+			nc.Close()
+			continue
+		}
+		p.running.Go(func() { p.receive(ctx, nc, router) })
+	}
+}
+
+// Close closes the port and all of its connections, and waits for their writers.
+// It is for ports that are not served; Serve does the same.
+func (p *Port) Close() error {
+	p.shut()
+	p.running.Wait()
+	return nil
+}
+
+// shut closes everything, and waits for nothing.
+func (p *Port) shut() {
+	p.mu.Lock()
+	p.closed = true
+	conns := make([]*Conn, 0, len(p.conns))
+	for c := range p.conns {
+		conns = append(conns, c)
+	}
+	p.mu.Unlock()
+	p.listener.Close()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// receive takes one incoming connection through its whole life.
+func (p *Port) receive(ctx context.Context, nc net.Conn, router Router) {
+	c, err := p.open(ctx, nc, true, func(s *stream) (hello, error) {
+		return s.answer(router, p.cfg.PeerID, p.cfg.DialEncryption.choose)
+	})
+	p.dismiss(nc)
+	if err != nil {
+		p.cfg.Log.Debug("incoming peer dropped", "address", nc.RemoteAddr(), "error", err)
+		return
+	}
+	defer func() {
+		c.Close()
+		<-c.Done()
+	}()
+	router.Incoming(ctx, c)
+}
+
+// open performs the handshake on a TCP connection and starts the Conn. It closes
+// nc if it fails.
+func (p *Port) open(ctx context.Context, nc net.Conn, incoming bool, handshake func(*stream) (hello, error)) (*Conn, error) {
+	sock := &socket{Conn: nc, idle: p.cfg.IdleTimeout}
+	s := newStream(p.cfg.Wrap(sock))
+	theirs, err := p.handshake(ctx, s, handshake)
+	if err == nil {
+		sock.timed.Store(true)
+		c := newConn(s, sock, theirs)
+		c.incoming = incoming
+		c.client = p.cfg.Client
+		c.listenPort = p.addr.Port()
+		if err = p.start(c); err == nil {
+			return c, nil
+		}
+	}
+	s.nc.Close()
+	return nil, fmt.Errorf("handshake: %w", err)
+}
+
+// handshake runs a handshake within its time and within ctx.
+func (p *Port) handshake(ctx context.Context, s *stream, handshake func(*stream) (hello, error)) (hello, error) {
+	if err := s.nc.SetDeadline(time.Now().Add(p.cfg.HandshakeTimeout)); err != nil {
+		return hello{}, err
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.nc.Close()
+		close(interrupted)
+	})
+	theirs, err := handshake(s)
+	if !stop() {
+		<-interrupted
+		return hello{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return hello{}, err
+	}
+	return theirs, s.nc.SetDeadline(time.Time{})
+}
+
+// start runs the writer of a new connection until the connection is closed.
+func (p *Port) start(c *Conn) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	p.conns[c] = struct{}{}
+	p.running.Go(func() {
+		c.write()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.conns, c)
+	})
+	return nil
+}
+
+// admit counts an incoming connection as pending, unless there are too many.
+func (p *Port) admit(nc net.Conn) bool {
+	source := pendingKey(nc)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.waiting >= maxPending || p.pending[source] >= maxPendingPerIP {
+		return false
+	}
+	p.waiting++
+	p.pending[source]++
+	return true
+}
+
+// dismiss is the end of what admit began.
+func (p *Port) dismiss(nc net.Conn) {
+	source := pendingKey(nc)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting--
+	if p.pending[source]--; p.pending[source] == 0 {
+		delete(p.pending, source)
+	}
+}
+
+// pendingKey returns whom a connection counts against: an IPv4 address, or an IPv6
+// network of 64 bits, which is what one customer gets at least.
+func pendingKey(nc net.Conn) netip.Addr {
+	ip := addrPort(nc.RemoteAddr()).Addr()
+	if ip.Is6() {
+		network, err := ip.WithZone("").Prefix(64)
+		if err == nil {
+			return network.Addr()
+		}
+	}
+	return ip
+}
+
+// addrPort converts the address of a TCP connection.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	addr := tcp.AddrPort()
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+}
+
+// pause waits, but not beyond the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
