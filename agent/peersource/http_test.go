@@ -1,0 +1,245 @@
+package peersource
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// httpStub is a tracker that answers every announce with answer, and remembers the requests.
+type httpStub struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []*http.Request
+}
+
+func newHTTPStub(t *testing.T, answer http.HandlerFunc) *httpStub {
+	stub := &httpStub{}
+	stub.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stub.mu.Lock()
+		stub.requests = append(stub.requests, r)
+		stub.mu.Unlock()
+		answer(w, r)
+	}))
+	t.Cleanup(stub.Close)
+	return stub
+}
+
+// events are those of the requests so far.
+func (s *httpStub) events() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var events []string
+	for _, r := range s.requests {
+		events = append(events, r.URL.Query().Get("event"))
+	}
+	return events
+}
+
+func says(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
+}
+
+func TestHTTPAnnounceSaysWhatBEP3Asks(t *testing.T) {
+	stub := newHTTPStub(t, says("d8:intervali900e12:min intervali300e5:peers0:e\n"))
+	req := AnnounceRequest{
+		Hash: hash(0xff), PeerID: [20]byte([]byte("-EB0100- +&=%0123456")), Port: 51515, Event: EventStarted,
+		Uploaded: 1, Downloaded: 2, Left: 3, Key: 0xbeef,
+	}
+	req.Hash[0], req.Hash[1] = ' ', '+'
+	resp, err := NewTrackers(lab, "ebb/9.9").Announce(patient(t), stub.URL+"/a?passkey=k&b=c", req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Interval != 15*time.Minute || resp.MinInterval != 5*time.Minute || resp.Seeders != -1 || resp.Leechers != -1 {
+		t.Errorf("response %+v", resp)
+	}
+	stub.mu.Lock()
+	got := stub.requests[0]
+	stub.mu.Unlock()
+	if agent := got.UserAgent(); agent != "ebb/9.9" {
+		t.Errorf("user agent %q", agent)
+	}
+	if !strings.HasPrefix(got.URL.RawQuery, "passkey=k&b=c&info_hash=%20%2B%FF") {
+		t.Errorf("query %s", got.URL.RawQuery)
+	}
+	q := got.URL.Query()
+	for key, want := range map[string]string{
+		"info_hash": string(req.Hash[:]), "peer_id": string(req.PeerID[:]), "port": "51515", "uploaded": "1",
+		"downloaded": "2", "left": "3", "compact": "1", "numwant": "50", "key": "0000beef", "event": "started",
+	} {
+		if q.Get(key) != want {
+			t.Errorf("%s is %q, want %q", key, q.Get(key), want)
+		}
+	}
+}
+
+func TestHTTPAnswerInEveryForm(t *testing.T) {
+	want := addrs("8.8.8.8:258", "9.9.9.9:1")
+	for name, body := range map[string]string{
+		"compact (BEP 23)":      "d5:peers12:\x08\x08\x08\x08\x01\x02\x09\x09\x09\x09\x00\x01e",
+		"dictionaries (BEP 3)":  "d5:peersld2:ip7:8.8.8.84:porti258eed2:ip7:9.9.9.97:peer id20:aaaaaaaaaaaaaaaaaaaa4:porti1eeee",
+		"some of it not usable": "d5:peersl1:x i5e d2:ip4:host4:porti1eed2:ip7:8.8.8.84:porti258eed2:ip7:9.9.9.94:porti65537eed2:ip7:9.9.9.94:porti1eeee",
+	} {
+		resp, err := parseHTTP(Guard{}, []byte(strings.ReplaceAll(body, " i5e ", "i5e")))
+		if err != nil || !slices.Equal(resp.Peers, want) {
+			t.Errorf("%s: peers %v, error %v", name, resp.Peers, err)
+		}
+	}
+	resp, err := parseHTTP(Guard{}, []byte("d8:completei4e10:incompletei5e6:peers618:\x2a\x00\x14\x50\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x20\x0e\x00\x50e"))
+	if err != nil || !slices.Equal(resp.Peers, addrs("[2a00:1450:4001::200e]:80")) || resp.Seeders != 4 || resp.Leechers != 5 {
+		t.Errorf("peers6 (BEP 7): %+v, error %v", resp, err)
+	}
+}
+
+func TestHostileHTTPAnswersAreErrors(t *testing.T) {
+	deep := strings.Repeat("l", 100_000) + strings.Repeat("e", 100_000)
+	squeezed := new(bytes.Buffer)
+	z := gzip.NewWriter(squeezed)
+	z.Write(make([]byte, 4*maxBody))
+	z.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"nothing":               says(""),
+		"HTML":                  says("<html>"),
+		"not a dictionary":      says("le"),
+		"cut short":             says("d5:peers12:\x08\x08"),
+		"half a peer":           says("d5:peers5:\x08\x08\x08\x08\x01e"),
+		"peers is a number":     says("d5:peersi5ee"),
+		"interval is a list":    says("d8:intervallee"),
+		"huge string length":    says("d5:peers99999999999:"),
+		"negative length":       says("d5:peers-1:e"),
+		"huge number":           says("d8:intervali99999999999999999999ee"),
+		"10^5 digits":           says("d1:xi" + strings.Repeat("9", 100_000) + "ee"),
+		"10^5 deep":             says(deep),
+		"10^5 deep in peers":    says("d5:peers" + deep + "e"),
+		"10^5 deep unknown key": says("d1:x" + deep + "e"),
+		"too long":              says("d5:peers" + fmt.Sprint(maxBody) + ":" + strings.Repeat("x", maxBody) + "e"),
+		"endless": func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		},
+		"gzip bomb": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(squeezed.Bytes())
+		},
+		"header without end": func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 1000 {
+				w.Header().Set(fmt.Sprint("X-", i), strings.Repeat("x", 1000))
+			}
+		},
+		"not found": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such page", http.StatusNotFound) },
+		"broken":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusInternalServerError) },
+	} {
+		stub := newHTTPStub(t, answer)
+		resp, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.URL+"/sesame", AnnounceRequest{Port: 1})
+		if err == nil {
+			t.Errorf("%s: accepted as %+v", name, resp)
+			continue
+		}
+		if errors.Is(err, context.DeadlineExceeded) || len(err.Error()) > 400 || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: error %.500v", name, err)
+		}
+	}
+}
+
+func TestHTTPFailureReasonIsARefusal(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusBadRequest} {
+		stub := newHTTPStub(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			io.WriteString(w, "d14:failure reason12:unregisterede")
+		})
+		_, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.URL, AnnounceRequest{Port: 1})
+		var no *Refusal
+		if !errors.As(err, &no) || no.Reason != "unregistered" {
+			t.Errorf("status %d: error %v", status, err)
+		}
+	}
+}
+
+func TestPartialSeedIsAnnouncedAsPaused(t *testing.T) {
+	stub := newHTTPStub(t, says("d8:intervali900ee"))
+	trackers := NewTrackers(lab, "ebb/test")
+	for _, event := range []Event{EventStarted, EventNone, EventCompleted, EventStopped} {
+		req := AnnounceRequest{Port: 1, Left: 5, PartialSeed: true, Event: event}
+		if _, err := trackers.Announce(patient(t), stub.URL, req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := stub.events(), []string{"paused", "paused", "completed", "stopped"}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+}
+
+func TestTrackerThatRefusesPausedIsAskedWithoutIt(t *testing.T) {
+	stub := newHTTPStub(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("event") == "paused" {
+			http.Error(w, "unknown event", http.StatusBadRequest)
+			return
+		}
+		io.WriteString(w, "d8:intervali900ee")
+	})
+	trackers := NewTrackers(lab, "ebb/test")
+	for _, event := range []Event{EventStarted, EventNone} {
+		resp, err := trackers.Announce(patient(t), stub.URL, AnnounceRequest{Port: 1, Left: 5, PartialSeed: true, Event: event})
+		if err != nil || !resp.PauseRefused {
+			t.Errorf("response %+v, error %v", resp, err)
+		}
+	}
+	if got, want := stub.events(), []string{"paused", "started", "paused", ""}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+}
+
+func TestHTTPAnnounceEndsWithItsContext(t *testing.T) {
+	arrived := make(chan struct{})
+	stub := newHTTPStub(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done() // the client hangs up
+	})
+	ctx, cancel := context.WithCancel(patient(t))
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if _, err := NewTrackers(lab, "ebb/test").Announce(ctx, stub.URL, AnnounceRequest{Port: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzHTTPAnswer(f *testing.F) {
+	f.Add([]byte("d8:intervali900e12:min intervali300e5:peers6:\x08\x08\x08\x08\x01\x02e"))
+	f.Add([]byte("d5:peersld2:ip7:8.8.8.84:porti258eeee"))
+	f.Add([]byte("d6:peers618:aaaaaaaaaaaaaaaaaae"))
+	f.Add([]byte("d14:failure reason1:xe"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		resp, err := parseHTTP(Guard{}, body)
+		if err != nil {
+			return
+		}
+		if resp.Interval < 0 || resp.MinInterval < 0 || resp.Seeders < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers {
+			t.Errorf("response %+v", resp)
+		}
+	})
+}
+
+func TestAnnounceURLKeepsTheTrackersOwnParameters(t *testing.T) {
+	u, _ := url.Parse("http://tracker.example.org/x/announce?a=1&b=%20#fragment")
+	got := announceURL(u, AnnounceRequest{}, "")
+	if !strings.HasPrefix(got, "http://tracker.example.org/x/announce?a=1&b=%20&info_hash=") || strings.Contains(got, "#") {
+		t.Errorf("URL %s", got)
+	}
+}

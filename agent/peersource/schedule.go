@@ -1,0 +1,346 @@
+package peersource
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+const (
+	maxWorkers = 16 // announces and look-ups running at once
+	// perSource is how many of them may be at one tracker, or in the DHT. It is polite, and one dead tracker of
+	// thousands of torrents cannot keep the others waiting.
+	perSource = 4
+
+	defaultInterval = 30 * time.Minute // BEP 3 leaves it to the tracker; this is what most of them say
+	shortestPause   = time.Minute
+	longestPause    = 2 * time.Hour
+	dhtInterval     = 20 * time.Minute // nodes forget peers after about 30
+
+	firstRetry = 15 * time.Second
+	lastRetry  = time.Hour
+	// soonest is how long after the last announce Now may make another; a tracker can ask for more, up to
+	// longestMinimum.
+	soonest        = 15 * time.Second
+	longestMinimum = 30 * time.Minute
+)
+
+// schedule says what is to be announced when. It is plain data: no clock, no I/O, no lock; the Announcer brings those.
+// Times are durations since the Announcer was made: a third of a time.Time.
+//
+// An entry is always in exactly one place: in the heap (index ≥ 0), with a worker (running), or, being neither, in its
+// source's queue.
+type schedule struct {
+	torrents map[metainfo.Hash]*record
+	sources  map[string]*source
+	due      dueHeap
+	running  int
+}
+
+// record is a torrent, and its entries: one per tracker, and one for the DHT.
+type record struct {
+	torrent Torrent // without Trackers: the entries have them
+	entries []*entry
+	leaving bool // removed; stays until its trackers have been told
+}
+
+// source is a tracker URL, or SourceDHT, shared by all torrents that use it.
+type source struct {
+	name    string
+	entries int      // that refer to it
+	running int      // of these, with a worker
+	queue   []*entry // due, and waiting for another of this source to end
+}
+
+// entry is one torrent at one source: about 64 bytes, and there may be 50,000 of them.
+type entry struct {
+	of  *record
+	at  *source
+	due time.Duration
+	// last is when the last announce was begun, if tried; minimum is how long the tracker wants between two.
+	last, minimum time.Duration
+	index         int32
+	failures      uint8 // in a row
+
+	running bool
+	wanted  bool // the torrent still has this source
+	tried   bool
+	known   bool // the tracker has us on its list, and must be told when we leave
+	missing bool // the last thing that the tracker knows is that we lack something
+	hurried bool // Now was called while it was running
+	plain   bool // the tracker refuses event=paused
+}
+
+func newSchedule() schedule {
+	return schedule{torrents: make(map[metainfo.Hash]*record), sources: make(map[string]*source)}
+}
+
+// put adds a torrent with the given sources, or brings one up to date: new sources are due now, dropped ones are told
+// that we leave.
+func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
+	r := s.torrents[t.Hash]
+	if r == nil {
+		r = &record{}
+		s.torrents[t.Hash] = r
+	}
+	moved := r.torrent.Port != t.Port
+	t.Trackers = nil
+	r.torrent, r.leaving = t, false
+	for _, e := range r.entries {
+		e.wanted = false
+	}
+	for _, name := range sources {
+		i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.at.name == name })
+		if i < 0 {
+			e := &entry{of: r, at: s.source(name), due: now, wanted: true, index: -1}
+			r.entries = append(r.entries, e)
+			heap.Push(&s.due, e)
+			continue
+		}
+		r.entries[i].wanted = true
+	}
+	s.retire(r, now)
+	if moved {
+		s.hurry(t.Hash, now)
+	}
+}
+
+// remove makes the torrent's entries leave.
+func (s *schedule) remove(h metainfo.Hash, now time.Duration) {
+	r := s.torrents[h]
+	if r == nil {
+		return
+	}
+	r.leaving = true
+	for _, e := range r.entries {
+		e.wanted = false
+	}
+	s.retire(r, now)
+}
+
+// retire makes unwanted entries due if their tracker must be told, and drops the others, but for those that are with a
+// worker or in a queue: they are dropped when their turn comes.
+func (s *schedule) retire(r *record, now time.Duration) {
+	for _, e := range slices.Clone(r.entries) {
+		switch {
+		case e.wanted || e.index < 0:
+		case e.known:
+			e.due = now
+			heap.Fix(&s.due, int(e.index))
+		default:
+			heap.Remove(&s.due, int(e.index))
+			s.drop(e)
+		}
+	}
+	s.forget(r)
+}
+
+// hurry makes the torrent's entries due as soon as is polite.
+func (s *schedule) hurry(h metainfo.Hash, now time.Duration) {
+	r := s.torrents[h]
+	if r == nil {
+		return
+	}
+	for _, e := range r.entries {
+		switch {
+		case e.running:
+			e.hurried = true
+		case e.index >= 0:
+			e.due = min(e.due, max(now, e.polite()))
+			heap.Fix(&s.due, int(e.index))
+		}
+	}
+}
+
+// polite is the earliest time of an announce that the clock does not ask for.
+func (e *entry) polite() time.Duration {
+	if !e.tried {
+		return 0
+	}
+	return e.last + max(soonest, e.minimum)
+}
+
+// next hands out an entry that is due, if a worker is free; whoever takes it gives it back with done.
+func (s *schedule) next(now time.Duration) *entry {
+	for s.running < maxWorkers && len(s.due) > 0 && s.due[0].due <= now {
+		e := heap.Pop(&s.due).(*entry)
+		switch {
+		case !e.wanted && !e.known:
+			s.drop(e)
+		case e.at.running == perSource:
+			e.at.queue = append(e.at.queue, e)
+		default:
+			e.running = true
+			e.at.running++
+			s.running++
+			return e
+		}
+	}
+	return nil
+}
+
+// wait says how long from now nothing will be due; while all workers are busy, only the end of one changes anything.
+func (s *schedule) wait(now time.Duration) (time.Duration, bool) {
+	if len(s.due) == 0 || s.running == maxWorkers {
+		return 0, false
+	}
+	return max(0, s.due[0].due-now), true
+}
+
+// outcome is what became of an entry that was handed out.
+type outcome struct {
+	began        time.Duration
+	stopped      bool // it was EventStopped
+	interrupted  bool // we gave up; the tracker may have heard it
+	err          error
+	retryWithin  time.Duration // after an error; 0: lastRetry
+	interval     time.Duration // until the next, if err is nil; 0: the source does not say
+	minimum      time.Duration
+	left         int64 // as announced
+	pauseRefused bool
+}
+
+// done takes an entry back, makes it due again, or drops it, and lets the next in its source's queue come.
+func (s *schedule) done(e *entry, o outcome, now time.Duration) {
+	s.running--
+	e.at.running--
+	e.running = false
+	e.tried, e.last = true, o.began
+	tracker := e.at.name != SourceDHT
+	switch {
+	case o.stopped:
+		// Told or not, it is over. If the torrent has come back meanwhile, it starts afresh.
+		e.known, e.missing, e.failures = false, false, 0
+		e.due = now
+	case o.interrupted:
+		e.known = e.known || tracker
+		e.due = now
+	case o.err != nil:
+		e.failures = min(e.failures+1, 30)
+		e.due = now + backOff(e.failures, o.retryWithin)
+	default:
+		e.known = tracker
+		e.missing = o.left != 0
+		e.failures = 0
+		e.plain = e.plain || o.pauseRefused
+		e.minimum = min(o.minimum, longestMinimum)
+		e.due = now + pause(o.interval, o.minimum)
+	}
+	if e.hurried {
+		e.hurried = false
+		e.due = min(e.due, max(now, e.polite()))
+	}
+	if !e.wanted && e.known {
+		e.due = now
+	}
+	if e.wanted || e.known {
+		heap.Push(&s.due, e)
+	} else {
+		s.drop(e)
+	}
+	s.release(e.at)
+}
+
+// announced lists the entries whose trackers have us on their lists.
+func (s *schedule) announced() []*entry {
+	var known []*entry
+	for _, r := range s.torrents {
+		for _, e := range r.entries {
+			if e.known {
+				known = append(known, e)
+			}
+		}
+	}
+	return known
+}
+
+func (s *schedule) source(name string) *source {
+	at := s.sources[name]
+	if at == nil {
+		name = strings.Clone(name) // it may be a small part of a large text
+		at = &source{name: name}
+		s.sources[name] = at
+	}
+	at.entries++
+	return at
+}
+
+// drop forgets an entry that is nowhere else any more. If it had been let out of its source's queue, the next in the
+// queue takes its turn.
+func (s *schedule) drop(e *entry) {
+	e.of.entries = slices.DeleteFunc(e.of.entries, func(other *entry) bool { return other == e })
+	s.forget(e.of)
+	if e.at.entries--; e.at.entries == 0 {
+		delete(s.sources, e.at.name)
+	}
+	s.release(e.at)
+}
+
+// forget drops a record that has left.
+func (s *schedule) forget(r *record) {
+	if r.leaving && len(r.entries) == 0 {
+		delete(s.torrents, r.torrent.Hash)
+	}
+}
+
+// release moves the first of the queue back to the heap, in which its old due time puts it to the front.
+func (s *schedule) release(at *source) {
+	if len(at.queue) == 0 {
+		return
+	}
+	head := at.queue[0]
+	at.queue = at.queue[1:]
+	heap.Push(&s.due, head)
+}
+
+// pause is how long until the next regular announce: what the tracker asked for, within reason, and up to a tenth more,
+// so that torrents that were added together drift apart.
+func pause(interval, minimum time.Duration) time.Duration {
+	if interval == 0 {
+		interval = defaultInterval
+	}
+	interval = min(max(interval, minimum, shortestPause), longestPause)
+	return interval + rand.N(interval/10)
+}
+
+// backOff is how long until the next try after so many failures in a row: 15 s, 30 s, 1 min … 1 h (or within), each and
+// up to a tenth more.
+func backOff(failures uint8, within time.Duration) time.Duration {
+	if within == 0 {
+		within = lastRetry
+	}
+	d := within
+	if shift := failures - 1; shift < 8 { // 15 s · 2⁸ is more than an hour
+		d = min(within, firstRetry<<shift)
+	}
+	return d + rand.N(d/10)
+}
+
+// dueHeap orders entries by when they are due (container/heap).
+type dueHeap []*entry
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = int32(i), int32(j)
+}
+
+func (h *dueHeap) Push(x any) {
+	e := x.(*entry)
+	e.index = int32(len(*h))
+	*h = append(*h, e)
+}
+
+func (h *dueHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	e.index = -1
+	return e
+}

@@ -1,0 +1,75 @@
+package peersource
+
+import (
+	"net/netip"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// SourceDHT is the Result.Source of peers found through the DHT.
+const SourceDHT = "dht"
+
+// Torrent is what an Announcer keeps announced. The functions are called from the Announcer's workers, several at a
+// time, never while it holds a lock; they must be quick. Any of them may be nil.
+type Torrent struct {
+	Hash metainfo.Hash
+
+	// Trackers are announce URLs; the tiers of BEP 12 are flattened, and every tracker is announced to. Those that
+	// the guard refuses, and those after the 32nd, are left out.
+	Trackers []string
+
+	Port uint16 // where peers reach us, 1 to 65535
+	DHT  bool   // use the DHT, too: false for private torrents (BEP 27)
+
+	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers,
+	// which cannot be asked without being told, are left alone.
+	Announce bool
+
+	// Left is how many bytes are still wanted; nil or below 0: nobody knows.
+	Left func() int64
+
+	// Transferred is how many bytes went up and down since the torrent was added; nil: none.
+	Transferred func() (up, down int64)
+
+	// PartialSeed says that nothing more is wanted although pieces are missing (BEP 21); nil: false.
+	PartialSeed func() bool
+
+	// Found is told the outcome of every announce and look-up but the last ('stopped'); a look-up may tell several
+	// times. It can still be running when Remove returns.
+	Found func(Result)
+}
+
+// Result is what one source said about one torrent.
+type Result struct {
+	Hash     metainfo.Hash
+	Source   string           // tracker URL, or SourceDHT
+	Peers    []netip.AddrPort // allowed by the guard, distinct, at most 200; perhaps ourselves among them
+	Seeders  int              // the source's own count; −1 unknown
+	Leechers int              // the same
+	Err      error            // why there is nothing; the source is tried again later, by itself
+}
+
+// maxTrackers bounds what one torrent can make us announce to.
+const maxTrackers = 32
+
+func (t *Torrent) left() int64 {
+	if t.Left == nil {
+		return -1
+	}
+	return t.Left()
+}
+
+func (t *Torrent) transferred() (up, down int64) {
+	if t.Transferred == nil {
+		return 0, 0
+	}
+	return t.Transferred()
+}
+
+func (t *Torrent) partialSeed() bool { return t.PartialSeed != nil && t.PartialSeed() }
+
+func (t *Torrent) found(r Result) {
+	if t.Found != nil {
+		t.Found(r)
+	}
+}
