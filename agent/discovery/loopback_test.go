@@ -1,0 +1,139 @@
+package discovery
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/peersource"
+	"ebb/agent/peerwire"
+)
+
+// node is an agent's discovery on a real peer port. It is in the foreground
+// swarms that its Rendezvous knows, and in the background swarms in helps.
+type node struct {
+	id         [20]byte
+	port       *peerwire.Port
+	rendezvous *Rendezvous
+	candidates *Candidates
+	helps      []Entry
+	told       chan string // kinds of the story's sentences
+	found      func(peersource.Result)
+}
+
+func (n *node) Add(t peersource.Torrent) { n.found = t.Found }
+func (n *node) Remove(metainfo.Hash)     {}
+
+func (n *node) Knows(h metainfo.Hash) bool {
+	return n.rendezvous.Knows(h) || slices.ContainsFunc(n.helps, func(e Entry) bool { return e.Hash == h })
+}
+
+func (n *node) InfoHashes() iter.Seq[metainfo.Hash] {
+	all := slices.Collect(n.rendezvous.InfoHashes())
+	for _, e := range n.helps {
+		all = append(all, e.Hash)
+	}
+	return slices.Values(all)
+}
+
+func (n *node) Incoming(ctx context.Context, c *peerwire.Conn) {
+	if n.rendezvous.Knows(c.InfoHash()) {
+		n.rendezvous.HandleConn(ctx, c, c.InfoHash())
+		return
+	}
+	for {
+		if _, err := c.Read(); err != nil {
+			return
+		}
+	}
+}
+
+// newNode starts an agent at a loopback address; it ends with the test.
+func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...Entry) *node {
+	t.Helper()
+	n := &node{id: peerwire.NewPeerID("0.1.0"), helps: helps, told: make(chan string, 16)}
+	port, err := peerwire.Listen(addr+":0", peerwire.Config{
+		PeerID: n.id, Client: "ebb " + addr, Local: netip.MustParseAddr(addr), DialEncryption: how,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.port = port
+	if n.candidates, err = NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: n.Knows}); err != nil {
+		t.Fatal(err)
+	}
+	n.rendezvous = NewRendezvous(Config{
+		Announcer: n, Dial: DialPort(port), Port: port.Addr().Port(),
+		Candidates: n.candidates,
+		Lists:      NewLists(func() []Entry { return helps }, peersource.Guard{AllowPrivate: true}.CheckURL),
+		Tell:       func(kind string, _ metainfo.Hash, text string) { n.told <- kind },
+		Log:        slog.New(slog.DiscardHandler),
+	})
+	n.rendezvous.SetForeground([]Foreground{public(swarmA)})
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := port.Serve(ctx, n); err != nil {
+			t.Error(err)
+		}
+	})
+	running.Go(func() {
+		if err := n.rendezvous.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return n
+}
+
+// hears waits for a sentence of the story.
+func (n *node) hears(t *testing.T, kind string) {
+	t.Helper()
+	select {
+	case got := <-n.told:
+		if got != kind {
+			t.Fatalf("told %q, want %q", got, kind)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("never told %q", kind)
+	}
+}
+
+func TestDiscoveryOverRealConnections(t *testing.T) {
+	for name, how := range map[string]peerwire.DialEncryption{"plain": peerwire.PlainOnly, "encrypted": peerwire.EncryptedOnly} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newNode(t, "127.0.30.1", how, listed(swarmB))
+			y := newNode(t, "127.0.30.2", how, listed(swarmC))
+			y.found(peersource.Result{Peers: []netip.AddrPort{y.port.Addr(), x.port.Addr()}})
+			for _, n := range []*node{x, y} {
+				n.hears(t, ToldHeard)
+				n.hears(t, ToldVerified)
+			}
+			for _, c := range []struct {
+				who, from *node
+				swarm     int
+			}{{y, x, swarmB}, {x, y, swarmC}} {
+				ready := c.who.candidates.Ready()
+				if len(ready) != 1 || ready[0].Hash != hash(c.swarm) {
+					t.Fatalf("ready: %+v", ready)
+				}
+				in := ready[0].Introducer()
+				if in.Addr != c.from.port.Addr() || in.PeerID != c.from.id || in.Client != "ebb "+c.from.port.Addr().Addr().String() {
+					t.Errorf("introducer: %+v", in)
+				}
+			}
+		})
+	}
+}

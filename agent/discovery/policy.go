@@ -1,0 +1,108 @@
+package discovery
+
+import (
+	"fmt"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/prefs"
+)
+
+// Decision is what the consent policy says of a candidate.
+type Decision int
+
+// The decisions.
+const (
+	Refuse Decision = iota // never joined
+	Wait                   // joined once the owner says yes
+	Join                   // may be joined, once it is verified
+)
+
+func (d Decision) String() string {
+	switch d {
+	case Join:
+		return "join"
+	case Wait:
+		return "wait"
+	}
+	return "refuse"
+}
+
+// Policy is the owner's consent, from the preferences.
+type Policy struct {
+	Peers        prefs.Mode // candidates that peers list
+	Neighbours   prefs.Mode // that neighbours list
+	Feeds        prefs.Mode // from the owner's feeds
+	MaxSwarmSize prefs.Limit
+	Deny         map[metainfo.Hash]bool
+}
+
+// PolicyFrom takes the policy from the preferences.
+func PolicyFrom(s prefs.Sources) Policy {
+	p := Policy{
+		Peers: s.Peers, Neighbours: s.Neighbours, Feeds: s.Feeds,
+		MaxSwarmSize: s.MaxSwarmSize,
+		Deny:         make(map[metainfo.Hash]bool, len(s.Deny)),
+	}
+	for _, h := range s.Deny {
+		p.Deny[h] = true
+	}
+	return p
+}
+
+// Decide applies the policy to a candidate, and names the rule that decided.
+// The owner's no comes before everything, and the owner's yes to this one
+// swarm before the general rules. Where several introducers named the swarm,
+// the most generous of their sources' modes counts; once one of them is
+// verified, only the verified ones have a say.
+func Decide(p Policy, c Candidate) (Decision, string) {
+	switch {
+	case c.OwnerVetoed:
+		return Refuse, "vetoed by the owner"
+	case p.Deny[c.Hash]:
+		return Refuse, "sources.deny"
+	case c.EngineRefused:
+		return Refuse, "refused by the background engine"
+	case c.OwnerApproved:
+		return Join, "approved by the owner"
+	}
+	if most, limited := p.MaxSwarmSize.Bytes(); limited && c.Length > most {
+		return Refuse, fmt.Sprintf("sources.max_swarm_size = %q", p.MaxSwarmSize)
+	}
+	decision, rule := Refuse, ""
+	for _, in := range c.Introducers {
+		if in.Verified.IsZero() && !c.Verified.IsZero() {
+			continue
+		}
+		if d, r := p.source(in.Kind); rule == "" || d > decision {
+			decision, rule = d, r
+		}
+	}
+	return decision, rule
+}
+
+// source is what the policy says of one kind of introducer.
+func (p Policy) source(kind string) (Decision, string) {
+	var name string
+	var mode prefs.Mode
+	switch kind {
+	case KindPeer:
+		name, mode = "peers", p.Peers
+	case KindNeighbour:
+		name, mode = "neighbours", p.Neighbours
+	case KindFeed:
+		name, mode = "feeds", p.Feeds
+	case KindOwner:
+		return Join, "named by the owner"
+	default:
+		return Refuse, fmt.Sprintf("unknown source %q", kind)
+	}
+	rule := fmt.Sprintf("sources.%s = %q", name, mode)
+	switch mode {
+	case prefs.ModeAuto:
+		return Join, rule
+	case prefs.ModeAsk:
+		return Wait, rule
+	}
+	return Refuse, rule
+}

@@ -1,0 +1,124 @@
+package discovery
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// drawer keeps vetoes as a disk would.
+type drawer struct {
+	kept map[metainfo.Hash]Veto
+	err  error
+}
+
+func (d *drawer) Vetoes() ([]Veto, error) { return slices.Collect(maps.Values(d.kept)), d.err }
+
+func (d *drawer) PutVeto(v Veto) error {
+	if d.err == nil {
+		d.kept[v.Hash] = v
+	}
+	return d.err
+}
+
+func (d *drawer) DeleteVeto(h metainfo.Hash) error {
+	if d.err == nil {
+		delete(d.kept, h)
+	}
+	return d.err
+}
+
+func tableWith(t *testing.T, d *drawer) *Candidates {
+	t.Helper()
+	c, err := NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: memberOf(), Saver: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
+	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	x := agentAt("192.0.2.1:51515")
+	c := tableWith(t, d)
+	c.Hear(x, []Entry{listed(1)}, start)
+	c.Verified(hash(1), x, start)
+	if err := c.Veto(hash(1), "", start); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Veto(hash(2), "never\nheard of", start); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Candidates{c, tableWith(t, d)} {
+		if added := c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start); len(added) != 1 || added[0].Hash != hash(3) {
+			t.Errorf("added %+v", added)
+		}
+		if len(c.Ready()) != 0 || !c.Vetoed(hash(1)) || !c.Vetoed(hash(2)) || c.Vetoed(hash(3)) {
+			t.Error("the veto does not hold")
+		}
+		one, _ := c.Get(hash(1))
+		two, _ := c.Get(hash(2))
+		if one.State != StateVetoed || one.Name != "swarm 1" || one.Rule != "vetoed by the owner" || two.Name != "never heard of" {
+			t.Errorf("shown as %+v and %+v", one, two)
+		}
+		if len(c.List()) != 3 {
+			t.Errorf("listed %d, want the vetoed ones too", len(c.List()))
+		}
+		for _, e := range c.PassOn() {
+			if e.Hash != hash(3) {
+				t.Errorf("passed on %s", e.Hash)
+			}
+		}
+	}
+	checkTable(t, c)
+}
+
+func TestApprovingLiftsAVeto(t *testing.T) {
+	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	c := tableWith(t, d)
+	if err := c.Veto(hash(1), "x", start); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Approve(hash(1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Candidates{c, tableWith(t, d)} {
+		if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 1 {
+			t.Error("still vetoed")
+		}
+	}
+}
+
+func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
+	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	c := tableWith(t, d)
+	d.err = errors.New("disk full")
+	if err := c.Veto(hash(1), "x", start); !errors.Is(err, d.err) {
+		t.Errorf("error %v", err)
+	}
+	if !c.Vetoed(hash(1)) {
+		t.Error("not vetoed")
+	}
+	if err := c.Approve(hash(1)); !errors.Is(err, d.err) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := NewCandidates(CandidatesConfig{Member: memberOf(), Saver: d}); !errors.Is(err, d.err) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestVetoNeedsNoSaver(t *testing.T) {
+	c := newTable(t, autoPolicy)
+	if err := c.Veto(hash(1), "x", start); err != nil || !c.Vetoed(hash(1)) {
+		t.Error(err)
+	}
+	if err := c.Approve(hash(1)); err != nil || c.Vetoed(hash(1)) {
+		t.Error(err)
+	}
+	if s := state(t, c, hash(1)); s != "gone" {
+		t.Error(s)
+	}
+}
