@@ -1,0 +1,169 @@
+package foreground
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+
+	"ebb/agent/peerwire"
+)
+
+// maxTorrentFile is the longest .torrent file that is taken, in bytes.
+const maxTorrentFile = 10 << 20
+
+// AddTorrent adds a download from a .torrent file. With start it begins as soon
+// as there is space, which may be later: see [Torrent.State]. Errors wrap
+// ErrBadSource, ErrExists or ErrInTheWay if that is what is wrong.
+func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (metainfo.Hash, error) {
+	t, err := parseTorrent(file)
+	if err != nil {
+		return metainfo.Hash{}, err
+	}
+	canonical, err := s.canonical(t, file)
+	if err != nil {
+		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
+	}
+	return t.Info.Hash, s.add(ctx, start, t.Info.Hash, Torrent{Name: displayName(t.Info.Name)}, func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
+		return s.rain.AddTorrent(bytes.NewReader(canonical), opt)
+	})
+}
+
+// AddURI adds a download from a magnet link or from the http or https URL of a
+// .torrent file. It waits for the file, but not for the metadata of a magnet
+// link. See AddTorrent.
+func (s *Session) AddURI(ctx context.Context, uri string, start bool) (metainfo.Hash, error) {
+	uri = strings.TrimSpace(uri)
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch strings.ToLower(scheme) {
+	case "magnet":
+		return s.addMagnet(ctx, uri, start)
+	case "http", "https":
+		file, err := s.Fetch(ctx, uri)
+		if err != nil {
+			return metainfo.Hash{}, err
+		}
+		return s.AddTorrent(ctx, file, start)
+	}
+	return metainfo.Hash{}, fmt.Errorf("%w: %.80q is neither a magnet link nor an http or https URL", ErrBadSource, uri)
+}
+
+func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (metainfo.Hash, error) {
+	m, err := peerwire.ParseMagnet(uri)
+	if err != nil {
+		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
+	}
+	m.Trackers = s.allowed(m.Name, m.Trackers)
+	// rain gets a link of our own making, without what we have not checked.
+	link := metainfo.Magnet{InfoHash: m.Hash, DisplayName: m.Name, Trackers: m.Trackers, Params: make(url.Values)}
+	for _, peer := range m.Peers {
+		link.Params.Add("x.pe", peer.String())
+	}
+	picture := Torrent{Name: m.Name, Trackers: m.Trackers}
+	return m.Hash, s.add(ctx, start, m.Hash, picture, func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
+		opt.StopAfterMetadata = true // they are checked, and space is reserved, before anything is stored
+		return s.rain.AddURI(link.String(), opt)
+	})
+}
+
+// add gives a torrent to rain, without starting it, and to a keeper.
+func (s *Session) add(ctx context.Context, start bool, h metainfo.Hash, picture Torrent, give func(*torrent.AddTorrentOptions) (*torrent.Torrent, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adding a download: %w", err)
+	}
+	if err := s.makeRoom(h); err != nil {
+		return err
+	}
+	if err := s.remember(h, start); err != nil {
+		return fmt.Errorf("adding a download: %w", err)
+	}
+	id := h.HexString()
+	t, err := give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
+	if err != nil {
+		var bad *torrent.InputError
+		if errors.As(err, &bad) {
+			err = fmt.Errorf("%w: %w", ErrBadSource, bad.Unwrap())
+		}
+		return errors.Join(fmt.Errorf("adding a download: %w", err), s.remember(h, true))
+	}
+	d := s.newDownload(t)
+	d.fresh, d.wanted = true, start
+	d.picture.Name, d.picture.Trackers = picture.Name, picture.Trackers
+	if t.Stats().Pieces.Total > 0 {
+		if err := d.examine(); err != nil {
+			return errors.Join(err, s.rain.RemoveTorrent(id, true), s.remember(h, true))
+		}
+	}
+	d.picture.State = d.state(torrent.Stopped, start)
+	d.tell("added", "added")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.downloads[h] = d
+	s.startKeeper(d)
+	return nil
+}
+
+// makeRoom makes sure that h can be added: it is not there, or has failed for
+// good before.
+func (s *Session) makeRoom(h metainfo.Hash) error {
+	d, err := s.find(h)
+	if err != nil {
+		return nil
+	}
+	if s.rain.GetTorrent(h.HexString()) != nil {
+		return fmt.Errorf("%s: %w", d.look().Name, ErrExists)
+	}
+	s.forget(d)
+	return nil
+}
+
+// parseTorrent checks a .torrent file.
+func parseTorrent(file []byte) (*peerwire.Torrent, error) {
+	if len(file) > maxTorrentFile {
+		return nil, fmt.Errorf("%w: torrent files of more than %d MiB are not taken", ErrBadSource, maxTorrentFile>>20)
+	}
+	t, err := peerwire.ParseTorrent(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadSource, err)
+	}
+	return t, nil
+}
+
+// canonical returns the .torrent file that rain gets: the same info dictionary,
+// the trackers and web seeds that may be contacted, and nothing else.
+func (s *Session) canonical(t *peerwire.Torrent, file []byte) ([]byte, error) {
+	var more struct {
+		UrlList metainfo.UrlList `bencode:"url-list"` // BEP 19
+	}
+	// The file is known to be sound, its nesting to be bounded. What cannot be
+	// read as web seeds is none.
+	_ = bencode.Unmarshal(file, &more)
+	canonical := metainfo.MetaInfo{InfoBytes: t.Raw}
+	for _, tracker := range s.allowed(displayName(t.Info.Name), t.Trackers) {
+		canonical.AnnounceList = append(canonical.AnnounceList, []string{tracker})
+	}
+	canonical.UrlList = s.allowed(displayName(t.Info.Name), more.UrlList)
+	var text bytes.Buffer
+	err := canonical.Write(&text)
+	return text.Bytes(), err
+}
+
+// allowed returns those of the URLs that may be contacted.
+func (s *Session) allowed(name string, urls []string) []string {
+	return slices.DeleteFunc(slices.Clone(urls), func(u string) bool {
+		err := s.cfg.CheckURL(u)
+		if err != nil {
+			s.cfg.Log.Warn("a tracker or web seed of a download is left out", "name", name, "err", err)
+		}
+		return err != nil
+	})
+}

@@ -1,0 +1,294 @@
+package foreground_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/foreground"
+	"ebb/build/lab"
+)
+
+// dict is a bencoded dictionary in the making.
+type dict map[string]any
+
+func (d dict) encode(t *testing.T) []byte {
+	t.Helper()
+	text, err := bencode.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// badInfos are info dictionaries that must not get anywhere.
+func badInfos() map[string]dict {
+	good := func() dict {
+		return dict{"name": "x", "piece length": 1 << 15, "pieces": string(make([]byte, 20)), "length": 1 << 15}
+	}
+	with := func(change func(dict)) dict {
+		d := good()
+		change(d)
+		return d
+	}
+	files := func(path ...string) func(dict) {
+		return func(d dict) {
+			delete(d, "length")
+			d["files"] = []dict{{"length": 1 << 15, "path": path}}
+		}
+	}
+	var nest any = "x"
+	for range 1000 {
+		nest = []any{nest}
+	}
+	return map[string]dict{
+		"a name that leads out":         with(func(d dict) { d["name"] = ".." }),
+		"a name that is a path":         with(func(d dict) { d["name"] = "../../etc/passwd" }),
+		"a second name that leads out":  with(func(d dict) { d["name.utf-8"] = ".." }),
+		"a file path that leads out":    with(files("..", "..", "etc", "passwd")),
+		"a file path from the root":     with(files("/etc/passwd")),
+		"a file path with a NUL":        with(files("a\x00b")),
+		"no name":                       with(func(d dict) { delete(d, "name") }),
+		"no pieces":                     with(func(d dict) { d["pieces"] = "" }),
+		"too few pieces":                with(func(d dict) { d["length"] = 1 << 20 }),
+		"half a hash":                   with(func(d dict) { d["pieces"] = "1234567890" }),
+		"no piece length":               with(func(d dict) { d["piece length"] = 0 }),
+		"pieces too long for memory":    with(func(d dict) { d["piece length"], d["length"] = 32<<20, 32<<20 }),
+		"a negative length":             with(func(d dict) { d["length"] = -1 }),
+		"numbers for texts":             with(func(d dict) { d["name"] = 5 }),
+		"BitTorrent v2 only":            {"name": "x", "piece length": 1 << 15, "meta version": 2, "file tree": dict{}},
+		"lists in lists in lists (...)": with(func(d dict) { d["x"] = nest }),
+	}
+}
+
+func TestBadTorrentFilesAreRefusedAndNothingIsStored(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	bad := map[string][]byte{
+		"nothing":             nil,
+		"garbage":             []byte("<html>"),
+		"a cut off file":      []byte("d4:info"),
+		"no info dictionary":  []byte("d8:announce3:urle"),
+		"an endless list":     bytes.Repeat([]byte("l"), 100_000),
+		"a too large file":    make([]byte, foreground.MaxTorrentFile+1),
+		"an info that is one": []byte("d4:infoi1ee"),
+	}
+	for name, info := range badInfos() {
+		bad[name] = dict{"info": info}.encode(t)
+	}
+	for name, file := range bad {
+		if _, err := s.AddTorrent(w.ctx, file, true); !errors.Is(err, foreground.ErrBadSource) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if list := s.Torrents(); len(list) != 0 {
+		t.Errorf("there are downloads: %+v", list)
+	}
+	w.nothingStored()
+}
+
+func TestBadURIsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	for _, uri := range []string{
+		"", "film.torrent", "ftp://example.org/x.torrent", "file:///etc/passwd", "http://", "http:///x", "https://[::1",
+		"magnet:?dn=no+hash", "magnet:?xt=urn:btih:123", "magnet:?xt=urn:btmh:1220" + strings.Repeat("00", 32),
+	} {
+		if _, err := s.AddURI(w.ctx, uri, true); !errors.Is(err, foreground.ErrBadSource) {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+	w.nothingStored()
+}
+
+// web serves .torrent files, and everything that is none.
+func web(t *testing.T, file []byte) *httptest.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/good", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(file) })
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!DOCTYPE html>")
+	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
+		zeros := make([]byte, 1<<20)
+		for range 11 {
+			if _, err := w.Write(zeros); err != nil {
+				return
+			}
+		}
+	})
+	mux.HandleFunc("/said-to-be-large", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000000000")
+	})
+	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+	})
+	for n := range 7 {
+		mux.HandleFunc(fmt.Sprintf("/hop%d", n), func(w http.ResponseWriter, r *http.Request) {
+			next := "/good"
+			if n > 1 {
+				next = fmt.Sprintf("/hop%d", n-1)
+			}
+			http.Redirect(w, r, next, http.StatusFound)
+		})
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestTorrentFilesAreFetchedFromURLs(t *testing.T) {
+	w := newWorld(t)
+	c := w.content("film.bin", 1<<20, 64<<10)
+	w.seed(c)
+	server := web(t, c.Torrent)
+	s := w.open()
+	for path, want := range map[string]string{
+		"/page":             "web page",
+		"/large":            "longer than 10 MiB",
+		"/said-to-be-large": "longer than 10 MiB",
+		"/missing":          "404",
+		"/hop6":             "redirects more than 5 times",
+		"/elsewhere":        "unsupported protocol scheme",
+		"/slow":             "deadline",
+	} {
+		ctx := w.ctx
+		if path == "/slow" {
+			short, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
+			defer cancel()
+			ctx = short
+		}
+		_, err := s.AddURI(ctx, server.URL+path+"?passkey=secret", true)
+		if !errors.Is(err, foreground.ErrBadSource) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	w.nothingStored()
+	if file, err := s.Fetch(w.ctx, server.URL+"/good"); err != nil || !bytes.Equal(file, c.Torrent) {
+		t.Errorf("fetched %d bytes, %v", len(file), err)
+	}
+	if _, err := s.AddURI(w.ctx, " "+server.URL+"/hop5\n", true); err != nil {
+		t.Fatal(err)
+	}
+	w.complete(c)
+}
+
+func TestTransportOfTheConfigIsUsed(t *testing.T) {
+	w := newWorld(t)
+	refused := errors.New("refused by the guard")
+	w.cfg.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, refused })
+	if _, err := w.open().AddURI(w.ctx, "http://example.org/x.torrent", true); !errors.Is(err, refused) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTrackersThatAreNotAllowedAreLeftOut(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.CheckURL = func(url string) error {
+		if strings.Contains(url, "forbidden") {
+			return errors.New("forbidden")
+		}
+		return nil
+	}
+	c := w.content("film.bin", 1<<20, 64<<10, lab.Trackers("http://forbidden.example/announce", w.TrackerURL()))
+	d := w.content("other.bin", 1<<20, 64<<10, lab.Trackers("udp://forbidden.example:1", w.TrackerURL()))
+	s := w.open()
+	w.add(c)
+	if _, err := s.AddURI(w.ctx, d.Magnet(), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, picture := range s.Torrents() {
+		if len(picture.Trackers) != 1 || picture.Trackers[0] != w.TrackerURL() {
+			t.Errorf("the trackers of %s are %q", picture.Name, picture.Trackers)
+		}
+		for _, tracker := range s.RainTrackers(picture.Hash) {
+			if strings.Contains(tracker, "forbidden") {
+				t.Errorf("rain announces %s to %s", picture.Name, tracker)
+			}
+		}
+	}
+}
+
+func TestWebSeedsAreKept(t *testing.T) {
+	w := newWorld(t)
+	c := w.content("film.bin", 1<<20, 64<<10, lab.Trackers())
+	server := httptest.NewServer(http.FileServer(http.Dir(c.Dir)))
+	t.Cleanup(server.Close)
+	mi, err := metainfo.Load(bytes.NewReader(c.Torrent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mi.UrlList = metainfo.UrlList{server.URL + "/film.bin"}
+	var file bytes.Buffer
+	if err := mi.Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.open().AddTorrent(w.ctx, file.Bytes(), true); err != nil {
+		t.Fatal(err)
+	}
+	w.complete(c)
+}
+
+func TestPrivateTorrents(t *testing.T) {
+	w := newWorld(t)
+	c := w.content("film.bin", 1<<20, 64<<10, lab.Private())
+	w.seed(c)
+	s := w.open()
+	// From a file they work, and are marked; from a magnet link they do not.
+	if _, err := s.AddURI(w.ctx, c.Magnet(), true); err != nil {
+		t.Fatal(err)
+	}
+	if picture := w.awaitState(c.Hash, foreground.Failed); !strings.Contains(picture.Error, "private") {
+		t.Errorf("as a magnet link: %+v", picture)
+	}
+	w.nothingStored()
+	if err := s.Start(c.Hash); !errors.Is(err, foreground.ErrBadSource) {
+		t.Errorf("starting what was removed: %v", err)
+	}
+	w.add(c)
+	if picture := w.complete(c); !picture.Private {
+		t.Error("it is not marked as private")
+	}
+}
+
+func TestMetadataOfMagnetsIsCheckedBeforeAnythingIsStored(t *testing.T) {
+	for name, info := range badInfos() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.open()
+			raw := info.encode(t)
+			h := metainfo.HashBytes(raw)
+			peer := liar(t, w.NextAddr(), h, raw)
+			if _, err := s.AddURI(w.ctx, fmt.Sprintf("magnet:?xt=urn:btih:%s&dn=bait&x.pe=%s", h.HexString(), peer), true); err != nil {
+				t.Fatal(err)
+			}
+			picture := w.awaitState(h, foreground.Failed)
+			if picture.Why() == "" || picture.Name != "bait" || picture.MetadataKnown {
+				t.Errorf("the picture is %+v", picture)
+			}
+			w.nothingStored()
+			if w.has("../x") {
+				t.Error("something was stored next to the download directory")
+			}
+			w.close()
+			if list := w.open().Torrents(); len(list) != 0 {
+				t.Errorf("after a restart there is %+v", list)
+			}
+		})
+	}
+}

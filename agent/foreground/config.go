@@ -1,0 +1,149 @@
+package foreground
+
+import (
+	"log/slog"
+	"math"
+	"math/bits"
+	"net/http"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+
+	"ebb/agent/peerwire"
+)
+
+const (
+	// resumeInterval is how often rain saves what it holds. Each time it writes
+	// about 20 kB per torrent, even when nothing has changed (measured: 95 kB for
+	// five idle ones). Every five seconds that would be 1.6 GB a day on a router's
+	// flash; now it is 9 MB. Orderly stops, and torrents that complete, are saved
+	// at once, and what an unclean stop loses is found again by hashing.
+	resumeInterval = 15 * time.Minute
+	// stopTimeout bounds how long trackers may take to hear that we leave.
+	stopTimeout = 3 * time.Second
+	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB,
+	// or 20 kB in the wordiest form. See also nestingLimit. Bytes.
+	maxTrackerResponse = 64 << 10
+)
+
+// rain's log is one variable of the whole process, which may only be set while
+// no session runs.
+func init() { torrent.DisableLogging() }
+
+// Ledger is where space is reserved. quota.Ledger is one.
+type Ledger interface {
+	// Reserve promises bytes that are not on disk yet to a download, in place of
+	// what was promised to it before. Its error is shown to the owner.
+	Reserve(h metainfo.Hash, bytes int64) error
+	// Promise lowers what is still to come of a reservation.
+	Promise(h metainfo.Hash, remaining int64)
+	// Release ends a reservation.
+	Release(h metainfo.Hash)
+}
+
+// Config says how to run the downloads.
+type Config struct {
+	// Directory is where the owner's files go. It is created if needed.
+	Directory string
+	// Database is the path of rain's database. A small file next to it, with the
+	// suffix .state, holds what rain does not: see state.
+	Database string
+	// Host is the IPv4 address to listen on for peers; "" means all.
+	Host string
+	// Each torrent listens on its own port, from PortBegin up to but not
+	// including PortEnd. A torrent keeps its port.
+	PortBegin, PortEnd uint16
+	// UploadLimit and DownloadLimit are for all torrents together, in bytes per
+	// second; 0 means unlimited. rain counts in KiB/s, rounded down here.
+	UploadLimit, DownloadLimit int64
+	// MemoryTotal is the memory of the device in bytes, which rain's buffers are
+	// sized by. 0 means unknown, and small buffers.
+	MemoryTotal int64
+	Ledger      Ledger
+	// Transport fetches .torrent files from URLs; nil means a plain one.
+	Transport http.RoundTripper
+	// CheckURL says which trackers and web seeds, as named by torrents and magnet
+	// links, may be contacted; the others are left out. nil means all. It sees
+	// names, not what they resolve to: rain resolves them itself.
+	CheckURL func(url string) error
+	// Log gets what may interest a developer; nil means nobody.
+	Log *slog.Logger
+	// Tell gets what may interest the owner, as sentences; nil means nobody.
+	// kind is one word: added, complete, waiting, failed or removed. It must not
+	// call the session.
+	Tell func(kind string, h metainfo.Hash, text string)
+}
+
+// withDefaults fills in what may be left out.
+func (cfg Config) withDefaults() Config {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Tell == nil {
+		cfg.Tell = func(string, metainfo.Hash, string) {}
+	}
+	if cfg.CheckURL == nil {
+		cfg.CheckURL = func(string) error { return nil }
+	}
+	return cfg
+}
+
+// rain returns the configuration of the session.
+func (cfg Config) rain() torrent.Config {
+	c := torrent.DefaultConfig
+	c.Database = cfg.Database
+	c.DataDir = cfg.Directory
+	c.DataDirIncludesTorrentID = false // the owner looks for names, not for hashes
+	c.Host = cfg.Host
+	c.PortBegin, c.PortEnd = cfg.PortBegin, cfg.PortEnd
+	c.FilePermissions = 0o755 // files get 0644: other programs on a NAS read them
+	// rain would lower the hard limit to this number or fail; and Go has already
+	// raised the soft limit to the hard one.
+	c.MaxOpenFiles = 0
+	c.ResumeOnStartup = false // space is reserved first
+	c.ResumeWriteInterval = resumeInterval
+	// rain ends the process when a torrent's loop stalls, as on a slow USB disk.
+	c.HealthCheckInterval = math.MaxInt64
+	c.HealthCheckTimeout = math.MaxInt64
+	c.RPCEnabled = false
+	c.DHTEnabled = false // the agent has one DHT node for everything
+	c.MaxTorrentSize = maxTorrentFile
+	c.MaxPieces = peerwire.MaxPieces
+	c.MaxMetadataSize = nestingLimit(cfg.MemoryTotal)
+	c.TrackerStopTimeout = stopTimeout
+	c.TrackerHTTPMaxResponseSize = maxTrackerResponse
+	c.SpeedLimitUpload = kibPerSecond(cfg.UploadLimit)
+	c.SpeedLimitDownload = kibPerSecond(cfg.DownloadLimit)
+	c.ReadCacheSize = min(max(cfg.MemoryTotal/32, 2<<20), 64<<20)
+	c.WriteCacheSize = writeCache(cfg.MemoryTotal)
+	if cfg.MemoryTotal < 512<<20 {
+		c.MaxPeerDial, c.MaxPeerAccept = 30, 15
+	}
+	return c
+}
+
+// writeCache returns the memory in which rain assembles pieces, in bytes. A
+// torrent whose pieces are longer than that would never get one. The least is
+// one piece of the longest kind that is common.
+func writeCache(memory int64) int64 { return min(max(memory/16, 16<<20), 256<<20) }
+
+// nestingLimit returns the longest message, and so the longest metadata, that
+// rain may take from a peer, in bytes. rain decodes nested lists by recursion,
+// so a hostile message costs about 520 bytes of stack per byte, or 260 on 32-bit
+// machines, and Go ends the process when a stack would pass 512 or 128 MiB. The
+// limit also bounds which magnet links work: most metadata is under 200 kB.
+func nestingLimit(memory int64) uint {
+	most := int64(960 << 10)
+	if bits.UintSize == 32 {
+		most = 448 << 10
+	}
+	return uint(min(max(memory/2048, 256<<10), most))
+}
+
+func kibPerSecond(limit int64) int64 {
+	if limit <= 0 {
+		return 0
+	}
+	return max(limit/1024, 1)
+}

@@ -1,0 +1,47 @@
+package foreground
+
+import (
+	"math/bits"
+	"testing"
+	"time"
+)
+
+func TestRainIsConfiguredForTheDevice(t *testing.T) {
+	router := Config{MemoryTotal: 128 << 20, UploadLimit: 100_000, DownloadLimit: 1}.rain()
+	if got := router.ReadCacheSize + router.WriteCacheSize; got > 24<<20 {
+		t.Errorf("on a router with 128 MiB the caches are %d MiB", got>>20)
+	}
+	nas := Config{MemoryTotal: 16 << 30}.rain()
+	if got := nas.ReadCacheSize + nas.WriteCacheSize; got > 512<<20 {
+		t.Errorf("on a NAS with 16 GiB the caches are %d MiB", got>>20)
+	}
+	if router.SpeedLimitUpload != 97 || router.SpeedLimitDownload != 1 || nas.SpeedLimitUpload != 0 {
+		t.Errorf("limits are %d, %d and %d KiB/s", router.SpeedLimitUpload, router.SpeedLimitDownload, nas.SpeedLimitUpload)
+	}
+	for _, cfg := range []struct {
+		name string
+		bad  bool
+	}{
+		{"DHT", router.DHTEnabled},
+		{"RPC", router.RPCEnabled},
+		{"open files limit", router.MaxOpenFiles != 0},
+		{"starting by itself", router.ResumeOnStartup},
+		{"health check within a year", router.HealthCheckTimeout < 365*24*time.Hour || router.HealthCheckInterval < 365*24*time.Hour},
+	} {
+		if cfg.bad {
+			t.Errorf("rain's %s is on", cfg.name)
+		}
+	}
+}
+
+func TestNestedMessagesCannotExhaustTheStack(t *testing.T) {
+	perByte, stack := int64(520), int64(512<<20)
+	if bits.UintSize == 32 {
+		perByte, stack = 260, 128<<20
+	}
+	for _, memory := range []int64{0, 64 << 20, 1 << 30, 1 << 40} {
+		if n := int64(nestingLimit(memory)); n < 256<<10 || n*perByte > stack {
+			t.Errorf("with %d bytes of memory, messages may have %d bytes", memory, n)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+// Package foreground runs the downloads that the owner asked for. rain does the
+// BitTorrent; this package decides what rain may start, and when.
+//
+//   - A torrent, magnet link or URL is checked before rain sees it. Metadata that
+//     a magnet link leads to is checked before anything is stored.
+//   - Space is reserved with the ledger before a download starts, and the promise
+//     shrinks as bytes reach the disk. Without space a download waits, and tries
+//     again by itself.
+//   - Removing data deletes the torrent's own files and the directories that this
+//     leaves empty, never more.
+//   - What the owner wanted survives a restart, and so does what is on disk.
+//
+// One goroutine keeps each download (download.keep): it looks at rain, decides on
+// the next step with a pure function ([next]), takes it, and publishes a picture
+// for everybody else. So a download whose files are on a disk that does not
+// answer holds up nobody but itself.
+//
+// The package leaves to others: background swarms, the DHT (peers come in through
+// [Session.AddPeer]), and how much the background may use.
+//
+// # After an unclean stop
+//
+// rain writes a piece with O_SYNC and marks it as held only afterwards, and saves
+// those marks from time to time, so the saved marks are never ahead of the files.
+// They can be far behind: so after an unclean stop an incomplete download is
+// hashed once before it goes on, and no byte is fetched again. The marks of a
+// complete one are saved as it completes. rain itself asks for no more: it hashes
+// when files are there and marks are not, or some of the files are gone.
+//
+// # What rain (v2.3.1) imposes
+//
+//   - Its log is one variable for the whole process; it is switched off here,
+//     and what matters comes out of its status.
+//   - It saves its marks whether anything has changed or not: see resumeInterval.
+//   - It decodes nested bencode from peers and trackers by recursion, without
+//     bound: see nestingLimit.
+//   - It listens on IPv4 only, takes one connection per address and torrent, and
+//     opens files with O_NOATIME, which needs their owner.
+//   - It believes peers that tell of other peers (BEP 11) in private torrents, too.
+//   - It ignores Start while it still says goodbye to the trackers.
+//   - A goroutine of its metrics library lives as long as the process. One for
+//     each stopped torrent lives up to stopTimeout longer than the session, and
+//     one for each connection to a web seed until the server closes it.
+package foreground

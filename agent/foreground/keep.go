@@ -1,0 +1,302 @@
+package foreground
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+)
+
+const (
+	// observeInterval is how often a keeper looks at its download.
+	observeInterval = 2 * time.Second
+	// retryInterval is how long a download that waits for space waits before it
+	// asks the ledger again.
+	retryInterval = 30 * time.Second
+	// patience is how long rain may take to tell about a torrent before the owner
+	// is told so. It answers only between operations on files, which can take long.
+	patience = 10 * time.Second
+	// maxSteps bounds the steps taken in one go; a download's whole life has fewer.
+	maxSteps = 8
+	// seedsEvery is how many observations pass between looks at the trackers.
+	seedsEvery = 5
+)
+
+// download is one torrent of the owner.
+type download struct {
+	session *Session
+	hash    metainfo.Hash
+	wake    chan struct{} // has one slot; a value makes the keeper look at once
+
+	// cancel and done end the keeper and tell when it has ended; nil without one.
+	// They are guarded by Session.mu.
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu      sync.Mutex // guards the three below
+	wanted  bool       // the owner wants it to run
+	asked   bool       // the owner has said so since the keeper last looked
+	picture Torrent
+
+	// The rest belongs to the keeper, and to others only while there is none.
+
+	rain     *torrent.Torrent // nil once it was removed because of bad metadata
+	contents                  // known when examined
+	examined bool
+	metadata bool
+	fresh    bool // not started yet since it was added
+	had      bool // some of it was on disk when the session began
+	afresh   bool // the owner wants it even if its files are gone
+
+	reserved bool      // space is promised, or not needed any more
+	promised int64     // of that, what the ledger was last told is still to come
+	noSpace  string    // why there is no space, for the owner
+	retryAt  time.Time // when to ask for space again
+	failure  string    // why it cannot go on, for the owner
+
+	running bool               // rain was told to run; an end with an error is news
+	ended   <-chan error       // gets a value when rain has stopped
+	answer  chan torrent.Stats // of a question that rain has not answered yet
+	rates   rates              // of transfer
+	seeds   int                // see Torrent.Seeds
+	looks   int                // observations so far
+	measure time.Time          // when to look at the disk again
+	loading bool               // it was incomplete when it was started
+}
+
+// keep looks after the download until ctx ends.
+func (d *download) keep(ctx context.Context) {
+	tick := time.NewTicker(observeInterval)
+	defer tick.Stop()
+	for {
+		d.tend(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-d.wake:
+		case <-d.ended:
+			d.ended = nil
+		}
+	}
+}
+
+// tend takes the steps that can be taken now, and publishes the picture.
+func (d *download) tend(ctx context.Context) {
+	for range maxSteps {
+		wanted := d.hear()
+		if d.rain == nil {
+			return
+		}
+		stats, ok := d.ask(ctx)
+		if !ok {
+			return
+		}
+		d.observe(stats)
+		if d.rain == nil {
+			return
+		}
+		todo := next(situation{
+			status:   stats.Status,
+			wanted:   wanted,
+			failed:   d.failure != "",
+			metadata: d.metadata,
+			examined: d.examined,
+			reserved: d.reserved,
+			due:      d.due(),
+		})
+		d.publish(stats, wanted)
+		if todo == rest {
+			return
+		}
+		if err := d.take(todo, stats); err != nil {
+			d.broken(err)
+		}
+	}
+}
+
+// hear returns whether the owner wants the download to run. If they have just
+// said so, what has failed or waits is tried again.
+func (d *download) hear() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.asked {
+		d.asked = false
+		d.failure, d.noSpace, d.retryAt, d.afresh = "", "", time.Time{}, true
+	}
+	return d.wanted
+}
+
+// ask asks rain how the torrent is doing. When no answer comes, the owner is
+// told and the question stays open.
+func (d *download) ask(ctx context.Context) (torrent.Stats, bool) {
+	if d.answer == nil {
+		answer, rain := make(chan torrent.Stats, 1), d.rain
+		d.answer = answer
+		// Ends when the session closes, at the latest.
+		d.session.asking.Go(func() { answer <- rain.Stats() })
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case stats := <-d.answer:
+		d.answer = nil
+		return stats, true
+	case <-timer.C:
+		d.mu.Lock()
+		d.picture.Error = "its files do not answer: the disk is slow, or has a problem"
+		d.picture.DownloadRate, d.picture.UploadRate = 0, 0
+		d.mu.Unlock()
+	case <-ctx.Done():
+	}
+	return torrent.Stats{}, false
+}
+
+// observe takes note of what rain has done by itself.
+func (d *download) observe(s torrent.Stats) {
+	d.looks++
+	d.metadata = s.Pieces.Total > 0
+	d.rates.add(time.Now(), s.Bytes.Downloaded, s.Bytes.Uploaded)
+	if s.Status == torrent.Stopped && d.running {
+		d.running = false
+		switch {
+		case s.Error == nil:
+		case !d.metadata && !errors.As(s.Error, new(syscall.Errno)):
+			// rain takes no metadata of private torrents from peers (BEP 27), nor any
+			// that it cannot read. There is nothing in it for the owner.
+			d.drop(s.Error)
+		default:
+			d.broken(s.Error)
+		}
+	}
+	if !d.reserved || d.rain == nil {
+		return
+	}
+	switch s.Status {
+	case torrent.Downloading:
+		d.update(s)
+	case torrent.Seeding:
+		if d.promised != 0 {
+			d.promised = 0
+			d.session.cfg.Ledger.Release(d.hash)
+		}
+		if d.loading {
+			d.loading = false
+			d.tell("complete", "complete")
+		}
+	}
+}
+
+// broken handles what has kept the download from running, or ended that.
+func (d *download) broken(err error) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		// The disk has less than the ledger thought: ask it again later.
+		d.letGo()
+		d.wait(fmt.Errorf("the disk is full: %w", err))
+		return
+	}
+	d.fail(err)
+}
+
+// update tells the ledger how much is still to come.
+func (d *download) update(s torrent.Stats) {
+	now := time.Now()
+	if now.Before(d.measure) {
+		return
+	}
+	found, err := survey(d.session.cfg.Directory, d.files)
+	// A torrent of ten thousand files takes a while: spend 2 % of the time on it.
+	d.measure = now.Add(50 * time.Since(now))
+	if err != nil {
+		d.session.cfg.Log.Debug("measuring a download", "name", d.name, "err", err)
+		return
+	}
+	if missing := found.missing(s.Bytes.Total - completed(s)); missing < d.promised {
+		d.promised = missing
+		d.session.cfg.Ledger.Promise(d.hash, missing)
+	}
+}
+
+// publish updates the picture.
+func (d *download) publish(s torrent.Stats, wanted bool) {
+	if d.looks%seedsEvery == 1 && s.Status == torrent.Downloading {
+		d.seeds = 0
+		for _, tracker := range d.rain.Trackers() {
+			d.seeds = max(d.seeds, tracker.Seeders)
+		}
+	}
+	down, up := d.rates.perSecond()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := &d.picture
+	p.State = d.state(s.Status, wanted)
+	switch p.State {
+	case Failed:
+		p.Error = d.failure
+	case Waiting:
+		p.Error = d.noSpace
+	default:
+		p.Error = ""
+	}
+	p.Length, p.Completed = s.Bytes.Total, completed(s)
+	p.PieceLength, p.Pieces = int64(s.PieceLength), int(s.Pieces.Total)
+	p.DownloadRate, p.UploadRate = down, up
+	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded
+	p.Peers, p.Seeds = s.Peers.Total, d.seeds
+	p.Port = uint16(s.Port)
+	p.MetadataKnown = d.metadata
+	if d.examined {
+		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
+	}
+}
+
+// look returns the picture.
+func (d *download) look() Torrent {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.picture
+}
+
+// fail stops the download until the owner starts it again.
+func (d *download) fail(err error) {
+	d.failure = err.Error()
+	d.tell("failed", d.failure)
+}
+
+// wait makes the download wait for space.
+func (d *download) wait(err error) {
+	if d.noSpace == "" {
+		d.tell("waiting", "waits for space: "+err.Error())
+	}
+	d.noSpace, d.retryAt = err.Error(), time.Now().Add(retryInterval)
+}
+
+// due reports whether the download has waited long enough.
+func (d *download) due() bool { return !time.Now().Before(d.retryAt) }
+
+// drop removes a download that can never go on, and leaves only the reason for
+// the owner to see.
+func (d *download) drop(err error) {
+	d.fail(err)
+	d.rain = nil
+	if err := d.session.rain.RemoveTorrent(d.hash.HexString(), true); err != nil {
+		d.session.cfg.Log.Error("removing a torrent", "hash", d.hash.HexString(), "err", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.picture.State, d.picture.Error = Failed, d.failure
+	d.picture.MetadataKnown, d.picture.Port = false, 0
+}
+
+func (d *download) tell(kind, text string) {
+	d.session.cfg.Tell(kind, d.hash, d.title()+": "+text)
+}
+
+// title is what to call the download in a sentence.
+func (d *download) title() string { return cmp.Or(d.look().Name, d.hash.HexString()) }

@@ -1,0 +1,114 @@
+package foreground
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+)
+
+// releases is a Ledger that counts releases.
+type releases int
+
+func (*releases) Reserve(metainfo.Hash, int64) error { return nil }
+func (*releases) Promise(metainfo.Hash, int64)       {}
+func (r *releases) Release(metainfo.Hash)            { *r++ }
+
+func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var released releases
+		running := func() *download {
+			released = 0
+			s := &Session{cfg: Config{Ledger: &released}.withDefaults()}
+			return &download{session: s, metadata: true, examined: true, reserved: true, promised: 1000}
+		}
+		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+			d := running()
+			d.broken(&fs.PathError{Op: "write", Path: "film", Err: errno})
+			if d.failure != "" || !strings.Contains(d.noSpace, "full") || d.reserved || released != 1 {
+				t.Errorf("%v: failure %q, no space %q, reserved %t, released %d times", errno, d.failure, d.noSpace, d.reserved, released)
+			}
+			if state := d.state(torrent.Stopped, true); state != Waiting {
+				t.Errorf("%v: the state is %s", errno, state)
+			}
+			if d.due() {
+				t.Errorf("%v: it asks for space again at once", errno)
+			}
+			<-time.After(retryInterval)
+			if !d.due() {
+				t.Errorf("%v: after %v it does not ask for space again", errno, retryInterval)
+			}
+		}
+		d := running()
+		d.broken(&fs.PathError{Op: "write", Path: "film", Err: syscall.EIO})
+		if d.failure == "" || d.noSpace != "" || d.state(torrent.Stopped, true) != Failed {
+			t.Errorf("an I/O error: failure %q, no space %q", d.failure, d.noSpace)
+		}
+		d.asked, d.wanted = true, true
+		if !d.hear() || d.failure != "" {
+			t.Errorf("after the owner has started it again: failure %q", d.failure)
+		}
+	})
+}
+
+func TestTroubleWithTheDiskDoesNotLoseAMagnet(t *testing.T) {
+	var released releases
+	d := &download{session: &Session{cfg: Config{Ledger: &released}.withDefaults()}, rain: new(torrent.Torrent), running: true}
+	d.observe(torrent.Stats{Status: torrent.Stopped, Error: fmt.Errorf("cannot write resume info: %w", syscall.EIO)})
+	if d.rain == nil || d.failure == "" {
+		t.Errorf("failure %q; removed: %t", d.failure, d.rain == nil)
+	}
+}
+
+func TestCompletedCountsHeldPiecesWhileRainDoesNot(t *testing.T) {
+	stats := func(completed int64, have uint32) (s torrent.Stats) {
+		s.Bytes.Total, s.PieceLength, s.Pieces.Total = 950, 100, 10
+		s.Bytes.Completed, s.Pieces.Have = completed, have
+		return s
+	}
+	for _, test := range []struct {
+		stats torrent.Stats
+		want  int64
+	}{
+		{stats(450, 5), 450},
+		{stats(0, 0), 0},
+		{stats(0, 5), 500},
+		{stats(0, 9), 900}, // or 850 with the last one
+		{stats(0, 10), 950},
+		{torrent.Stats{}, 0},
+	} {
+		if got := completed(test.stats); got != test.want {
+			t.Errorf("with %d of 10 pieces %d bytes are complete, not %d", test.stats.Pieces.Have, got, test.want)
+		}
+	}
+}
+
+func TestEveryStateHasAReason(t *testing.T) {
+	for _, state := range []State{Metadata, Checking, Downloading, Seeding, Stopped} {
+		if why := (Torrent{State: state}).Why(); why == "" || why == string(state) {
+			t.Errorf("%s: %q", state, why)
+		}
+		if why := (Torrent{State: state, Error: "slow disk"}).Why(); why != "slow disk" {
+			t.Errorf("%s with an error: %q", state, why)
+		}
+	}
+}
+
+func TestNamesAreShownWithoutTricks(t *testing.T) {
+	for name, want := range map[string]string{
+		"Über film (2020).mkv": "Über film (2020).mkv",
+		"a\x1b[31mb\nc":        "a�[31mb�c",
+		"photo\u202egpj.exe":   "photo�gpj.exe",
+		"\xff":                 "�",
+	} {
+		if got := displayName(name); got != want {
+			t.Errorf("%q is shown as %q, not %q", name, got, want)
+		}
+	}
+}

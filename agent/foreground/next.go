@@ -1,0 +1,61 @@
+package foreground
+
+import "github.com/cenkalti/rain/v2/torrent"
+
+// situation is what the next step of a download depends on.
+type situation struct {
+	status   torrent.Status // of rain's
+	wanted   bool           // the owner wants it to run
+	failed   bool           // it cannot go on before the owner says so
+	metadata bool           // the info dictionary is known
+	examined bool           // and was found good
+	reserved bool           // its space is promised
+	due      bool           // it need not wait any longer for space
+}
+
+// step is something to do to a download.
+type step int
+
+const (
+	rest          step = iota // nothing, for now
+	fetchMetadata             // have rain ask peers for the info dictionary
+	examine                   // check the info dictionary, and which files it wants
+	reserve                   // ask the ledger for space
+	start                     // have rain download, or seed
+	stop                      // have rain stop
+	release                   // give the promised space back
+)
+
+// next says what to do next to a download. It is pure; the order of the cases
+// is the order of a download's life.
+func next(s situation) step {
+	idle := s.status == torrent.Stopped
+	leaving := s.status == torrent.Stopping // rain ignores commands until it has left
+	switch {
+	case leaving:
+		return rest
+	case !s.wanted || s.failed:
+		switch {
+		case !idle:
+			return stop
+		case s.reserved:
+			return release
+		}
+		return rest
+	case !s.metadata && idle && s.due:
+		return fetchMetadata
+	case !s.metadata:
+		return rest
+	case !idle && !(s.examined && s.reserved):
+		return stop
+	case !s.examined:
+		return examine
+	case !s.reserved && s.due:
+		return reserve
+	case !s.reserved:
+		return rest
+	case idle:
+		return start
+	}
+	return rest
+}

@@ -1,0 +1,279 @@
+package foreground
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+
+	"ebb/agent/peerwire"
+)
+
+// closePatience bounds how long Close waits for rain, which cannot be
+// interrupted while a disk does not answer.
+const closePatience = 15 * time.Second
+
+// Errors that callers tell apart. They are wrapped with what they are about.
+var (
+	ErrUnknown   = errors.New("no such download")
+	ErrExists    = errors.New("already among the downloads")
+	ErrBadSource = errors.New("cannot be downloaded") // not a torrent, or a bad one
+	ErrInTheWay  = errors.New("something is in the way")
+	ErrClosed    = errors.New("downloads are being shut down")
+)
+
+// Session is the owner's downloads. Its methods may be called at the same time.
+type Session struct {
+	cfg    Config
+	rain   *torrent.Session
+	asking sync.WaitGroup // questions that rain has not answered
+
+	changing sync.Mutex // held while a download is added or removed
+
+	mu        sync.Mutex // guards the rest
+	downloads map[metainfo.Hash]*download
+	names     map[string]metainfo.Hash // who uses a name in the download directory
+	state     state
+	running   context.Context // of Run, while it runs
+	keepers   sync.WaitGroup
+	closed    bool
+}
+
+// Open loads the downloads. None runs before Run does. Errors say what to do.
+func Open(cfg Config) (*Session, error) {
+	cfg = cfg.withDefaults()
+	if cfg.PortBegin >= cfg.PortEnd {
+		return nil, fmt.Errorf("there are no ports for downloads from %d up to %d", cfg.PortBegin, cfg.PortEnd)
+	}
+	if err := checkDirectory(cfg.Directory); err != nil {
+		return nil, fmt.Errorf("the download directory cannot be used: %w", err)
+	}
+	state, err := loadState(cfg.Database + stateSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("reading which downloads are stopped: %w", err)
+	}
+	var interrupted map[metainfo.Hash]bool
+	if !state.clean {
+		if interrupted, err = forgetMarks(cfg.Database); err != nil {
+			return nil, databaseError(cfg.Database, err)
+		}
+	}
+	rain, err := torrent.NewSession(cfg.rain())
+	if err != nil {
+		return nil, databaseError(cfg.Database, err)
+	}
+	s := &Session{
+		cfg:       cfg,
+		rain:      rain,
+		downloads: make(map[metainfo.Hash]*download),
+		names:     make(map[string]metainfo.Hash),
+		state:     state,
+	}
+	s.state.clean = false
+	// From now on a sudden end is an unclean stop; and the database holds the pass
+	// keys of private trackers, while rain made it as readable as downloads.
+	if err := errors.Join(os.Chmod(cfg.Database, 0o600), s.state.save(cfg.Database+stateSuffix)); err != nil {
+		return nil, errors.Join(fmt.Errorf("saving the state of downloads: %w", err), rain.Close())
+	}
+	for _, t := range rain.ListTorrents() {
+		s.load(t, interrupted)
+	}
+	return s, nil
+}
+
+func databaseError(path string, err error) error {
+	if errors.Is(err, errInUse) {
+		return fmt.Errorf("the database of downloads %s: %w", path, err)
+	}
+	return fmt.Errorf("opening the database of downloads (if it is damaged, move %s away and add the downloads again): %w", path, err)
+}
+
+// checkDirectory makes the directory, and makes sure that it can be written to.
+func checkDirectory(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(path, ".ebb-can-write-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// load takes over a torrent that rain remembers.
+func (s *Session) load(t *torrent.Torrent, interrupted map[metainfo.Hash]bool) {
+	d := s.newDownload(t)
+	d.had = interrupted[d.hash]
+	stats := t.Stats()
+	d.metadata = stats.Pieces.Total > 0
+	d.fresh = !d.metadata
+	d.picture.Name = stats.Name
+	d.wanted = !s.state.stopped[d.hash]
+	if !d.metadata {
+		// What a magnet link says is all that is known.
+		if link, err := t.Magnet(); err == nil {
+			if m, err := peerwire.ParseMagnet(link); err == nil {
+				d.picture.Trackers = m.Trackers
+			}
+		}
+	} else if err := d.examine(); err != nil {
+		d.failure = err.Error()
+	}
+	d.publish(stats, d.wanted)
+	s.downloads[d.hash] = d
+}
+
+// newDownload returns a download that nobody knows of yet.
+func (s *Session) newDownload(t *torrent.Torrent) *download {
+	return &download{
+		session: s,
+		hash:    metainfo.Hash(t.InfoHash()),
+		rain:    t,
+		wake:    make(chan struct{}, 1),
+		picture: Torrent{Hash: metainfo.Hash(t.InfoHash()), Directory: s.cfg.Directory, AddedAt: t.AddedAt()},
+	}
+}
+
+// Run keeps the downloads going until ctx ends; then it returns nil, and rain
+// goes on by itself until Close.
+func (s *Session) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.running != nil || s.closed {
+		s.mu.Unlock()
+		return errors.New("downloads can run only once at a time, and not after Close")
+	}
+	s.running = ctx
+	for _, d := range s.downloads {
+		s.startKeeper(d)
+	}
+	s.mu.Unlock()
+
+	<-ctx.Done()
+	s.mu.Lock()
+	s.running = nil
+	s.mu.Unlock()
+	s.keepers.Wait()
+	return nil
+}
+
+// startKeeper starts the keeper of d if Run runs. The caller holds mu.
+func (s *Session) startKeeper(d *download) {
+	if s.running == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(s.running)
+	done := make(chan struct{})
+	d.cancel, d.done = cancel, done
+	s.keepers.Go(func() {
+		defer close(done)
+		defer cancel()
+		d.keep(ctx)
+	})
+}
+
+// forget takes d off the list, ends its keeper, and waits for it.
+func (s *Session) forget(d *download) {
+	s.mu.Lock()
+	delete(s.downloads, d.hash)
+	cancel, done := d.cancel, d.done
+	s.mu.Unlock()
+	if done != nil {
+		cancel()
+		<-done
+	}
+}
+
+// Close saves everything and ends rain. Run must have returned. Trackers are
+// told that we leave, if they listen within seconds.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	ended := make(chan error, 1)
+	go func() {
+		s.changing.Lock() // additions and removals have finished, and no more begin
+		defer s.changing.Unlock()
+		s.leaveSwarms()
+		err := s.rain.Close()
+		s.asking.Wait()
+		ended <- err
+	}()
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			return fmt.Errorf("closing downloads: %w", err)
+		}
+	case <-timer.C:
+		return errors.New("closing downloads: the disk does not answer; what was not saved will be hashed at the next start")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.clean = true
+	if err := s.state.save(s.cfg.Database + stateSuffix); err != nil {
+		return fmt.Errorf("closing downloads: %w", err)
+	}
+	return nil
+}
+
+// leaveSwarms has rain tell the trackers of all torrents, and waits for it.
+func (s *Session) leaveSwarms() {
+	var all sync.WaitGroup
+	for _, t := range s.rain.ListTorrents() {
+		all.Go(func() {
+			ended := t.NotifyStop()
+			if ended == nil {
+				return // it does not run
+			}
+			if err := t.Stop(); err == nil {
+				<-ended
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Torrents returns pictures of all downloads, oldest first.
+func (s *Session) Torrents() []Torrent {
+	s.mu.Lock()
+	list := make([]Torrent, 0, len(s.downloads))
+	for _, d := range s.downloads {
+		list = append(list, d.look())
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b Torrent) int {
+		return cmp.Or(a.AddedAt.Compare(b.AddedAt), a.Hash.Compare(b.Hash))
+	})
+	return list
+}
+
+// Torrent returns the picture of one download.
+func (s *Session) Torrent(h metainfo.Hash) (Torrent, bool) {
+	d, err := s.find(h)
+	if err != nil {
+		return Torrent{}, false
+	}
+	return d.look(), true
+}
+
+func (s *Session) find(h metainfo.Hash) (*download, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.downloads[h]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrUnknown, h.HexString())
+	}
+	return d, nil
+}

@@ -1,0 +1,181 @@
+package foreground
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/cenkalti/rain/v2/torrent"
+
+	"ebb/agent/peerwire"
+)
+
+// take takes a step. Its error is a reason for the download to fail.
+func (d *download) take(todo step, s torrent.Stats) error {
+	switch todo {
+	case fetchMetadata:
+		return d.run(d.rain.Start, s)
+	case examine:
+		err := d.examine()
+		if d.fresh && errors.Is(err, ErrBadSource) { // the metadata of a magnet link
+			d.drop(err)
+			return nil
+		}
+		return err
+	case reserve:
+		return d.reserve(s)
+	case start:
+		return d.start(s)
+	case stop:
+		if err := d.rain.Stop(); err != nil {
+			return fmt.Errorf("stopping: %w", err)
+		}
+	case release:
+		d.letGo()
+	}
+	return nil
+}
+
+// run gives rain a command after which it runs.
+func (d *download) run(command func() error, s torrent.Stats) error {
+	d.warnOfBusyPort(s.Port)
+	if err := command(); err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	d.running, d.noSpace = true, ""
+	d.ended = d.rain.NotifyStop()
+	return nil
+}
+
+// contents is what a torrent's metadata says, as far as it matters here.
+type contents struct {
+	name     string // for display
+	private  bool
+	trackers []string
+	files    []file // that rain writes, without padding
+}
+
+// examine checks the metadata of the torrent, and which files rain is going to
+// write for it.
+func (d *download) examine() error {
+	raw, err := d.rain.Torrent()
+	if err != nil {
+		return fmt.Errorf("reading its metadata: %w", err)
+	}
+	t, err := peerwire.ParseTorrent(raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadSource, err)
+	}
+	if cache := writeCache(d.session.cfg.MemoryTotal); t.Info.PieceLength > cache {
+		return fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
+			ErrBadSource, t.Info.PieceLength>>20, cache>>20)
+	}
+	written, err := d.rain.Files()
+	if err != nil {
+		return fmt.Errorf("reading its list of files: %w", err)
+	}
+	c := contents{name: displayName(t.Info.Name), private: t.Info.Private, trackers: t.Trackers}
+	for _, f := range written {
+		c.files = append(c.files, file{path: f.Path(), length: f.Length()})
+	}
+	top, err := topLevel(c.files)
+	if err != nil {
+		return err
+	}
+	if err := d.session.claim(top, d.hash); err != nil {
+		return err
+	}
+	if _, err := survey(d.session.cfg.Directory, c.files); err != nil {
+		d.session.unclaim(d.hash)
+		return err
+	}
+	d.contents, d.examined, d.metadata = c, true, true
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.picture.Name, d.picture.Private, d.picture.Trackers = c.name, c.private, c.trackers
+	d.picture.MetadataKnown = true
+	return nil
+}
+
+// reserve asks the ledger for the bytes that are not on disk yet.
+func (d *download) reserve(s torrent.Stats) error {
+	found, err := survey(d.session.cfg.Directory, d.files)
+	if err != nil {
+		return err
+	}
+	if (d.had || s.Pieces.Have > 0) && found.present == 0 && !d.afresh {
+		// Most likely a disk that is not mounted: do not fill what it is mounted on.
+		return fmt.Errorf("its files are gone from %s; start it to download them again", d.session.cfg.Directory)
+	}
+	missing := found.missing(s.Bytes.Total - completed(s))
+	if missing > 0 {
+		if err := d.session.cfg.Ledger.Reserve(d.hash, missing); err != nil {
+			d.wait(err)
+			return nil
+		}
+	}
+	d.reserved, d.promised, d.noSpace = true, missing, ""
+	return nil
+}
+
+// letGo ends the reservation.
+func (d *download) letGo() {
+	d.session.cfg.Ledger.Release(d.hash)
+	d.reserved, d.promised = false, 0
+}
+
+// start has rain download or seed.
+func (d *download) start(s torrent.Stats) error {
+	d.fresh, d.had = false, false
+	if s.Pieces.Have > 0 {
+		found, err := survey(d.session.cfg.Directory, d.files)
+		if err != nil {
+			return err
+		}
+		if found.present == 0 && !d.renew() {
+			return nil
+		}
+	}
+	d.afresh, d.loading = false, s.Pieces.Have < s.Pieces.Total
+	return d.run(d.rain.Start, s)
+}
+
+// renew makes rain forget what it held: it would believe to be complete for as
+// long as the session lasts, even without files. If that fails, the download is
+// dropped, and the result is false.
+func (d *download) renew() bool {
+	id := d.hash.HexString()
+	raw, err := d.rain.Torrent()
+	if err == nil {
+		err = d.session.rain.RemoveTorrent(id, true)
+	}
+	var again *torrent.Torrent
+	if err == nil {
+		again, err = d.session.rain.AddTorrent(bytes.NewReader(raw), &torrent.AddTorrentOptions{ID: id, Stopped: true})
+	}
+	if err != nil {
+		d.drop(fmt.Errorf("starting over without files: %w", err))
+		return false
+	}
+	d.rain = again
+	return true
+}
+
+// warnOfBusyPort logs that other programs keep the torrent from listening. rain
+// goes on without, and tells nobody.
+func (d *download) warnOfBusyPort(port int) {
+	address := net.JoinHostPort(d.session.cfg.Host, strconv.Itoa(port))
+	listener, err := net.Listen("tcp4", address)
+	if err == nil {
+		err = listener.Close()
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		d.session.cfg.Log.Warn("another program uses the port of a download, which no peer can reach now",
+			"name", d.title(), "address", address)
+	} else if err != nil {
+		d.session.cfg.Log.Warn("listening for peers of a download", "name", d.title(), "address", address, "err", err)
+	}
+}

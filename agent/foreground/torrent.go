@@ -1,0 +1,132 @@
+package foreground
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+)
+
+// State is where a download stands.
+type State string
+
+// The states of a download.
+const (
+	Metadata    State = "metadata"          // asking peers for the info dictionary
+	Waiting     State = "waiting for space" // tried again every retryInterval
+	Checking    State = "checking"          // opening or hashing files, or about to
+	Downloading State = "downloading"
+	Seeding     State = "seeding" // complete
+	Stopped     State = "stopped" // by the owner
+	Failed      State = "failed"  // until the owner starts it again
+)
+
+// Torrent is a picture of one download, at most observeInterval old.
+type Torrent struct {
+	Hash  metainfo.Hash
+	Name  string // for display only; "" while a magnet link has not told
+	State State
+	// Error says what is wrong when State is Waiting or Failed, or when rain does
+	// not answer; else it is empty.
+	Error string
+	// Length and Completed (hash-checked) are in bytes, and 0 while the metadata
+	// is not known.
+	Length, Completed int64
+	// PieceLength (bytes) and Pieces are 0 while the metadata is not known.
+	PieceLength int64
+	Pieces      int
+	// Rates are over the last few seconds, in bytes per second.
+	DownloadRate, UploadRate int64
+	// Downloaded and Uploaded are bytes of blocks over the download's whole life.
+	Downloaded, Uploaded int64
+	Peers                int // connected
+	Seeds                int // the most that a tracker has told of
+	Private              bool
+	Trackers             []string // shared between pictures: not to be changed
+	Port                 uint16   // where it listens for peers
+	// Directory holds the file or directory called Name.
+	Directory     string
+	AddedAt       time.Time
+	MetadataKnown bool
+}
+
+// Running reports whether the torrent is in its swarm, or about to be.
+func (t Torrent) Running() bool {
+	switch t.State {
+	case Metadata, Checking, Downloading, Seeding:
+		return true
+	}
+	return false
+}
+
+// Complete reports whether all of it is on disk and hash-checked.
+func (t Torrent) Complete() bool { return t.Length > 0 && t.Completed == t.Length }
+
+// Why explains the state in a sentence.
+func (t Torrent) Why() string {
+	if t.Error != "" {
+		return t.Error
+	}
+	switch t.State {
+	case Metadata:
+		return "asking peers what the torrent contains"
+	case Checking:
+		return "checking what is already on disk"
+	case Downloading:
+		if t.Peers == 0 {
+			return "looking for peers"
+		}
+		return fmt.Sprintf("downloading from %d peers", t.Peers)
+	case Seeding:
+		return "complete, and shared with others"
+	case Stopped:
+		return "stopped by you"
+	}
+	return string(t.State)
+}
+
+// state translates what rain does into what the owner sees.
+func (d *download) state(status torrent.Status, wanted bool) State {
+	switch {
+	case d.failure != "":
+		return Failed
+	case !wanted:
+		return Stopped
+	case d.noSpace != "":
+		return Waiting
+	case !d.metadata:
+		return Metadata
+	case status == torrent.Downloading:
+		return Downloading
+	case status == torrent.Seeding:
+		return Seeding
+	}
+	return Checking
+}
+
+// completed returns how many of the torrent's bytes are hash-checked. rain says
+// 0 when it is not running; then the held pieces are counted as if all had the
+// same length, which is too much for the last one.
+func completed(s torrent.Stats) int64 {
+	switch {
+	case s.Bytes.Completed > 0:
+		return s.Bytes.Completed
+	case s.Pieces.Have == s.Pieces.Total:
+		return s.Bytes.Total
+	}
+	return int64(s.Pieces.Have) * int64(s.PieceLength)
+}
+
+// displayName returns a torrent's name without what could confuse a terminal or
+// the reader's eye: control characters, and marks that turn text around.
+func displayName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
+}

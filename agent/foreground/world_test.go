@@ -1,0 +1,295 @@
+package foreground_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/foreground"
+	"ebb/build/lab"
+)
+
+// world is a lab with one session in it.
+type world struct {
+	*testing.T
+	*lab.World
+	ctx    context.Context
+	cfg    foreground.Config
+	ledger *ledger
+
+	mu    sync.Mutex
+	story []string
+
+	session *foreground.Session // of the last open
+	end     func() error
+	seeds   []seed
+}
+
+// seed is a stock peer and what it has.
+type seed struct {
+	*lab.Peer
+	content *lab.Content
+}
+
+// newWorld makes a lab, and a place for a session, without opening it.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	l, err := lab.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, World: l, ledger: newLedger(1 << 40)}
+	var cancel context.CancelFunc
+	w.ctx, cancel = context.WithTimeout(t.Context(), 90*time.Second)
+	t.Cleanup(func() {
+		cancel()
+		w.close()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	addr := w.NextAddr()
+	begin, end, err := w.Ports(addr, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	w.cfg = foreground.Config{
+		Directory: filepath.Join(dir, "downloads"),
+		Database:  filepath.Join(dir, "foreground.db"),
+		Host:      addr.String(),
+		PortBegin: begin,
+		PortEnd:   end,
+		Ledger:    w.ledger,
+		Log:       slog.New(slog.DiscardHandler),
+		Tell: func(kind string, h metainfo.Hash, text string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.story = append(w.story, kind+": "+text)
+		},
+	}
+	return w
+}
+
+// open opens the session and runs it.
+func (w *world) open() *foreground.Session {
+	w.Helper()
+	s, err := foreground.Open(w.cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	w.session = s
+	w.end = sync.OnceValue(func() error {
+		cancel()
+		return errors.Join(<-ran, s.Close())
+	})
+	return s
+}
+
+// close ends the session, if it is open.
+func (w *world) close() {
+	w.Helper()
+	if w.end == nil {
+		return
+	}
+	if err := w.end(); err != nil {
+		w.Error(err)
+	}
+}
+
+func (w *world) content(name string, size, pieceLength int64, options ...lab.ContentOption) *lab.Content {
+	w.Helper()
+	c, err := w.Content(name, size, pieceLength, options...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) seed(contents ...*lab.Content) *lab.Peer {
+	w.Helper()
+	p, err := w.Seed(w.ctx, contents...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, c := range contents {
+		w.seeds = append(w.seeds, seed{p, c})
+	}
+	return p
+}
+
+// add adds a torrent file and starts it.
+func (w *world) add(c *lab.Content) {
+	w.Helper()
+	h, err := w.session.AddTorrent(w.ctx, c.Torrent, true)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if h != c.Hash {
+		w.Fatalf("added %s, not %s", h.HexString(), c.Hash.HexString())
+	}
+}
+
+// await waits until the picture of a download is as wanted.
+func (w *world) await(h metainfo.Hash, what string, wanted func(foreground.Torrent) bool) foreground.Torrent {
+	w.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	// A seed refuses a second connection from 127.0.0.1 while it has not noticed
+	// the end of the first, and rain asks trackers only once a minute. That is
+	// not what is tested here.
+	introduce := time.NewTicker(2 * time.Second)
+	defer introduce.Stop()
+	for {
+		t, ok := w.session.Torrent(h)
+		if ok && wanted(t) {
+			return t
+		}
+		select {
+		case <-tick.C:
+		case <-introduce.C:
+			for _, s := range w.seeds {
+				if s.content.Hash == h {
+					w.session.AddPeer(h, s.Addr(s.content))
+				}
+			}
+		case <-w.ctx.Done():
+			w.Fatalf("it is not %s: %+v, %s; story %q", what, t, t.Why(), w.told())
+		}
+	}
+}
+
+func (w *world) awaitState(h metainfo.Hash, state foreground.State) foreground.Torrent {
+	w.Helper()
+	return w.await(h, string(state), func(t foreground.Torrent) bool { return t.State == state })
+}
+
+// complete waits until the download is complete, and compares it.
+func (w *world) complete(c *lab.Content) foreground.Torrent {
+	w.Helper()
+	t := w.awaitState(c.Hash, foreground.Seeding)
+	if err := c.Verify(w.cfg.Directory); err != nil {
+		w.Fatal(err)
+	}
+	if !t.Complete() || t.Length != c.Size() || t.Error != "" {
+		w.Errorf("seeding, but %+v", t)
+	}
+	return t
+}
+
+// put writes a file of n bytes below the download directory.
+func (w *world) put(path string, n int) {
+	w.Helper()
+	path = filepath.Join(w.cfg.Directory, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(path, make([]byte, n), 0o644); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// has reports whether there is something at the path below the download directory.
+func (w *world) has(path string) bool {
+	w.Helper()
+	_, err := os.Lstat(filepath.Join(w.cfg.Directory, path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.Fatal(err)
+	}
+	return err == nil
+}
+
+// remove deletes a file below the download directory.
+func (w *world) remove(path string) {
+	w.Helper()
+	if err := os.Remove(filepath.Join(w.cfg.Directory, path)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) told() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.story)
+}
+
+// nothingStored checks that there are no downloads, and nothing of any on disk.
+func (w *world) nothingStored() {
+	w.Helper()
+	if n := w.session.RainTorrents(); n != 0 {
+		w.Errorf("rain has %d torrents", n)
+	}
+	paths, err := filepath.Glob(filepath.Join(w.cfg.Directory, "*"))
+	if err != nil || len(paths) != 0 {
+		w.Errorf("the download directory has %q, %v", paths, err)
+	}
+	if calls := w.ledger.history(); slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "reserve") }) {
+		w.Errorf("the ledger was asked: %q", calls)
+	}
+}
+
+// ledger is a Ledger that remembers.
+type ledger struct {
+	mu       sync.Mutex
+	room     int64
+	promised map[metainfo.Hash]int64
+	calls    []string
+}
+
+func newLedger(room int64) *ledger {
+	return &ledger{room: room, promised: make(map[metainfo.Hash]int64)}
+}
+
+var errNoRoom = errors.New("the ledger's sentence")
+
+func (l *ledger) Reserve(h metainfo.Hash, bytes int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, fmt.Sprint("reserve ", bytes))
+	if bytes > l.room {
+		return errNoRoom
+	}
+	l.promised[h] = bytes
+	return nil
+}
+
+func (l *ledger) Promise(h metainfo.Hash, remaining int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, fmt.Sprint("promise ", remaining))
+	l.promised[h] = remaining
+}
+
+func (l *ledger) Release(h metainfo.Hash) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, "release")
+	delete(l.promised, h)
+}
+
+func (l *ledger) setRoom(room int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.room = room
+}
+
+func (l *ledger) history() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.calls)
+}
