@@ -1,0 +1,161 @@
+package background
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/peerwire"
+	"ebb/agent/prefs"
+)
+
+func hashOf(b byte) metainfo.Hash { return metainfo.Hash{b} }
+
+func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
+	for _, goal := range []prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced} {
+		last := 2.0
+		for seeds := range 20 {
+			n := Need(Health{Seeds: seeds, Leechers: 5, Copies: seeds}, goal)
+			if n >= last || n < 0 || n > 1 {
+				t.Errorf("%v: need with %d seeds is %v, with one less %v", goal, seeds, n, last)
+			}
+			last = n
+		}
+		last = -1.0
+		for leechers := range 20 {
+			n := Need(Health{Seeds: 3, Leechers: leechers, Copies: 3}, goal)
+			if n <= last {
+				t.Errorf("%v: need with %d leechers is %v, with one less %v", goal, leechers, n, last)
+			}
+			last = n
+		}
+	}
+}
+
+func TestGoalsDifferInWhatTheyPrefer(t *testing.T) {
+	forgotten := Health{Seeds: 0, Leechers: 0, Copies: 0}
+	crowded := Health{Seeds: 10, Leechers: 500, Copies: 10}
+	if Need(forgotten, prefs.GoalPreserve) <= Need(crowded, prefs.GoalPreserve) {
+		t.Error("preserve puts a crowd before a torrent that nobody holds")
+	}
+	if Need(forgotten, prefs.GoalAccelerate) >= Need(crowded, prefs.GoalAccelerate) {
+		t.Error("accelerate puts a torrent that nobody wants before a crowd")
+	}
+}
+
+func TestNeedOfAnUnknownSwarmIsThatOfASmallOne(t *testing.T) {
+	unknown := Need(Health{Seeds: -1, Leechers: -1, Copies: -1}, prefs.GoalBalanced)
+	small := Need(Health{Seeds: 1, Leechers: 1, Copies: 1}, prefs.GoalBalanced)
+	if unknown != small {
+		t.Errorf("unknown %v, one seed and one leecher %v", unknown, small)
+	}
+}
+
+func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
+	healthy := JoinCandidate{Hash: hashOf(1), Health: Health{Seeds: 9, Leechers: 1, Copies: 9}}
+	dying := JoinCandidate{Hash: hashOf(2), Health: Health{Seeds: 0, Leechers: 4, Copies: 1}}
+	useless := JoinCandidate{Hash: hashOf(3), Health: Health{Seeds: 1000, Leechers: 0, Copies: 1000}}
+	all := []JoinCandidate{healthy, useless, dying}
+	for _, c := range []struct {
+		name string
+		view JoinView
+		want []metainfo.Hash
+	}{
+		{"room and time", JoinView{Candidates: all, Room: 1}, []metainfo.Hash{dying.Hash, healthy.Hash}},
+		{"one more fetch", JoinView{Candidates: all, Room: 1, Fetching: maxFetching - 1}, []metainfo.Hash{dying.Hash}},
+		{"enough fetches", JoinView{Candidates: all, Room: 1, Fetching: maxFetching}, nil},
+		{"no room", JoinView{Candidates: all}, nil},
+		{"enough swarms", JoinView{Candidates: all, Room: 1, Swarms: maxSwarms}, nil},
+	} {
+		c.view.Goal = prefs.GoalBalanced
+		var got []metainfo.Hash
+		for _, j := range ChooseJoin(c.view) {
+			got = append(got, j.Hash)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: joined %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	needy := Health{Seeds: 0, Leechers: 3, Copies: 0}
+	needless := Health{Seeds: 5000, Leechers: 0, Copies: 5000}
+	for _, c := range []struct {
+		name  string
+		view  LeaveView
+		leave bool
+	}{
+		{"seen today", LeaveView{Health: needy, Joined: now.Add(-30 * 24 * time.Hour), LastPeer: now.Add(-time.Hour)}, false},
+		{"silent for a week", LeaveView{Health: needy, Joined: now.Add(-30 * 24 * time.Hour), LastPeer: now.Add(-8 * 24 * time.Hour)}, true},
+		{"never seen, joined today", LeaveView{Health: needy, Joined: now.Add(-time.Hour)}, false},
+		{"silent, but holds fragments", LeaveView{Fragments: 1, Health: needy, Joined: now.Add(-30 * 24 * time.Hour)}, false},
+		{"silent, but the owner's wish", LeaveView{ByOwner: true, Health: needy, Joined: now.Add(-30 * 24 * time.Hour)}, false},
+		{"needless", LeaveView{Health: needless, Joined: now.Add(-2 * time.Hour), LastPeer: now}, true},
+		{"needless, just joined", LeaveView{Health: needless, Joined: now, LastPeer: now}, false},
+	} {
+		if got := len(ChooseLeave([]LeaveView{c.view}, prefs.GoalBalanced, now)) == 1; got != c.leave {
+			t.Errorf("%s: left %v, want %v", c.name, got, c.leave)
+		}
+	}
+}
+
+func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
+	has := peerwire.NewBitfield(5)
+	for _, i := range []int{0, 1, 2, 4} {
+		has.Set(i)
+	}
+	copies := []uint16{3, 2, 2, 0, 1}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	all := func(int) bool { return true }
+	if i, ok := ChoosePiece(has, copies, all, rnd); !ok || i != 4 {
+		t.Errorf("chose %d, want 4: the rarest that the peer has", i)
+	}
+	seen := map[int]int{}
+	for range 1000 {
+		i, ok := ChoosePiece(has, copies, func(i int) bool { return i != 4 }, rnd)
+		if !ok {
+			t.Fatal("nothing chosen")
+		}
+		seen[i]++
+	}
+	if len(seen) != 2 || seen[1] < 400 || seen[2] < 400 {
+		t.Errorf("ties were broken as %v, want pieces 1 and 2 about equally", seen)
+	}
+	if _, ok := ChoosePiece(has, copies, func(int) bool { return false }, rnd); ok {
+		t.Error("chose a piece that is not wanted")
+	}
+}
+
+func TestUnchokeServesTheQuickestAndTheLongestWaiting(t *testing.T) {
+	views := []UploadView[string]{
+		{Peer: "slow", Sent: 10, Unchoked: true},
+		{Peer: "quick", Sent: 1000, Unchoked: true},
+		{Peer: "middling", Sent: 100, Unchoked: true},
+		{Peer: "patient", Waited: time.Hour},
+		{Peer: "new", Waited: time.Second},
+	}
+	got := ChooseUnchoked(views, 3)
+	slices.Sort(got)
+	if want := []string{"middling", "patient", "quick"}; !slices.Equal(got, want) {
+		t.Errorf("unchoked %v, want %v", got, want)
+	}
+	if got := ChooseUnchoked(views, 9); len(got) != len(views) {
+		t.Errorf("with slots for all, unchoked only %v", got)
+	}
+	if got := ChooseUnchoked(views, 0); len(got) != 0 {
+		t.Errorf("without slots, unchoked %v", got)
+	}
+}
+
+func TestUploadSlotsFollowTheLimit(t *testing.T) {
+	for limit, want := range map[int64]int{0: 0, 1000: 1, 64 << 10: 2, 4 << 20: 16, -1: 16} {
+		if got := UploadSlots(limit); got != want {
+			t.Errorf("limit %d: %d slots, want %d", limit, got, want)
+		}
+	}
+}

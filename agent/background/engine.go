@@ -1,0 +1,538 @@
+package background
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/peersource"
+	"ebb/agent/peerwire"
+	"ebb/agent/prefs"
+	"ebb/quota"
+	"ebb/quota/fragstore"
+)
+
+// Dialer opens peer connections; satisfied by *peerwire.Port.
+type Dialer interface {
+	Dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (*peerwire.Conn, error)
+}
+
+// Ledger admits fragments to the disk; satisfied by *quota.Ledger.
+type Ledger interface {
+	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	Usage() quota.Usage
+}
+
+// Announcer finds peers; satisfied by *peersource.Announcer.
+type Announcer interface {
+	Add(peersource.Torrent)
+	Remove(metainfo.Hash)
+	Now(metainfo.Hash)
+}
+
+// ListPeer is a peer with whom lists of swarms are exchanged.
+type ListPeer struct {
+	ID      [20]byte
+	Addr    netip.AddrPort // where it listens, as far as known
+	Client  string
+	Via     metainfo.Hash // the swarm that both are in
+	ViaName string
+}
+
+// Lists speaks ebb_list on the connections of background swarms.
+type Lists interface {
+	// Ask returns the request to send to the peer, or false when it is not to be asked now.
+	Ask(ListPeer) ([]byte, bool)
+	// Handle takes a message from the peer and returns the reply to send, if
+	// any. After an error the peer is to be dropped.
+	Handle(ListPeer, []byte) (reply []byte, err error)
+}
+
+// Candidates hands over the swarms that may be joined, and is told what became of them.
+type Candidates interface {
+	Ready() []JoinCandidate
+	Joined(metainfo.Hash)
+	Refused(h metainfo.Hash, reason string)
+}
+
+// Config is what an Engine works with. Every field is required unless it says otherwise.
+type Config struct {
+	Dialer      Dialer
+	Port        uint16 // the peer port that we announce
+	Client      string // what we call ourselves, such as "ebb 0.1.0"
+	Store       *fragstore.Store
+	Ledger      Ledger
+	Announcer   Announcer
+	Lists       Lists
+	Candidates  Candidates
+	Goal        prefs.Goal
+	UploadLimit func() int64                                    // bytes per second now; 0: none, negative: unlimited
+	AllowAddr   func(netip.Addr) bool                           // which addresses may be dialled
+	AddNode     func(netip.AddrPort)                            // takes DHT nodes that peers name; nil without a DHT
+	Tell        func(kind string, h metainfo.Hash, text string) // the story, for the owner
+	Log         *slog.Logger
+}
+
+// Connection limits. A connection costs some 30 kB with its buffers, so 200 of
+// them are 6 MB of a small router's 128.
+const (
+	maxConns     = 200 // over all swarms
+	maxPeers     = 40  // in one swarm
+	maxDials     = 24  // under way at a time, over all swarms
+	joinInterval = 2 * time.Second
+	saveInterval = 5 * time.Minute
+)
+
+// Engine runs all background swarms.
+type Engine struct {
+	cfg   Config
+	dials chan struct{} // semaphore of maxDials
+
+	mu     sync.Mutex // guards everything below, and the fields of each swarm
+	goal   prefs.Goal
+	swarms map[metainfo.Hash]*swarm
+	conns  int             // open connections, over all swarms
+	ctx    context.Context // of Run; nil before Run and after it began to end
+	wg     sync.WaitGroup  // live swarms and their peers
+}
+
+// swarm is what is always in memory of a background swarm. Its fields are
+// guarded by Engine.mu.
+type swarm struct {
+	hash      metainfo.Hash
+	record    Record
+	live      *live // nil while dormant
+	fragments int
+	bytes     int64 // of the fragments held
+	inFlight  int64 // of the pieces being fetched
+	peers     int
+	fetching  bool // there are pieces that we want and may store
+	dirty     bool // record differs from the one on disk
+	up, down  rate
+	lost      []uint32 // reclaimed pieces that the live swarm has yet to take note of
+}
+
+// Errors of Join, Leave and Veto.
+var (
+	ErrJoined  = errors.New("already helping this swarm")
+	ErrUnknown = errors.New("not a background swarm")
+	ErrPrivate = errors.New("private torrent (BEP 27): its tracker decides who takes part, so ebb stays out")
+)
+
+// New loads the swarms that the store knows. Nothing runs until Run.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{
+		cfg:    cfg,
+		goal:   cfg.Goal,
+		dials:  make(chan struct{}, maxDials),
+		swarms: make(map[metainfo.Hash]*swarm),
+	}
+	for h := range cfg.Store.Swarms() {
+		raw, ok := cfg.Store.Swarm(h)
+		if !ok {
+			continue
+		}
+		record, err := decodeRecord(raw)
+		if err != nil {
+			// Without its record a swarm has no trackers and no reason; what
+			// it holds could be neither served nor explained.
+			cfg.Log.Warn("dropping a background swarm whose record is damaged", "swarm", h.HexString(), "err", err)
+			if err := e.erase(h); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		s := &swarm{hash: h, record: record}
+		s.count(cfg.Store)
+		e.swarms[h] = s
+		need := Need(record.Health, cfg.Goal)
+		cfg.Store.SetValues(h, func(uint32) float64 { return Value(need, record.Health.Copies) })
+	}
+	return e, nil
+}
+
+// count takes the swarm's holdings from the store.
+func (s *swarm) count(store *fragstore.Store) {
+	s.fragments = store.Count(s.hash)
+	s.bytes = int64(s.fragments) * s.record.PieceSize
+	s.fetching = s.record.Pieces == 0 || s.fragments < s.record.Pieces
+}
+
+// Run announces every swarm, joins new ones as they become ready, and serves,
+// until ctx ends. It returns when every goroutine of the engine has ended and
+// every record is saved; it may then be called again. While it does not run,
+// the background is off: the engine knows no swarm to a peer, and dials none.
+func (e *Engine) Run(ctx context.Context) error {
+	e.mu.Lock()
+	e.ctx = ctx
+	for _, s := range e.swarms {
+		e.announce(s)
+	}
+	e.mu.Unlock()
+
+	join := time.NewTicker(joinInterval)
+	defer join.Stop()
+	save := time.NewTicker(saveInterval)
+	defer save.Stop()
+	for {
+		select {
+		case <-join.C:
+			e.chooseSwarms()
+		case <-save.C:
+			e.save()
+		case <-ctx.Done():
+			e.mu.Lock()
+			e.ctx = nil // nothing goes live from here on
+			e.mu.Unlock()
+			e.wg.Wait()
+			for _, h := range e.Hashes() {
+				e.cfg.Announcer.Remove(h)
+			}
+			e.save()
+			return nil
+		}
+	}
+}
+
+// chooseSwarms carries out what ChooseJoin and ChooseLeave decide.
+func (e *Engine) chooseSwarms() {
+	usage := e.cfg.Ledger.Usage()
+	now := time.Now()
+	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
+	var stay []LeaveView
+	e.mu.Lock()
+	view.Goal, view.Swarms = e.goal, len(e.swarms)
+	for _, s := range e.swarms {
+		if s.fetching && s.live != nil {
+			view.Fetching++
+		}
+		stay = append(stay, LeaveView{
+			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
+			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.Kind == kindOwner,
+		})
+	}
+	e.mu.Unlock()
+
+	for _, c := range ChooseJoin(view) {
+		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Why.Addr}, Health: c.Health, Why: c.Why})
+		if err != nil && !errors.Is(err, ErrJoined) {
+			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.HexString(), "err", err)
+			e.cfg.Candidates.Refused(c.Hash, err.Error())
+			continue
+		}
+		e.cfg.Candidates.Joined(c.Hash)
+	}
+	for _, h := range ChooseLeave(stay, view.Goal, now) {
+		if err := e.Leave(h); err == nil {
+			e.cfg.Tell("left", h, "left: nobody there needs us")
+		}
+	}
+}
+
+// Join describes a swarm to join.
+type Join struct {
+	Hash     metainfo.Hash
+	Name     string
+	Trackers []string
+	Peers    []string // addresses to start from; bad ones are ignored
+	Metadata []byte   // the info dictionary, if it is at hand
+	Health   Health
+	Why      Why
+}
+
+// Join makes a swarm one of ours and starts to help it. It fails with
+// ErrJoined, with ErrPrivate when the metadata says so, or when the record
+// cannot be written. A private torrent whose metadata comes later is left
+// again the moment that shows.
+func (e *Engine) Join(j Join) error {
+	s := &swarm{hash: j.Hash, fetching: true, record: Record{
+		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
+	}}
+	if j.Metadata != nil {
+		info, err := peerwire.ParseInfo(j.Metadata)
+		if err != nil {
+			return fmt.Errorf("joining %s: %w", j.Hash.HexString(), err)
+		}
+		if info.Private {
+			return ErrPrivate
+		}
+		s.record.describe(info)
+	}
+	if s.record.Name == "" {
+		s.record.Name = j.Hash.HexString()
+	}
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := e.swarms[j.Hash]; ok {
+		return ErrJoined
+	}
+	if j.Metadata != nil {
+		if err := e.cfg.Store.PutMetadata(j.Hash, j.Metadata); err != nil {
+			return fmt.Errorf("joining %s: %w", s.record.Name, err)
+		}
+	}
+	if err := e.put(s); err != nil {
+		return fmt.Errorf("joining %s: %w", s.record.Name, err)
+	}
+	e.swarms[j.Hash] = s
+	e.cfg.Tell("joined", j.Hash, "joined: "+s.record.Name)
+	e.announce(s)
+	e.activate(s)
+	return nil
+}
+
+// describe takes what the metadata says of the torrent.
+func (r *Record) describe(info *peerwire.Info) {
+	r.Name, r.Length, r.PieceSize, r.Pieces = info.Name, info.Length, info.PieceLength, info.NumPieces()
+}
+
+// Leave drops a swarm and deletes everything that is held of it.
+func (e *Engine) Leave(h metainfo.Hash) error {
+	e.mu.Lock()
+	s, ok := e.swarms[h]
+	if !ok {
+		e.mu.Unlock()
+		return ErrUnknown
+	}
+	delete(e.swarms, h)
+	l := s.live
+	e.mu.Unlock()
+
+	if l != nil {
+		l.cancel()
+		<-l.done
+	}
+	e.cfg.Announcer.Remove(h)
+	return e.erase(h)
+}
+
+// erase deletes all that the store has of a swarm.
+func (e *Engine) erase(h metainfo.Hash) error {
+	if _, err := e.cfg.Store.DeleteSwarm(h); err != nil {
+		return fmt.Errorf("deleting fragments of %s: %w", h.HexString(), err)
+	}
+	if err := e.cfg.Store.DeleteSwarmRecord(h); err != nil {
+		return fmt.Errorf("deleting the record of %s: %w", h.HexString(), err)
+	}
+	return nil
+}
+
+// announce puts a swarm on the announcer's schedule. e.mu is held; the
+// functions handed over take it again, on the announcer's goroutines.
+func (e *Engine) announce(s *swarm) {
+	if e.ctx == nil {
+		return
+	}
+	h := s.hash
+	e.cfg.Announcer.Add(peersource.Torrent{
+		Hash:     h,
+		Trackers: s.record.Trackers,
+		Port:     e.cfg.Port,
+		DHT:      true,
+		Announce: true,
+		Left: func() int64 {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return s.left()
+		},
+		Transferred: func() (up, down int64) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return s.record.Uploaded, s.record.Downloaded
+		},
+		PartialSeed: func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return !s.fetching
+		},
+		Found: func(r peersource.Result) { e.found(h, r) },
+	})
+}
+
+// left is the number of bytes of the torrent that we do not hold. A swarm
+// whose size is unknown has at least one.
+func (s *swarm) left() int64 {
+	if s.record.Pieces == 0 {
+		return max(s.record.Length, 1)
+	}
+	if s.fragments == s.record.Pieces {
+		return 0
+	}
+	return max(s.record.Length-s.bytes, 1)
+}
+
+// found takes the answer of a tracker or of the DHT.
+func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
+	e.mu.Lock()
+	s, ok := e.swarms[h]
+	if !ok || r.Err != nil {
+		e.mu.Unlock()
+		return
+	}
+	if r.Seeders >= 0 {
+		s.record.Health.Seeds = r.Seeders
+	}
+	if r.Leechers >= 0 {
+		// We are among the leechers that a tracker counts while we lack a piece.
+		s.record.Health.Leechers = max(r.Leechers-1, 0)
+	}
+	s.dirty = true
+	e.mu.Unlock()
+	if len(r.Peers) > 0 {
+		e.deliver(h, func(l *live) bool { return post(l, l.found, r.Peers) })
+	}
+}
+
+// activate makes a swarm live, if the engine runs. e.mu is held.
+func (e *Engine) activate(s *swarm) *live {
+	if s.live == nil && e.ctx != nil {
+		s.live = newLive(e.ctx, e, s)
+		e.wg.Add(1)
+		go func(l *live) {
+			defer e.wg.Done()
+			l.run()
+		}(s.live)
+	}
+	return s.live
+}
+
+// deliver hands something to a live swarm, waking it if it is dormant. A swarm
+// may fall asleep between the look-up and the hand-over; then it is woken again.
+func (e *Engine) deliver(h metainfo.Hash, hand func(*live) bool) bool {
+	for {
+		e.mu.Lock()
+		s, ok := e.swarms[h]
+		var l *live
+		if ok {
+			l = e.activate(s)
+		}
+		e.mu.Unlock()
+		if l == nil {
+			return false
+		}
+		if hand(l) {
+			return true
+		}
+	}
+}
+
+// Has tells whether h is a background swarm.
+func (e *Engine) Has(h metainfo.Hash) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.swarms[h]
+	return ok
+}
+
+// Running tells whether the background is on.
+func (e *Engine) Running() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ctx != nil
+}
+
+// Hashes lists the background swarms.
+func (e *Engine) Hashes() []metainfo.Hash {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	hashes := make([]metainfo.Hash, 0, len(e.swarms))
+	for h := range e.swarms {
+		hashes = append(hashes, h)
+	}
+	return hashes
+}
+
+// Incoming serves a connection that a peer opened to us, until it ends.
+func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
+	e.servePeer(c, netip.AddrPort{})
+}
+
+// Reclaimed tells the engine that the ledger deleted fragments. It never
+// waits for a swarm: the swarm may be the one whose Admit had room made for it.
+func (e *Engine) Reclaimed(keys []fragstore.Key) {
+	lost := make(map[metainfo.Hash][]uint32)
+	for _, k := range keys {
+		lost[k.Hash] = append(lost[k.Hash], k.Index)
+	}
+	for h, pieces := range lost {
+		e.mu.Lock()
+		if s, ok := e.swarms[h]; ok {
+			s.count(e.cfg.Store)
+			if s.live != nil {
+				s.lost = append(s.lost, pieces...)
+				select {
+				case s.live.reclaimed <- struct{}{}:
+				default: // it has been told, and will find these too
+				}
+			}
+		}
+		e.mu.Unlock()
+	}
+}
+
+// SetGoal changes what the choosing strives for.
+func (e *Engine) SetGoal(g prefs.Goal) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.goal = g
+}
+
+// put writes a swarm's record. e.mu is held.
+func (e *Engine) put(s *swarm) error {
+	b, err := s.record.encode()
+	if err != nil {
+		return err
+	}
+	if err := e.cfg.Store.PutSwarm(s.hash, b); err != nil {
+		return err
+	}
+	s.dirty = false
+	return nil
+}
+
+// save writes the records that changed.
+func (e *Engine) save() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.swarms {
+		if !s.dirty {
+			continue
+		}
+		if err := e.put(s); err != nil {
+			// A full disk is no reason to stop; the next save tries again.
+			e.cfg.Log.Warn("saving a swarm's record", "swarm", s.record.Name, "err", err)
+			return
+		}
+	}
+}
+
+// Swarms lists the background swarms, oldest first.
+func (e *Engine) Swarms() []Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]Status, 0, len(e.swarms))
+	for _, s := range e.swarms {
+		list = append(list, s.status())
+	}
+	slices.SortFunc(list, func(a, b Status) int { return a.Record.Joined.Compare(b.Record.Joined) })
+	return list
+}
+
+// Swarm returns one background swarm.
+func (e *Engine) Swarm(h metainfo.Hash) (Status, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.swarms[h]
+	if !ok {
+		return Status{}, false
+	}
+	return s.status(), true
+}

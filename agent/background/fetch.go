@@ -1,0 +1,425 @@
+package background
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ebb/agent/peerwire"
+	"ebb/quota/fragstore"
+)
+
+// The fetch path, in the order in which a fragment meets it. All of it runs on
+// the swarm's goroutine but step 5.
+//
+//  1. showInterest: a peer has pieces that we want, so we say so.
+//  2. request: the peer has unchoked us. A piece is chosen (ChoosePiece), the
+//     ledger admits room for it and gives a writer, and its blocks are
+//     requested, as many at a time as the peer's rate asks for.
+//  3. takeBlock: a block arrives and is written at its place; the writer hashes
+//     what comes in order.
+//  4. Should the peer choke us, go, or dawdle, its piece is orphaned: the next
+//     peer that has it goes on where it was left.
+//  5. commit, on a goroutine of its own since it syncs the disk: the hash is
+//     checked and the fragment becomes part of the store.
+//  6. handleCommitted: peers are told; or those who sent bad blocks are shunned.
+
+const (
+	minDepth = 4
+	maxDepth = 128
+
+	maxFetches    = 12               // pieces in flight in one swarm: each holds room and a file
+	blockPatience = 45 * time.Second // for the next block, before a peer counts as snubbing us
+	orphanAge     = 2 * time.Minute  // for another peer to take over a piece
+	noRoomPause   = 10 * time.Second // before the ledger is asked again
+	maxStrikes    = 3
+
+	storyFragments = 50 // of one swarm, about as many are told of
+)
+
+// fetch is a piece in flight.
+type fetch struct {
+	index    uint32
+	length   int64
+	writer   *fragstore.Writer
+	asked    peerwire.Bitfield // blocks requested
+	got      peerwire.Bitfield // blocks received
+	from     *peer             // who sends it now; nil when orphaned
+	senders  map[*peer]struct{}
+	orphaned time.Time
+}
+
+func (f *fetch) blockLength(block int) int64 {
+	return min(peerwire.BlockSize, f.length-int64(block)*peerwire.BlockSize)
+}
+
+// orphan takes the piece from its peer; what was received stays.
+func (f *fetch) orphan(now time.Time) {
+	f.from, f.orphaned = nil, now
+	f.asked = peerwire.NewBitfield(f.got.Len())
+	for i := range f.got.Len() {
+		if f.got.Has(i) {
+			f.asked.Set(i)
+		}
+	}
+}
+
+// abandon gives the piece up, and its room back. Once the writer has gone to
+// commit, that is for the commit to do.
+func (f *fetch) abandon() {
+	if f.got.Count() < f.got.Len() {
+		f.writer.Abort()
+	}
+}
+
+// wants tells whether there is any piece worth fetching.
+func (l *live) wants() bool {
+	for i := range l.held.Len() {
+		if l.wanted(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted tells whether a piece is worth fetching: not held, and of value.
+func (l *live) wanted(i int) bool {
+	return !l.held.Has(i) && (l.swarm.record.Why.Kind == kindOwner || Value(l.need, int(l.copies[i])) >= minFetchValue)
+}
+
+// showInterest keeps the peer's knowledge of our interest true.
+func (l *live) showInterest(p *peer) {
+	interested := false
+	for i := range p.has.Len() {
+		if p.has.Has(i) && l.wanted(i) {
+			interested = true
+			break
+		}
+	}
+	if interested == p.wanted {
+		return
+	}
+	p.wanted = interested
+	if interested {
+		p.send(peerwire.Message{Type: peerwire.Interested})
+	} else {
+		p.send(peerwire.Message{Type: peerwire.NotInterested})
+	}
+}
+
+// request keeps a peer that has unchoked us busy.
+func (l *live) request(p *peer) {
+	if l.info == nil || p.choking || p.snubbed || !p.wanted {
+		return
+	}
+	for p.pending < p.depth {
+		f, block := p.nextBlock()
+		if f == nil {
+			if f = l.begin(p); f == nil {
+				return
+			}
+			continue
+		}
+		f.asked.Set(block)
+		p.pending++
+		p.send(peerwire.Message{
+			Type: peerwire.Request, Index: f.index,
+			Begin: uint32(block * peerwire.BlockSize), Length: uint32(f.blockLength(block)),
+		})
+	}
+}
+
+// nextBlock is the next block to request of the pieces that the peer sends.
+func (p *peer) nextBlock() (*fetch, int) {
+	for _, f := range p.fetches {
+		if f.asked.Count() == f.asked.Len() {
+			continue
+		}
+		for i := range f.asked.Len() {
+			if !f.asked.Has(i) {
+				return f, i
+			}
+		}
+	}
+	return nil, 0
+}
+
+// begin gives the peer a piece: an orphaned one that it has, or a new one.
+func (l *live) begin(p *peer) *fetch {
+	for _, f := range l.fetches {
+		if f.from == nil && f.got.Count() < f.got.Len() && p.has.Has(int(f.index)) {
+			f.from = p
+			f.senders[p] = struct{}{}
+			p.fetches = append(p.fetches, f)
+			return f
+		}
+	}
+	if len(l.fetches) >= maxFetches || time.Now().Before(l.pausedUntil) {
+		return nil
+	}
+	want := func(i int) bool { return l.wanted(i) && l.fetches[uint32(i)] == nil }
+	i, ok := ChoosePiece(p.has, l.copies, want, l.rnd)
+	if !ok {
+		return nil
+	}
+	length := l.info.PieceLen(i)
+	if !l.engine.claim(l.swarm, length) {
+		l.pausedUntil = time.Now().Add(noRoomPause)
+		return nil
+	}
+	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
+	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])-1))
+	if err != nil {
+		// No room, or the disk does not take it: neither is the peer's fault.
+		l.engine.unclaim(l.swarm, length)
+		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
+		l.pausedUntil = time.Now().Add(noRoomPause)
+		return nil
+	}
+	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
+	f := &fetch{
+		index: uint32(i), length: length, writer: w,
+		asked: peerwire.NewBitfield(blocks), got: peerwire.NewBitfield(blocks),
+		from: p, senders: map[*peer]struct{}{p: {}},
+	}
+	l.fetches[f.index] = f
+	p.fetches = append(p.fetches, f)
+	return f
+}
+
+// introducerShare is the part of the storage limit that the swarms of one
+// introducer may fill together, so that nobody can choose all that we hold.
+const introducerShare = 0.8
+
+// claim takes a piece's bytes out of the share of the swarm's introducer; false
+// if they are not in it.
+func (e *Engine) claim(s *swarm, length int64) bool {
+	limit := e.cfg.Ledger.Usage().Limit
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if key := s.record.Why.IntroKey; key != "" {
+		total := length
+		for _, other := range e.swarms {
+			if other.record.Why.IntroKey == key {
+				total += other.bytes + other.inFlight
+			}
+		}
+		if float64(total) > introducerShare*float64(limit) {
+			return false
+		}
+	}
+	s.inFlight += length
+	return true
+}
+
+// unclaim ends a claim: the piece is stored, and counts as such, or was given up.
+func (e *Engine) unclaim(s *swarm, length int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.inFlight -= length
+}
+
+// takeBlock writes a block that we asked this peer for; any other is ignored,
+// for it may have crossed our cancel.
+func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
+	if l.info == nil {
+		return false
+	}
+	f := l.fetches[m.Index]
+	block := int(m.Begin / peerwire.BlockSize)
+	if f == nil || f.from != p || m.Begin%peerwire.BlockSize != 0 || block >= f.got.Len() ||
+		!f.asked.Has(block) || f.got.Has(block) || int64(len(m.Block)) != f.blockLength(block) {
+		return true
+	}
+	now := time.Now()
+	p.pending--
+	p.lastBlock, p.received = now, p.received+int64(len(m.Block))
+	if _, err := f.writer.WriteAt(m.Block, int64(m.Begin)); err != nil {
+		// The disk is full or the room was reclaimed.
+		l.engine.cfg.Log.Debug("fragment given up", "swarm", l.info.Name, "err", err)
+		l.pausedUntil = now.Add(noRoomPause)
+		l.giveUp(f)
+		return true
+	}
+	f.got.Set(block)
+	l.engine.account(l.swarm, 0, int64(len(m.Block)))
+	if f.got.Count() == f.got.Len() {
+		p.drop(f)
+		l.commit(f)
+	}
+	l.request(p)
+	return true
+}
+
+// drop takes a fetch off the peer's list.
+func (p *peer) drop(f *fetch) {
+	for i, g := range p.fetches {
+		if g == f {
+			p.fetches = append(p.fetches[:i], p.fetches[i+1:]...)
+			return
+		}
+	}
+}
+
+// outstanding is the number of blocks of the fetch that were requested and
+// have not come.
+func (f *fetch) outstanding() int { return f.asked.Count() - f.got.Count() }
+
+// giveUp ends a fetch before it is complete.
+func (l *live) giveUp(f *fetch) {
+	if p := f.from; p != nil {
+		l.cancelRequests(p, f)
+		p.drop(f)
+	}
+	f.abandon()
+	delete(l.fetches, f.index)
+	l.engine.unclaim(l.swarm, f.length)
+}
+
+// cancelRequests takes back what was requested of a fetch.
+func (l *live) cancelRequests(p *peer, f *fetch) {
+	for i := range f.asked.Len() {
+		if f.asked.Has(i) && !f.got.Has(i) {
+			p.send(peerwire.Message{
+				Type: peerwire.Cancel, Index: f.index,
+				Begin: uint32(i * peerwire.BlockSize), Length: uint32(f.blockLength(i)),
+			})
+		}
+	}
+	p.pending -= f.outstanding()
+}
+
+// release orphans all that the peer was to send.
+func (p *peer) release(now time.Time) {
+	for _, f := range p.fetches {
+		f.orphan(now)
+	}
+	p.fetches, p.pending = nil, 0
+}
+
+func (l *live) takeChoke(p *peer) {
+	p.choking = true
+	// With the fast extension each request is answered, by a reject if need
+	// be (BEP 6); without it a choke drops them all. Either way the pieces are
+	// better taken from another peer; rejects that follow find nothing.
+	p.release(time.Now())
+}
+
+// takeReject gives one block's request back to be made again.
+func (l *live) takeReject(p *peer, m peerwire.Message) {
+	f := l.fetches[m.Index]
+	if f == nil || f.from != p {
+		return
+	}
+	block := int(m.Begin / peerwire.BlockSize)
+	if block >= f.asked.Len() || !f.asked.Has(block) || f.got.Has(block) {
+		return
+	}
+	// A peer that rejects does not have the piece, or not for us: another may.
+	if l.info != nil && p.has.Has(int(m.Index)) {
+		p.has.Clear(int(m.Index))
+		l.copies[m.Index]--
+	}
+	l.cancelRequests(p, f)
+	p.drop(f)
+	f.orphan(time.Now())
+	l.request(p)
+}
+
+// tick keeps a peer's rate and depth, and watches for requests that are not answered.
+func (p *peer) tick(now time.Time) {
+	p.rate += (float64(p.received) - p.rate) / 10
+	p.received = 0
+	// Two seconds' worth keeps the pipe full over long round trips.
+	p.depth = min(max(int(2*p.rate/peerwire.BlockSize), minDepth), maxDepth)
+	if reqq := p.conn.Peer().Reqq; reqq > 0 {
+		p.depth = min(p.depth, reqq)
+	}
+	if p.pending > 0 && now.Sub(p.lastBlock) > blockPatience {
+		for _, f := range p.fetches {
+			p.live.cancelRequests(p, f)
+		}
+		p.release(now)
+		p.snubbed = true
+	}
+}
+
+// expireFetches gives up pieces that no peer has taken over, or that the peer
+// that sends them has stopped sending.
+func (l *live) expireFetches(now time.Time) {
+	for _, f := range l.fetches {
+		if f.from == nil && f.got.Count() < f.got.Len() && now.Sub(f.orphaned) > orphanAge {
+			l.giveUp(f)
+		}
+	}
+}
+
+type commit struct {
+	fetch *fetch
+	err   error
+}
+
+// commit stores a complete piece.
+func (l *live) commit(f *fetch) {
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		post(l, l.committed, commit{f, f.writer.Commit()})
+	}()
+}
+
+func (l *live) handleCommitted(c commit) {
+	f := c.fetch
+	delete(l.fetches, f.index)
+	l.engine.unclaim(l.swarm, f.length)
+	switch {
+	case errors.Is(c.err, fragstore.ErrHash):
+		l.blame(f)
+		return
+	case c.err != nil:
+		l.engine.cfg.Log.Warn("storing a fragment", "swarm", l.info.Name, "piece", f.index, "err", c.err)
+		l.pausedUntil = time.Now().Add(noRoomPause)
+		return
+	}
+	l.held.Set(int(f.index))
+	l.publish()
+	if step := max(l.held.Len()/storyFragments, 1); l.held.Count()%step == 0 {
+		l.engine.cfg.Tell("stored", l.swarm.hash, fmt.Sprintf("fragment %d of %d stored: %s", l.held.Count(), l.held.Len(), l.info.Name))
+	}
+	more := l.wants()
+	for p := range l.peers {
+		p.send(peerwire.Message{Type: peerwire.Have, Index: f.index})
+		l.showInterest(p)
+		if !more && p.conn.Extended() {
+			l.introduce(p) // from now on we only upload
+		}
+		l.partIfUseless(p)
+		l.request(p)
+	}
+	l.revalue()
+	if !more {
+		l.engine.cfg.Tell("complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
+		l.engine.cfg.Announcer.Now(l.swarm.hash)
+	}
+}
+
+// blame deals with a piece that failed its hash. If one peer sent all of it
+// the case is clear; if several did, each gets a strike.
+func (l *live) blame(f *fetch) {
+	for p := range f.senders {
+		if p.strikes++; len(f.senders) == 1 || p.strikes >= maxStrikes {
+			l.engine.cfg.Log.Debug("peer sent data that fails its hash", "peer", p.conn.RemoteAddr(), "swarm", l.info.Name)
+			l.book.ban(p.conn.RemoteAddr().Addr())
+			p.conn.Close()
+		}
+	}
+}
+
+// account adds to what a swarm has moved.
+func (e *Engine) account(s *swarm, up, down int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.record.Uploaded += up
+	s.record.Downloaded += down
+	s.dirty = true
+}

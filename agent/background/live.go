@@ -1,0 +1,348 @@
+package background
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ebb/agent/peerwire"
+	"ebb/quota/fragstore"
+)
+
+// live is a swarm that has, or seeks, peers. Its goroutine, run, owns every
+// field; all others talk to it through the channels and must use post, which
+// gives up once the swarm has fallen asleep.
+type live struct {
+	engine *Engine
+	swarm  *swarm // its fields are guarded by Engine.mu
+	ctx    context.Context
+	cancel context.CancelFunc
+	deaf   chan struct{} // closed when run no longer receives
+	done   chan struct{} // closed when run has ended and all that it started
+	wg     sync.WaitGroup
+	rnd    *rand.Rand
+
+	// What can happen to a live swarm, in the order of a connection's life.
+	found     chan []netip.AddrPort // addresses of possible peers
+	dialed    chan dialResult
+	joined    chan *peer
+	messages  chan message
+	parted    chan *peer
+	committed chan commit   // a fragment was stored, or could not be
+	damaged   chan uint32   // a fragment could not be read when it was to be served; buffered
+	reclaimed chan struct{} // swarm.lost has grown; buffered
+
+	info    *peerwire.Info // nil until the metadata is known
+	raw     []byte         // the info dictionary, as its hash has it
+	meta    *metadataSeek  // nil once the metadata is known
+	held    peerwire.Bitfield
+	copies  []uint16 // by piece: connected peers that have it
+	peers   map[*peer]struct{}
+	book    addressBook
+	fetches map[uint32]*fetch
+	need    float64
+
+	pausedUntil time.Time // no new fetch before then: the ledger had no room
+	lastUseful  time.Time // when there was last a reason to be awake
+	nextUnchoke time.Time
+	nextValues  time.Time
+	nextPEX     time.Time
+}
+
+// A live swarm without peers falls asleep after this long.
+const drowsy = 90 * time.Second
+
+const (
+	unchokeInterval = 10 * time.Second // BEP 3
+	valuesInterval  = 30 * time.Second
+	pexInterval     = 60 * time.Second // BEP 11
+)
+
+type message struct {
+	from *peer
+	peerwire.Message
+}
+
+// post hands v to a live swarm; false when the swarm has fallen asleep.
+func post[T any](l *live, ch chan<- T, v T) bool {
+	select {
+	case ch <- v:
+		return true
+	case <-l.deaf:
+		return false
+	}
+}
+
+// newLive loads a swarm. Engine.mu is held.
+func newLive(ctx context.Context, e *Engine, s *swarm) *live {
+	l := &live{
+		engine:    e,
+		swarm:     s,
+		deaf:      make(chan struct{}),
+		done:      make(chan struct{}),
+		rnd:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		found:     make(chan []netip.AddrPort),
+		dialed:    make(chan dialResult),
+		joined:    make(chan *peer),
+		messages:  make(chan message),
+		parted:    make(chan *peer),
+		committed: make(chan commit),
+		damaged:   make(chan uint32, 16),
+		reclaimed: make(chan struct{}, 1),
+		peers:     make(map[*peer]struct{}),
+		book:      newAddressBook(),
+		fetches:   make(map[uint32]*fetch),
+	}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	for _, text := range s.record.Peers {
+		if a, err := netip.ParseAddrPort(text); err == nil {
+			l.book.add(a)
+		}
+	}
+	return l
+}
+
+// run is the life of a live swarm.
+func (l *live) run() {
+	l.load()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	defer l.end()
+	for {
+		select {
+		case addrs := <-l.found:
+			l.handleFound(addrs)
+		case r := <-l.dialed:
+			l.handleDialed(r)
+		case p := <-l.joined:
+			l.handleJoined(p)
+		case m := <-l.messages:
+			l.handleMessage(m.from, m.Message)
+		case p := <-l.parted:
+			l.handleParted(p)
+		case c := <-l.committed:
+			l.handleCommitted(c)
+		case index := <-l.damaged:
+			l.handleLost([]uint32{index})
+		case <-l.reclaimed:
+			l.handleReclaimed()
+		case <-tick.C:
+			l.handleTick(time.Now())
+			if l.asleep() {
+				return
+			}
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// load takes up the metadata, if it is stored.
+func (l *live) load() {
+	now := time.Now()
+	l.lastUseful, l.nextUnchoke, l.nextPEX = now, now, now.Add(pexInterval)
+	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
+		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
+			l.know(info, raw)
+			return
+		}
+		l.engine.cfg.Log.Warn("stored metadata is damaged; asking peers again", "swarm", l.swarm.hash.HexString())
+	}
+	l.meta = &metadataSeek{tried: make(map[*peer]struct{})}
+}
+
+// know takes up checked metadata.
+func (l *live) know(info *peerwire.Info, raw []byte) {
+	info.Files = nil // only pieces matter here
+	l.info, l.raw, l.meta = info, raw, nil
+	l.engine.mu.Lock()
+	l.swarm.up.total, l.swarm.down.total = l.swarm.record.Uploaded, l.swarm.record.Downloaded
+	l.engine.mu.Unlock()
+	l.held = peerwire.NewBitfield(info.NumPieces())
+	for _, i := range l.engine.cfg.Store.Held(info.Hash) {
+		if int(i) < info.NumPieces() {
+			l.held.Set(int(i))
+		}
+	}
+	l.copies = make([]uint16, info.NumPieces())
+	l.publish()
+}
+
+// asleep decides whether to fall asleep, and does so in the same step in which
+// no sender can find the swarm live any more.
+func (l *live) asleep() bool {
+	if len(l.peers) > 0 || len(l.fetches) > 0 || l.book.dialing > 0 || time.Since(l.lastUseful) < drowsy {
+		return false
+	}
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	l.swarm.live = nil
+	return true
+}
+
+// end closes everything and waits for it. Whoever is about to post gives up.
+func (l *live) end() {
+	l.cancel()
+	close(l.deaf)
+	for p := range l.peers {
+		p.conn.Close()
+	}
+	for _, f := range l.fetches {
+		f.abandon()
+	}
+	l.engine.mu.Lock()
+	l.swarm.inFlight = 0
+	if l.swarm.live == l {
+		l.swarm.live = nil
+	}
+	l.engine.conns -= len(l.peers)
+	l.swarm.peers, l.swarm.up.smooth, l.swarm.down.smooth = 0, 0, 0
+	l.engine.mu.Unlock()
+	l.wg.Wait()
+	close(l.done)
+}
+
+// publish shows the swarm's state to the rest of the engine.
+func (l *live) publish() {
+	e := l.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := l.swarm
+	if l.info != nil && s.record.Pieces == 0 {
+		s.record.describe(l.info)
+		s.dirty = true
+	}
+	s.count(e.cfg.Store)
+	s.peers = len(l.peers)
+	if s.peers > 0 {
+		s.record.LastPeer = time.Now()
+		s.dirty = true
+	}
+	if l.info != nil && len(l.peers) > 0 {
+		seeds, leechers := l.census()
+		h := &s.record.Health
+		h.Seeds, h.Leechers = max(h.Seeds, seeds), max(h.Leechers, leechers)
+		h.Copies = l.rarest()
+	}
+	l.need = Need(s.record.Health, e.goal)
+	if s.fetching && l.info != nil {
+		s.fetching = l.wants()
+	}
+}
+
+// census counts the connected peers that hold everything and those that do not.
+func (l *live) census() (seeds, leechers int) {
+	for p := range l.peers {
+		if p.has.Len() > 0 && p.has.Count() == p.has.Len() {
+			seeds++
+		} else {
+			leechers++
+		}
+	}
+	return seeds, leechers
+}
+
+// rarest is the number of copies of the rarest piece among connected peers.
+func (l *live) rarest() int {
+	lowest := uint16(len(l.peers))
+	for _, n := range l.copies {
+		lowest = min(lowest, n)
+	}
+	return int(lowest)
+}
+
+func (l *live) handleTick(now time.Time) {
+	l.measure()
+	for p := range l.peers {
+		p.tick(now)
+	}
+	l.expireFetches(now)
+	if l.meta != nil {
+		l.seekMetadata(now)
+	}
+	for p := range l.peers {
+		l.request(p)
+	}
+	if !now.Before(l.nextUnchoke) {
+		l.nextUnchoke = now.Add(unchokeInterval)
+		l.unchoke(now)
+	}
+	if !now.Before(l.nextPEX) {
+		l.nextPEX = now.Add(pexInterval)
+		l.sendPEX()
+	}
+	if l.info != nil && !now.Before(l.nextValues) {
+		l.nextValues = now.Add(valuesInterval)
+		l.publish()
+		l.revalue()
+	}
+	l.dial(now)
+	if len(l.peers) > 0 {
+		l.lastUseful = now
+	}
+}
+
+// measure takes the swarm's rates.
+func (l *live) measure() {
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	s := l.swarm
+	s.up.measure(s.record.Uploaded)
+	s.down.measure(s.record.Downloaded)
+}
+
+// revalue tells the store what each fragment of this swarm is worth now.
+func (l *live) revalue() {
+	need, copies := l.need, l.copies
+	l.engine.cfg.Store.SetValues(l.swarm.hash, func(i uint32) float64 {
+		if int(i) >= len(copies) {
+			return 0
+		}
+		return Value(need, int(copies[i]))
+	})
+}
+
+func (l *live) handleReclaimed() {
+	l.engine.mu.Lock()
+	lost := l.swarm.lost
+	l.swarm.lost = nil
+	l.engine.mu.Unlock()
+	l.handleLost(lost)
+}
+
+// handleLost takes note of fragments that are no longer here. BitTorrent has
+// no word for that but lt_donthave, which few speak; a peer that speaks the
+// fast extension is told by a reject when it asks, and the others are let go,
+// for they would wait for ever.
+func (l *live) handleLost(pieces []uint32) {
+	if l.info == nil {
+		return
+	}
+	for _, i := range pieces {
+		if int(i) < l.held.Len() && !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: i}) {
+			l.held.Clear(int(i))
+		}
+	}
+	for p := range l.peers {
+		l.tellLost(p, pieces)
+	}
+	l.publish()
+}
+
+// refuse leaves a swarm that must not be helped. The swarm's own goroutine
+// cannot wait for itself to end, so the engine leaves on another one.
+func (l *live) refuse(reason error) {
+	l.engine.cfg.Tell("refused", l.swarm.hash, "left: "+reason.Error())
+	l.engine.cfg.Candidates.Refused(l.swarm.hash, reason.Error())
+	l.cancel()
+	l.engine.wg.Add(1)
+	go func() {
+		defer l.engine.wg.Done()
+		if err := l.engine.Leave(l.swarm.hash); err != nil && !errors.Is(err, ErrUnknown) {
+			l.engine.cfg.Log.Warn("leaving a refused swarm", "swarm", l.swarm.hash.HexString(), "err", err)
+		}
+	}()
+}

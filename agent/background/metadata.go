@@ -1,0 +1,129 @@
+package background
+
+import (
+	"errors"
+	"time"
+
+	"ebb/agent/peerwire"
+)
+
+// A swarm joined by its info-hash alone gets its metadata from one peer at a
+// time (BEP 9): if the hash of the whole is wrong it is clear who lied.
+
+const (
+	metadataPatience = 30 * time.Second // for a peer to send all of it
+	metadataDepth    = 8                // pieces of 16 KiB requested at a time
+)
+
+// metadataSeek is the search for the metadata of a swarm.
+type metadataSeek struct {
+	from  *peer // who sends it now; nil when nobody does
+	fetch *peerwire.MetadataFetch
+	until time.Time          // when to try another peer
+	tried map[*peer]struct{} // connected peers that did not deliver
+}
+
+// seekMetadata asks a peer that offers the metadata, if none is being asked.
+func (l *live) seekMetadata(now time.Time) {
+	m := l.meta
+	if m.from != nil && now.Before(m.until) {
+		return
+	}
+	if m.from != nil {
+		m.tried[m.from] = struct{}{}
+		m.from = nil
+	}
+	for p := range l.peers {
+		if _, tried := m.tried[p]; tried {
+			continue
+		}
+		x := p.conn.Peer()
+		if x.MetadataSize == 0 || x.M[peerwire.ExtensionMetadata] == 0 {
+			continue
+		}
+		fetch, err := peerwire.NewMetadataFetch(l.swarm.hash, x.MetadataSize)
+		if err != nil {
+			p.conn.Close() // no torrent has metadata of that size
+			continue
+		}
+		m.from, m.fetch, m.until = p, fetch, now.Add(metadataPatience)
+		for range metadataDepth {
+			l.requestMetadata(p)
+		}
+		return
+	}
+	if len(m.tried) > 0 && len(m.tried) >= len(l.peers) {
+		clear(m.tried) // everybody failed once: begin again with the next tick
+	}
+}
+
+func (l *live) requestMetadata(p *peer) {
+	if request := l.meta.fetch.Next(); request != nil {
+		if p.conn.SendExtended(peerwire.ExtensionMetadata, request) != nil {
+			p.conn.Close()
+		}
+	}
+}
+
+// takeMetadata handles a ut_metadata message: a request from a peer that lacks
+// the metadata, or an answer to one of ours.
+func (l *live) takeMetadata(p *peer, payload []byte) bool {
+	reply, err := peerwire.MetadataReply(l.raw, payload)
+	if err != nil {
+		return false
+	}
+	if reply != nil {
+		return p.conn.SendExtended(peerwire.ExtensionMetadata, reply) == nil
+	}
+	if l.meta == nil || l.meta.from != p {
+		return true
+	}
+	raw, err := l.meta.fetch.Add(payload)
+	switch {
+	case errors.Is(err, peerwire.ErrMetadataHash):
+		l.book.ban(p.conn.RemoteAddr().Addr())
+		return false
+	case err != nil:
+		return false
+	case raw == nil:
+		l.requestMetadata(p)
+		return true
+	}
+	l.learn(raw)
+	return true
+}
+
+// learn takes up metadata whose hash is right. What is in it may still be
+// nonsense, or private, and then the swarm is none for us.
+func (l *live) learn(raw []byte) {
+	info, err := peerwire.ParseInfo(raw)
+	if err != nil {
+		l.refuse(err)
+		return
+	}
+	if info.Private {
+		l.refuse(ErrPrivate)
+		return
+	}
+	if err := l.engine.cfg.Store.PutMetadata(info.Hash, raw); err != nil {
+		l.engine.cfg.Log.Warn("storing metadata", "swarm", info.Name, "err", err)
+		l.meta.from = nil // asked for again later, when the disk may have recovered
+		return
+	}
+	l.know(info, raw)
+	for p := range l.peers {
+		p.has = peerwire.NewBitfield(info.NumPieces())
+		for _, m := range p.early {
+			if !l.takeHaving(p, m) {
+				p.conn.Close()
+				break
+			}
+		}
+		p.early = nil
+		if p.conn.Extended() {
+			l.introduce(p)
+		}
+		l.request(p)
+	}
+	l.publish()
+}

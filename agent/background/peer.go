@@ -1,0 +1,361 @@
+package background
+
+import (
+	"net/netip"
+	"time"
+
+	"ebb/agent/peerwire"
+)
+
+// peer is one connection in a live swarm. The swarm's goroutine owns it; its
+// reader (servePeer) only passes messages on.
+type peer struct {
+	live *live // set when the swarm takes it in
+	conn *peerwire.Conn
+	addr netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
+
+	has     peerwire.Bitfield  // empty until the metadata is known
+	early   []peerwire.Message // what it said of its pieces before the metadata was known
+	choking bool               // it chokes us
+	wanted  bool               // we told it that we are interested
+	choked  bool               // we choke it
+	eager   bool               // it told us that it is interested
+
+	fetches    []*fetch // the pieces that we take from it, in order
+	pending    int      // blocks requested and not yet received
+	lastBlock  time.Time
+	received   int64   // bytes of blocks, since the last tick
+	rate       float64 // of the same, bytes per second, smoothed over about ten ticks
+	strikes    int     // fragments it had a part in that failed their hash
+	depth      int     // blocks to keep requested
+	snubbed    bool    // it left a request unanswered for too long
+	connected  time.Time
+	unchokedAt time.Time
+	sent       counter // bytes of blocks written to it
+	sentBefore int64   // its value at the last choice of whom to unchoke
+	told       int64   // of sent, what the story has told
+	asked      bool    // for its list
+	toldPEX    map[netip.AddrPort]struct{}
+}
+
+// servePeer takes a connection into its swarm and passes on what it says,
+// until it ends. dialled is its listening address if we opened it.
+func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
+	defer func() {
+		c.Close()
+		<-c.Done() // its writer calls back into the swarm
+	}()
+	p := &peer{conn: c, addr: dialled, choking: true, choked: true, connected: time.Now()}
+	var l *live
+	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
+		return
+	}
+	for {
+		m, err := c.Read()
+		if err != nil {
+			break
+		}
+		if !post(l, l.messages, message{p, m}) {
+			m.Release()
+			break
+		}
+	}
+	post(l, l.parted, p)
+}
+
+// handleJoined greets a new peer: what we have, and what we speak.
+func (l *live) handleJoined(p *peer) {
+	now := time.Now()
+	p.live, p.lastBlock, p.depth = l, now, minDepth
+	if !l.admit(p) {
+		p.conn.Close()
+		if p.addr.IsValid() {
+			l.book.parted(p.addr, now)
+		}
+		return
+	}
+	l.peers[p] = struct{}{}
+	l.lastUseful = now
+	if l.info != nil {
+		p.has = peerwire.NewBitfield(l.info.NumPieces())
+	}
+	l.greet(p)
+	l.publish()
+}
+
+// admit decides whether there is a place for the peer.
+func (l *live) admit(p *peer) bool {
+	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad || len(l.peers) >= maxPeers {
+		return false
+	}
+	for other := range l.peers {
+		if other.conn.PeerID() == p.conn.PeerID() {
+			return false // the same peer, dialled and dialling at once
+		}
+	}
+	e := l.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conns >= maxConns {
+		return false
+	}
+	e.conns++
+	return true
+}
+
+func (l *live) greet(p *peer) {
+	switch {
+	case p.conn.Fast() && (l.info == nil || l.held.Count() == 0):
+		p.send(peerwire.Message{Type: peerwire.HaveNone})
+	case p.conn.Fast() && l.held.Count() == l.held.Len():
+		p.send(peerwire.Message{Type: peerwire.HaveAll})
+	case l.info != nil && l.held.Count() > 0:
+		p.send(peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: l.held.Clone().Bytes()})
+	}
+	if l.engine.cfg.AddNode != nil {
+		p.send(peerwire.Message{Type: peerwire.DHTPort, Port: l.engine.cfg.Port})
+	}
+	if p.conn.Extended() {
+		l.introduce(p)
+	}
+}
+
+// introduce sends the extension handshake (BEP 10), again whenever what it
+// says has changed.
+func (l *live) introduce(p *peer) {
+	err := p.conn.SendExtensionHandshake(peerwire.Extensions{
+		V:            l.engine.cfg.Client,
+		Reqq:         maxQueuedBlocks,
+		MetadataSize: int64(len(l.raw)),
+		Port:         l.engine.cfg.Port,
+		UploadOnly:   l.info != nil && !l.wants(), // BEP 21
+		YourIP:       p.conn.RemoteAddr().Addr(),
+	})
+	if err != nil {
+		p.conn.Close()
+	}
+}
+
+// send queues a message; a peer whose queue is full is not reading, and goes.
+func (p *peer) send(m peerwire.Message) {
+	if err := p.conn.Send(m); err != nil {
+		p.conn.Close()
+	}
+}
+
+func (l *live) handleParted(p *peer) {
+	if _, ok := l.peers[p]; !ok {
+		return
+	}
+	delete(l.peers, p)
+	l.engine.mu.Lock()
+	l.engine.conns--
+	l.engine.mu.Unlock()
+	for i := range l.copies {
+		if p.has.Has(i) {
+			l.copies[i]--
+		}
+	}
+	for _, f := range p.fetches {
+		f.orphan(time.Now())
+	}
+	if l.meta != nil {
+		delete(l.meta.tried, p)
+		if l.meta.from == p {
+			l.meta.from = nil
+		}
+	}
+	if p.addr.IsValid() {
+		l.book.parted(p.addr, time.Now())
+	}
+	l.publish()
+	l.unchoke(time.Now()) // its slot may serve another
+}
+
+// handleMessage takes one message. Whatever breaks the protocol ends the
+// connection; whatever is merely useless is ignored.
+func (l *live) handleMessage(p *peer, m peerwire.Message) {
+	defer m.Release()
+	if _, ok := l.peers[p]; !ok {
+		return
+	}
+	if !l.take(p, m) {
+		p.conn.Close()
+	}
+}
+
+// take dispatches a message; false means that the peer broke the protocol.
+func (l *live) take(p *peer, m peerwire.Message) bool {
+	switch m.Type {
+	case peerwire.Choke:
+		l.takeChoke(p)
+	case peerwire.Unchoke:
+		p.choking, p.snubbed = false, false
+		p.lastBlock = time.Now()
+		l.request(p)
+	case peerwire.Interested:
+		p.eager = true
+		l.unchokeNow(p)
+	case peerwire.NotInterested:
+		p.eager = false
+	case peerwire.Have, peerwire.HaveBitfield, peerwire.HaveAll, peerwire.HaveNone:
+		return l.takeHaving(p, m)
+	case peerwire.Request:
+		return l.takeRequest(p, m)
+	case peerwire.Cancel:
+		if p.conn.CancelBlock(m.Index, m.Begin, m.Length) && p.conn.Fast() {
+			p.send(peerwire.Message{Type: peerwire.Reject, Index: m.Index, Begin: m.Begin, Length: m.Length})
+		}
+	case peerwire.Piece:
+		return l.takeBlock(p, m)
+	case peerwire.Reject:
+		l.takeReject(p, m)
+	case peerwire.DHTPort:
+		if add := l.engine.cfg.AddNode; add != nil && m.Port != 0 {
+			add(netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), m.Port))
+		}
+	case peerwire.ExtensionHandshake:
+		l.takeIntroduction(p, m.Extensions)
+	case peerwire.Extended:
+		return l.takeExtended(p, m)
+	}
+	return true
+}
+
+// takeHaving notes the pieces that a peer has. Until the metadata is known
+// their number is not, so the messages are kept, up to a bound.
+func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
+	if l.info == nil {
+		const enough = 4096
+		if len(p.early) >= enough {
+			return false
+		}
+		m.Bitfield = append([]byte(nil), m.Bitfield...)
+		p.early = append(p.early, m)
+		return true
+	}
+	n := l.info.NumPieces()
+	has := p.has
+	switch m.Type {
+	case peerwire.Have:
+		if int64(m.Index) >= int64(n) {
+			return false
+		}
+		if !has.Has(int(m.Index)) {
+			has.Set(int(m.Index))
+			l.copies[m.Index]++
+		}
+	default:
+		has = peerwire.NewBitfield(n)
+		switch m.Type {
+		case peerwire.HaveAll:
+			has.SetAll()
+		case peerwire.HaveBitfield:
+			var err error
+			if has, err = peerwire.ParseBitfield(m.Bitfield, n); err != nil {
+				return false
+			}
+		}
+		for i := range n {
+			if p.has.Has(i) {
+				l.copies[i]--
+			}
+			if has.Has(i) {
+				l.copies[i]++
+			}
+		}
+		p.has = has
+	}
+	l.showInterest(p)
+	l.partIfUseless(p)
+	return true
+}
+
+// partIfUseless ends a connection between two that want nothing of each other:
+// both hold all they want.
+func (l *live) partIfUseless(p *peer) {
+	if l.info != nil && l.held.Count() == l.held.Len() && p.has.Count() == p.has.Len() {
+		p.conn.Close()
+	}
+}
+
+// takeIntroduction reacts to an extension handshake.
+func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
+	if x.Port != 0 && !p.addr.IsValid() {
+		p.addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), x.Port)
+	}
+	if l.meta != nil {
+		l.seekMetadata(time.Now())
+	}
+	if !p.asked {
+		if ask, ok := l.engine.cfg.Lists.Ask(l.listPeer(p)); ok {
+			p.asked = p.conn.SendExtended(peerwire.ExtensionList, ask) == nil
+		}
+	}
+}
+
+func (l *live) listPeer(p *peer) ListPeer {
+	addr := p.addr
+	if !addr.IsValid() {
+		addr = p.conn.RemoteAddr()
+	}
+	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.HexString()}
+	if l.info != nil {
+		lp.ViaName = l.info.Name
+	}
+	return lp
+}
+
+func (l *live) takeExtended(p *peer, m peerwire.Message) bool {
+	switch m.Name {
+	case peerwire.ExtensionMetadata:
+		return l.takeMetadata(p, m.Payload)
+	case peerwire.ExtensionPEX:
+		added, _, err := peerwire.ParsePEX(m.Payload)
+		if err != nil {
+			return false
+		}
+		l.handleFound(added)
+	case peerwire.ExtensionList:
+		reply, err := l.engine.cfg.Lists.Handle(l.listPeer(p), m.Payload)
+		if err != nil {
+			return false
+		}
+		if reply != nil {
+			return p.conn.SendExtended(peerwire.ExtensionList, reply) == nil
+		}
+	case peerwire.ExtensionDontHave:
+		return l.takeDontHave(p, m.Payload)
+	}
+	return true
+}
+
+// sendPEX tells each peer which others came and went since it was last told
+// (BEP 11). Only addresses at which a peer listens are passed on.
+func (l *live) sendPEX() {
+	now := make(map[netip.AddrPort]struct{})
+	for p := range l.peers {
+		if p.addr.IsValid() {
+			now[p.addr] = struct{}{}
+		}
+	}
+	for p := range l.peers {
+		var added, dropped []netip.AddrPort
+		for a := range now {
+			if _, told := p.toldPEX[a]; !told && a != p.addr {
+				added = append(added, a)
+			}
+		}
+		for a := range p.toldPEX {
+			if _, still := now[a]; !still {
+				dropped = append(dropped, a)
+			}
+		}
+		if len(added)+len(dropped) == 0 {
+			continue
+		}
+		if p.conn.SendExtended(peerwire.ExtensionPEX, peerwire.MarshalPEX(added, dropped)) == nil {
+			p.toldPEX = now
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package background
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"ebb/agent/peerwire"
+	"ebb/quota/fragstore"
+)
+
+// The serve path, in the order in which a request meets it.
+//
+//  1. unchoke: every ten seconds ChooseUnchoked picks whom to serve; a peer that
+//     becomes interested while a slot is free is taken at once.
+//  2. takeRequest: a request is checked and queued on its connection.
+//  3. On the connection's writer, when the block's turn comes: the fragment is
+//     opened (and, after an unclean stop, hashed again) and its bytes go out,
+//     through the bandwidth limit, by sendfile where nothing encrypts them.
+//  4. There too: the block is counted.
+
+const (
+	maxQueuedBlocks = 250     // requests of one peer that may wait; told in the extension handshake
+	storyStep       = 2 << 20 // bytes served to a peer between two lines of the story
+)
+
+// counter is written by a connection's writer and read by the swarm.
+type counter struct{ n atomic.Int64 }
+
+// slots is the number of peers to serve.
+func (l *live) slots() int { return UploadSlots(l.engine.cfg.UploadLimit()) }
+
+// unchoke carries out a new choice of whom to serve.
+func (l *live) unchoke(now time.Time) {
+	var views []UploadView[*peer]
+	for p := range l.peers {
+		if !p.eager {
+			l.choke(p)
+			continue
+		}
+		sent := p.sent.n.Load()
+		views = append(views, UploadView[*peer]{
+			Peer: p, Unchoked: !p.choked, Sent: sent - p.sentBefore,
+			Waited: now.Sub(p.unchokedAt), Connected: now.Sub(p.connected),
+		})
+		p.sentBefore = sent
+	}
+	chosen := ChooseUnchoked(views, l.slots())
+	keep := make(map[*peer]bool, len(chosen))
+	for _, p := range chosen {
+		keep[p] = true
+	}
+	for p := range l.peers {
+		if keep[p] {
+			l.letIn(p, now)
+		} else {
+			l.choke(p)
+		}
+	}
+}
+
+// unchokeNow serves a newly interested peer if a slot is free.
+func (l *live) unchokeNow(p *peer) {
+	busy := 0
+	for other := range l.peers {
+		if !other.choked {
+			busy++
+		}
+	}
+	if busy < l.slots() {
+		l.letIn(p, time.Now())
+	}
+}
+
+func (l *live) letIn(p *peer, now time.Time) {
+	if p.choked {
+		p.choked, p.unchokedAt = false, now
+		p.send(peerwire.Message{Type: peerwire.Unchoke})
+	}
+}
+
+func (l *live) choke(p *peer) {
+	if p.choked {
+		return
+	}
+	p.choked, p.unchokedAt = true, time.Now()
+	p.send(peerwire.Message{Type: peerwire.Choke})
+	for _, b := range p.conn.DropBlocks() {
+		l.reject(p, b.Index, b.Begin, b.Length)
+	}
+}
+
+// reject answers a request that is not served, to a peer that knows the word (BEP 6).
+func (l *live) reject(p *peer, index, begin, length uint32) {
+	if p.conn.Fast() {
+		p.send(peerwire.Message{Type: peerwire.Reject, Index: index, Begin: begin, Length: length})
+	}
+}
+
+// takeRequest queues a block to be sent; false if no honest peer asks so.
+func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
+	if l.info == nil || int64(m.Index) >= int64(l.info.NumPieces()) || m.Length == 0 || m.Length > peerwire.MaxRequest ||
+		int64(m.Begin)+int64(m.Length) > l.info.PieceLen(int(m.Index)) {
+		return false
+	}
+	if p.choked || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
+		l.reject(p, m.Index, m.Begin, m.Length)
+		return true
+	}
+	key := fragstore.Key{Hash: l.swarm.hash, Index: m.Index}
+	sum := l.info.PieceHash(int(m.Index))
+	return p.conn.SendBlock(peerwire.BlockRequest{
+		Index: m.Index, Begin: m.Begin, Length: m.Length,
+		Source: func() (peerwire.BlockSource, error) {
+			r, err := l.engine.cfg.Store.Open(key, sum)
+			if err != nil {
+				l.sourceFailed(key, err)
+				return nil, err
+			}
+			return r, nil
+		},
+		Sent: func(n int) { l.blockSent(p, key, int64(n)) },
+	}) == nil
+}
+
+// sourceFailed runs on a connection's writer when a fragment cannot be read.
+// The swarm is told without waiting for it, for it may be waiting for this
+// very writer to end.
+func (l *live) sourceFailed(key fragstore.Key, err error) {
+	if errors.Is(err, fragstore.ErrDamaged) {
+		l.engine.cfg.Log.Warn("a stored fragment was damaged; deleted", "swarm", key.Hash.HexString(), "piece", key.Index)
+	}
+	select {
+	case l.damaged <- key.Index:
+	default: // many at once; the next request for it tells again
+	}
+}
+
+// blockSent runs on a connection's writer after a block went out.
+func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
+	l.engine.cfg.Store.Served(key, n)
+	l.engine.account(l.swarm, n, 0)
+	sent := p.sent.n.Add(n)
+	if sent/storyStep > (sent-n)/storyStep {
+		l.engine.cfg.Tell("served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
+			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))
+	}
+}
+
+// tellLost lets a peer know that fragments are gone: by lt_donthave if it
+// speaks that, by rejects if it speaks BEP 6, else by hanging up.
+func (l *live) tellLost(p *peer, pieces []uint32) {
+	if p.conn.Peer().M[peerwire.ExtensionDontHave] != 0 {
+		for _, i := range pieces {
+			if p.conn.SendExtended(peerwire.ExtensionDontHave, binary.BigEndian.AppendUint32(nil, i)) != nil {
+				p.conn.Close()
+				return
+			}
+		}
+		return
+	}
+	if !p.conn.Fast() {
+		p.conn.Close()
+	}
+}
+
+// takeDontHave notes that a peer has lost a piece (lt_donthave: a four-byte index).
+func (l *live) takeDontHave(p *peer, payload []byte) bool {
+	if len(payload) != 4 {
+		return false
+	}
+	i := binary.BigEndian.Uint32(payload)
+	if l.info == nil || int64(i) >= int64(l.info.NumPieces()) {
+		return l.info == nil
+	}
+	if p.has.Has(int(i)) {
+		p.has.Clear(int(i))
+		l.copies[i]--
+		l.showInterest(p)
+	}
+	return true
+}

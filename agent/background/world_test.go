@@ -1,0 +1,290 @@
+package background
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+	"go.uber.org/goleak"
+
+	"ebb/agent/peersource"
+	"ebb/agent/peerwire"
+	"ebb/agent/prefs"
+	"ebb/quota"
+	"ebb/quota/fragstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// deadline bounds every wait of these tests; none comes near it.
+const deadline = 30 * time.Second
+
+// content is a torrent made up for a test.
+type content struct {
+	data []byte
+	raw  []byte // info dictionary
+	info *peerwire.Info
+}
+
+// makeContent makes a torrent of the given number of pieces of 32 KiB; the
+// last one is cut short.
+func makeContent(t *testing.T, pieces int, private bool) content {
+	t.Helper()
+	const pieceLength = 32 << 10
+	data := make([]byte, pieces*pieceLength-1000)
+	rnd := rand.NewChaCha8([32]byte{byte(pieces)})
+	rnd.Read(data)
+	info := metainfo.Info{Name: fmt.Sprintf("content of %d pieces", pieces), PieceLength: pieceLength, Length: int64(len(data))}
+	if private {
+		info.Private = &private
+	}
+	for rest := data; len(rest) > 0; {
+		piece := rest[:min(pieceLength, len(rest))]
+		sum := sha1.Sum(piece)
+		info.Pieces = append(info.Pieces, sum[:]...)
+		rest = rest[len(piece):]
+	}
+	raw, err := bencode.Marshal(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := peerwire.ParseInfo(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content{data: data, raw: raw, info: parsed}
+}
+
+func (c content) piece(i int) []byte {
+	begin := int64(i) * c.info.PieceLength
+	return c.data[begin : begin+c.info.PieceLen(i)]
+}
+
+// agent is an engine with real parts around it: a store on disk, a ledger, and
+// a peer port on loopback. Only the announcer, the lists and the candidates
+// are played by the test.
+type agent struct {
+	t      *testing.T
+	dir    string
+	store  *fragstore.Store
+	ledger *quota.Ledger
+	engine *Engine
+	port   *peerwire.Port
+	stop   func()
+
+	mu      sync.Mutex
+	cond    *sync.Cond
+	told    []string // kinds of what the engine told
+	found   map[metainfo.Hash]func(peersource.Result)
+	refused map[metainfo.Hash]string
+	ready   []JoinCandidate
+}
+
+func newAgent(t *testing.T, storage int64) *agent {
+	t.Helper()
+	a := &agent{t: t, dir: t.TempDir(), found: make(map[metainfo.Hash]func(peersource.Result)), refused: make(map[metainfo.Hash]string)}
+	a.cond = sync.NewCond(&a.mu)
+	a.start(storage)
+	t.Cleanup(func() { a.stop() })
+	return a
+}
+
+// start opens the agent's parts on its directory and runs them.
+func (a *agent) start(storage int64) {
+	a.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	disk := func() (int64, int64, error) { return 1 << 40, 1 << 41, nil }
+	a.ledger = quota.NewLedger(a.store, disk, quota.Limits{Storage: storage}, func(keys []fragstore.Key, _ string) {
+		a.engine.Reclaimed(keys)
+	})
+	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerwire.NewPeerID("0.1.0"), Client: "ebb test", Log: log})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.engine, err = New(Config{
+		Dialer: a.port, Port: a.port.Addr().Port(), Client: "ebb test",
+		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
+		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
+		AllowAddr: func(netip.Addr) bool { return true },
+		Tell:      a.tell, Log: log,
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { a.engine.Run(ctx) })
+	wg.Go(func() { a.port.Serve(ctx, a) })
+	var once sync.Once
+	a.stop = func() {
+		once.Do(func() {
+			cancel()
+			wg.Wait()
+			a.port.Close()
+			if err := a.store.Close(); err != nil {
+				a.t.Error(err)
+			}
+		})
+	}
+	a.wait("the engine to run", a.engine.Running)
+}
+
+// restart stops the agent and starts it again on the same directory.
+func (a *agent) restart(storage int64) {
+	a.t.Helper()
+	a.stop()
+	a.start(storage)
+}
+
+// hold puts pieces of c into the store, as if they had been fetched before.
+func (a *agent) hold(c content, pieces ...int) {
+	a.t.Helper()
+	for _, i := range pieces {
+		w, err := a.store.Create(fragstore.Key{Hash: c.info.Hash, Index: uint32(i)}, c.info.PieceLen(i), c.info.PieceHash(i))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if _, err := w.WriteAt(c.piece(i), 0); err != nil {
+			a.t.Fatal(err)
+		}
+		if err := w.Commit(); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+}
+
+// join makes c a background swarm, as the owner's wish.
+func (a *agent) join(c content, metadata bool, peers ...*agent) {
+	a.t.Helper()
+	j := Join{Hash: c.info.Hash, Health: Health{Seeds: -1, Leechers: -1, Copies: -1}, Why: Why{Kind: kindOwner}}
+	if metadata {
+		j.Metadata = c.raw
+	}
+	for _, p := range peers {
+		j.Peers = append(j.Peers, p.port.Addr().String())
+	}
+	if err := a.engine.Join(j); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// holds tells whether the agent's store has n good pieces of c.
+func (a *agent) holds(c content, n int) bool {
+	held := a.store.Held(c.info.Hash)
+	if len(held) != n {
+		return false
+	}
+	for _, i := range held {
+		r, err := a.store.Open(fragstore.Key{Hash: c.info.Hash, Index: i}, c.info.PieceHash(int(i)))
+		if err != nil {
+			return false
+		}
+		got := make([]byte, c.info.PieceLen(int(i)))
+		_, err = r.ReadAt(got, 0)
+		r.Close()
+		if err != nil || !bytes.Equal(got, c.piece(int(i))) {
+			a.t.Errorf("fragment %d differs from the content", i)
+			return false
+		}
+	}
+	return true
+}
+
+// wait waits until something is so. It looks again whenever the engine tells
+// something, and every 20 ms for what is not told.
+func (a *agent) wait(what string, so func() bool) {
+	a.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(deadline)
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-late:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.t.Fatalf("waited %v for %s; the engine told %v", deadline, what, a.told)
+		}
+	}
+}
+
+func (a *agent) tell(kind string, _ metainfo.Hash, _ string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.told = append(a.told, kind)
+}
+
+func (a *agent) hasTold(kind string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, k := range a.told {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// The agent routes its port's connections to its engine.
+
+func (a *agent) InfoHashes() iter.Seq[metainfo.Hash] {
+	return func(yield func(metainfo.Hash) bool) {
+		for _, h := range a.engine.Hashes() {
+			if !yield(h) {
+				return
+			}
+		}
+	}
+}
+func (a *agent) Knows(h metainfo.Hash) bool                     { return a.engine.Has(h) }
+func (a *agent) Incoming(ctx context.Context, c *peerwire.Conn) { a.engine.Incoming(ctx, c) }
+
+// The agent plays the announcer: nobody is found but whom the test names.
+
+func (a *agent) Add(t peersource.Torrent) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.found[t.Hash] = t.Found
+}
+func (a *agent) Remove(metainfo.Hash) {}
+func (a *agent) Now(metainfo.Hash)    {}
+
+// And the candidates.
+
+func (a *agent) Ready() []JoinCandidate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ready
+}
+func (a *agent) Joined(h metainfo.Hash) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ready = nil
+}
+func (a *agent) Refused(h metainfo.Hash, reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refused[h] = reason
+}
+
+// noLists is an agent that does not pass lists.
+type noLists struct{}
+
+func (noLists) Ask(ListPeer) ([]byte, bool)             { return nil, false }
+func (noLists) Handle(ListPeer, []byte) ([]byte, error) { return nil, nil }
