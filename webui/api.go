@@ -1,0 +1,186 @@
+package webui
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/prefs"
+)
+
+// list answers with what get returns, as a List.
+func list[T any](s *server, get func(context.Context) ([]T, error)) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		limit := -1
+		if text := r.URL.Query().Get("limit"); text != "" {
+			var err error
+			if limit, err = strconv.Atoi(text); err != nil || limit < 0 {
+				return badRequest("limit is a number from 0, not %.60q", text)
+			}
+		}
+		items, err := get(r.Context())
+		if err != nil {
+			return err
+		}
+		l := List[T]{Total: len(items), Items: items}
+		if limit >= 0 && limit < len(items) {
+			l.Items = items[:limit]
+		}
+		if l.Items == nil {
+			l.Items = []T{} // [] and not null
+		}
+		s.answer(w, r, http.StatusOK, l)
+		return nil
+	}
+}
+
+// one answers with what get returns for the info-hash in the path.
+func one[T any](s *server, get func(context.Context, metainfo.Hash) (T, error)) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h, err := hashOf(r)
+		if err != nil {
+			return err
+		}
+		v, err := get(r.Context(), h)
+		if err != nil {
+			return err
+		}
+		s.answer(w, r, http.StatusOK, v)
+		return nil
+	}
+}
+
+// act does something to the info-hash in the path.
+func act(do func(context.Context, metainfo.Hash) error) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h, err := hashOf(r)
+		if err != nil {
+			return err
+		}
+		if err := do(r.Context(), h); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}
+
+func (s *server) getStatus(w http.ResponseWriter, r *http.Request) error {
+	status, err := s.agent.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	s.answer(w, r, http.StatusOK, status)
+	return nil
+}
+
+// Added is the answer to a POST of something new.
+type Added struct {
+	Hash metainfo.Hash `json:"hash"`
+}
+
+func (s *server) addForeground(w http.ResponseWriter, r *http.Request) error {
+	start, err := flagOf(r, "start", true)
+	if err != nil {
+		return err
+	}
+	return s.add(w, r, func(ctx context.Context, source Source) (metainfo.Hash, error) {
+		return s.agent.AddForeground(ctx, source, start)
+	})
+}
+
+func (s *server) addBackground(w http.ResponseWriter, r *http.Request) error {
+	return s.add(w, r, s.agent.AddBackground)
+}
+
+func (s *server) add(w http.ResponseWriter, r *http.Request, add func(context.Context, Source) (metainfo.Hash, error)) error {
+	source, err := readSource(w, r)
+	if err != nil {
+		return err
+	}
+	h, err := add(r.Context(), source)
+	if err != nil {
+		return err
+	}
+	s.answer(w, r, http.StatusCreated, Added{h})
+	return nil
+}
+
+func (s *server) removeForeground(w http.ResponseWriter, r *http.Request) error {
+	var deleteData bool
+	switch data := r.URL.Query().Get("data"); data {
+	case "", "keep":
+	case "delete":
+		deleteData = true
+	default:
+		return badRequest("data is keep or delete, not %.60q", data)
+	}
+	return act(func(ctx context.Context, h metainfo.Hash) error {
+		return s.agent.RemoveForeground(ctx, h, deleteData)
+	})(w, r)
+}
+
+func (s *server) getPreferences(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.agent.Preferences(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.answerPreferences(w, r, p)
+}
+
+// putPreferences replaces all preferences. With If-Match it does so only if they
+// still are those that the sender saw, so that two editors do not undo each
+// other's work (RFC 9110 §13.1.1).
+func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(w, r, maxJSON)
+	if err != nil {
+		return err
+	}
+	p, err := prefs.ParseJSON(body)
+	if err != nil {
+		return &BadRequest{err}
+	}
+	s.preferences.Lock()
+	defer s.preferences.Unlock()
+	if seen := r.Header.Get("If-Match"); seen != "" && seen != "*" {
+		now, err := s.agent.Preferences(r.Context())
+		if err != nil {
+			return err
+		}
+		if tag, err := preferencesTag(now); err != nil {
+			return err
+		} else if tag != seen {
+			return &refusal{http.StatusPreconditionFailed, "the preferences have been changed in the meantime: look at them again"}
+		}
+	}
+	if err := s.agent.SetPreferences(r.Context(), p); err != nil {
+		return err
+	}
+	return s.answerPreferences(w, r, p)
+}
+
+func (s *server) answerPreferences(w http.ResponseWriter, r *http.Request, p prefs.Preferences) error {
+	tag, err := preferencesTag(p)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", tag)
+	s.answer(w, r, http.StatusOK, p)
+	return nil
+}
+
+// preferencesTag names one state of the preferences.
+func preferencesTag(p prefs.Preferences) (string, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("putting the preferences into JSON: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`, nil
+}

@@ -1,0 +1,134 @@
+package webui
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// The gate decides which requests get through to the API and the page:
+//
+//  1. Host names us. A stranger's page that has its own name resolve to our
+//     address (DNS rebinding) is, to the browser, the same origin as we are;
+//     only the Host header tells.
+//  2. What changes something does not come from another origin. The browser
+//     says so in Sec-Fetch-Site or Origin; the command sends neither.
+//  3. The API needs the token, or a session made with it. The page itself holds
+//     no secrets, and needs neither.
+
+// gate applies rule 1 and sets the headers that hold for every answer.
+func (s *server) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		if !s.hosts.allow(r.Host) {
+			s.fail(w, r, &refusal{http.StatusForbidden, fmt.Sprintf(
+				"this agent does not go by the name %q: if it should, add that to web.allowed_hosts", r.Host)})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// guard applies rules 2 and 3.
+func (s *server) guard(next http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if err := origin.Check(r); err != nil {
+			s.fail(w, r, &refusal{http.StatusForbidden, "refused: this was sent by a page of another site"})
+			return
+		}
+		if !s.authenticated(r, time.Now()) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
+			s.fail(w, r, &refusal{http.StatusUnauthorized, "the API token is needed: it is in the file " + TokenFile + " in the state directory"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// secure sets what a browser enforces for us: nothing from elsewhere, nothing
+// inline, no markup made from strings, no frames around us.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+}
+
+func (s *server) authenticated(r *http.Request, now time.Time) bool {
+	if s.sessions.token == "" {
+		return false
+	}
+	if s.bearer(r) {
+		return true
+	}
+	cookie, err := r.Cookie(s.sessions.cookieName())
+	return err == nil && s.sessions.valid(cookie.Value, now)
+}
+
+// bearer says whether the request carries the token itself (RFC 6750 §2.1).
+func (s *server) bearer(r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)
+}
+
+// openSession gives a browser that has the token a session in its place, which
+// its scripts cannot read and other sites cannot use.
+func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
+	if !s.bearer(r) {
+		return &refusal{http.StatusUnauthorized, "a session is opened with the API token, and that is not it"}
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name:     s.sessions.cookieName(),
+		Value:    s.sessions.open(time.Now()),
+		Path:     "/api/",
+		MaxAge:   int(sessionLife / time.Second),
+		HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+		Secure:   r.TLS != nil,
+	})
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// hosts are the names that we go by. Addresses need no list: nobody can have an
+// address resolve to us.
+type hosts map[string]bool
+
+func newHosts(allowed []string) hosts {
+	h := hosts{"localhost": true}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		h[canonicalHost(name)] = true
+		h[canonicalHost(name)+".local"] = true // by multicast DNS, RFC 6762
+	}
+	for _, name := range allowed {
+		h[canonicalHost(withoutPort(name))] = true
+	}
+	return h
+}
+
+func (h hosts) allow(hostport string) bool {
+	host := withoutPort(hostport)
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return host != "" && h[canonicalHost(host)]
+}
+
+func withoutPort(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return hostport
+}
+
+func canonicalHost(name string) string {
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}

@@ -1,0 +1,118 @@
+package webui
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Config is what New needs.
+type Config struct {
+	Agent        Agent
+	Token        string   // from LoadToken; while it is empty, nobody is let in
+	AllowedHosts []string // names that we go by, besides addresses, localhost and the machine's own name
+	Log          *slog.Logger
+}
+
+type server struct {
+	agent    Agent
+	hosts    hosts
+	sessions sessions
+	log      *slog.Logger
+
+	preferences sync.Mutex   // held from reading the preferences to having set new ones
+	streams     atomic.Int32 // event streams that are open
+}
+
+// New returns the whole of the API and the page. It holds no goroutines.
+func New(c Config) http.Handler {
+	s := &server{
+		agent:    c.Agent,
+		hosts:    newHosts(c.AllowedHosts),
+		sessions: sessions{c.Token},
+		log:      c.Log,
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+
+	gated := http.NewServeMux()
+	gated.Handle("/api/", s.guard(s.api()))
+	gated.Handle("/", s.newPage())
+
+	all := http.NewServeMux()
+	all.HandleFunc("GET /healthz", healthz)
+	all.Handle("/", s.gate(gated))
+	return all
+}
+
+// healthz tells a watchdog that we are here, and nobody anything else: no name
+// and no token is asked for.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write([]byte("ok\n"))
+}
+
+// endpoint answers one method of one path. What it returns is sent by fail.
+type endpoint func(w http.ResponseWriter, r *http.Request) error
+
+// methods are the endpoints of one path.
+type methods map[string]endpoint
+
+func (s *server) api() http.Handler {
+	mux := http.NewServeMux()
+	for path, m := range map[string]methods{
+		"session":     {"POST": s.openSession},
+		"status":      {"GET": s.getStatus},
+		"events":      {"GET": s.getEvents},
+		"preferences": {"GET": s.getPreferences, "PUT": s.putPreferences},
+
+		"foreground":              {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
+		"foreground/{hash}":       {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
+		"foreground/{hash}/start": {"POST": act(s.agent.StartForeground)},
+		"foreground/{hash}/stop":  {"POST": act(s.agent.StopForeground)},
+
+		"background":             {"GET": list(s, s.agent.Background), "POST": s.addBackground},
+		"background/{hash}":      {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},
+		"background/{hash}/veto": {"POST": act(s.agent.Veto)},
+		"background/{hash}/why":  {"GET": one(s, s.agent.Why)},
+
+		"candidates":                {"GET": list(s, s.agent.Candidates)},
+		"candidates/{hash}/approve": {"POST": act(s.agent.Approve)},
+	} {
+		mux.Handle("/api/v1/"+path, s.serve(m))
+	}
+	mux.HandleFunc("/", s.nothing)
+	return mux
+}
+
+func (s *server) nothing(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, &refusal{http.StatusNotFound, "there is no " + r.URL.Path + " here"})
+}
+
+func (s *server) serve(m methods) http.Handler {
+	var allowed []string
+	for method := range m {
+		allowed = append(allowed, method)
+	}
+	slices.Sort(allowed)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead { // a GET, of which net/http does not send the body
+			method = http.MethodGet
+		}
+		answer, ok := m[method]
+		if !ok {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.fail(w, r, &refusal{http.StatusMethodNotAllowed, "this path allows " + strings.Join(allowed, " and ") + ", not " + r.Method})
+			return
+		}
+		if err := answer(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}

@@ -1,0 +1,62 @@
+// The agent's API, as the page uses it. The browser sends the session's cookie
+// by itself; the token is only ever here while a session is opened.
+
+export class Refused extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status; // of HTTP; 0 if the agent did not answer
+  }
+}
+
+async function send(method, path, headers, body) {
+  let response;
+  try {
+    response = await fetch("api/v1/" + path, { method, headers, body, credentials: "same-origin", cache: "no-store" });
+  } catch {
+    throw new Refused(0, "The agent does not answer. Is it running?");
+  }
+  if (response.ok) return response;
+  let text = `The agent answered ${response.status}.`;
+  try {
+    text = (await response.json()).error || text;
+  } catch {
+    // The status will have to do.
+  }
+  throw new Refused(response.status, text);
+}
+
+export async function get(path) {
+  return (await send("GET", path)).json();
+}
+
+export async function post(path) {
+  await send("POST", path);
+}
+
+export async function remove(path) {
+  await send("DELETE", path);
+}
+
+// openSession has the browser remember that it was let in.
+export async function openSession(token) {
+  await send("POST", "session", { Authorization: "Bearer " + token });
+}
+
+// addURI and addFile add to kind, which is foreground or background.
+export async function addURI(kind, uri) {
+  await send("POST", kind, { "Content-Type": "application/json" }, JSON.stringify({ uri }));
+}
+
+export async function addFile(kind, file) {
+  await send("POST", kind, { "Content-Type": "application/x-bittorrent" }, file);
+}
+
+// changePreferences lets change edit the preferences, and has them set if nobody
+// else has changed them meanwhile.
+export async function changePreferences(change) {
+  const response = await send("GET", "preferences");
+  const preferences = await response.json();
+  change(preferences);
+  const headers = { "Content-Type": "application/json", "If-Match": response.headers.get("ETag") };
+  await send("PUT", "preferences", headers, JSON.stringify(preferences));
+}

@@ -1,0 +1,98 @@
+// Small pieces of the page's view. Whatever comes from outside gets into the
+// document as text, by textContent or append, and in no other way.
+
+export const byId = (id) => document.getElementById(id);
+
+// element makes an element. Children are elements or text.
+export function element(tag, className, ...children) {
+  const e = document.createElement(tag);
+  if (className) e.className = className;
+  e.append(...children);
+  return e;
+}
+
+// Control characters have no business in a name, and those that turn the
+// direction of writing can make "gpj.exe" look like "exe.jpg".
+const misleading = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+// say sets an element's text, and leaves it alone if it says so already: what a
+// reader selected stays selected, and a screen reader is not told twice.
+export function say(e, text) {
+  text = text.replace(misleading, "\ufffd");
+  if (e.textContent !== text) e.textContent = text;
+}
+
+// button makes a button that cannot be pressed again until act is through.
+export function button(label, about, act, className) {
+  const b = element("button", className, label);
+  b.type = "button";
+  b.setAttribute("aria-label", `${label}: ${about}`);
+  b.addEventListener("click", async () => {
+    b.disabled = true;
+    try {
+      await act();
+    } finally {
+      b.disabled = false;
+    }
+  });
+  return b;
+}
+
+// rows shows items in a list, one row per info-hash. Rows that stay are updated
+// in place, so that a focused button keeps its focus. make returns a row as
+// {element, update}.
+export function rows(list, items, make) {
+  const known = list.rows || (list.rows = new Map());
+  const gone = new Set(known.keys());
+  let before = list.firstElementChild;
+  for (const item of items) {
+    gone.delete(item.hash);
+    let row = known.get(item.hash);
+    if (!row) {
+      row = make(item);
+      known.set(item.hash, row);
+    }
+    row.update(item);
+    if (row.element === before) {
+      before = before.nextElementSibling;
+    } else {
+      list.insertBefore(row.element, before);
+    }
+  }
+  for (const hash of gone) {
+    known.get(hash).element.remove();
+    known.delete(hash);
+  }
+}
+
+// bar shows parts of a whole: parts are [class, amount].
+export function bar(e, whole, parts) {
+  while (e.childElementCount > parts.length) e.lastElementChild.remove();
+  parts.forEach(([className, amount], i) => {
+    const part = e.children[i] || e.appendChild(document.createElement("span"));
+    part.className = className;
+    part.style.width = whole > 0 ? `${(100 * Math.max(0, amount)) / whole}%` : "0";
+  });
+}
+
+// ask asks before something that cannot be undone. It resolves to undefined if
+// the answer is no, else to whether option was ticked.
+export function ask({ title, text, yes, option }) {
+  const dialog = byId("ask");
+  say(byId("ask-title"), title);
+  say(byId("ask-text"), text);
+  say(byId("ask-yes"), yes);
+  say(byId("ask-check-text"), option || "");
+  byId("ask-option").hidden = !option;
+  byId("ask-check").checked = false;
+  let answer;
+  byId("ask-yes").onclick = () => {
+    answer = byId("ask-check").checked;
+    dialog.close();
+  };
+  byId("ask-no").onclick = () => dialog.close();
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.onclose = () => resolve(answer);
+  });
+}

@@ -1,0 +1,168 @@
+package webui
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// The types below are the API's JSON. Rates are in bytes per second, sizes in
+// bytes, times RFC 3339, info-hashes 40 lower-case hex digits. A time or address
+// that is not known is left out.
+
+// State is what the agent as a whole is doing.
+type State string
+
+const (
+	StateSetup    State = "setup"    // no allotment yet: the owner has to set one
+	StateSharing  State = "sharing"  // the background may use all that it was allotted
+	StateYielding State = "yielding" // the background holds back, because somebody wants the link or the disk
+	StatePaused   State = "paused"   // outside the hours, or the month's transfer is used up
+	StateOff      State = "off"      // the owner has set the allotment to nothing
+)
+
+// Unlimited as a rate limit means that there is none. 0 means nothing at all.
+const Unlimited int64 = -1
+
+// Status is the answer to GET /api/v1/status.
+type Status struct {
+	Version       string           `json:"version"`
+	UptimeSeconds int64            `json:"uptime_seconds"`
+	State         State            `json:"state"`
+	Why           string           `json:"why"` // one sentence: the reason for State, and what the owner can do about it
+	Background    BackgroundStatus `json:"background"`
+	Foreground    ForegroundStatus `json:"foreground"`
+	Disk          DiskStatus       `json:"disk"`
+	Link          LinkStatus       `json:"link"`
+}
+
+// BackgroundStatus sums up all background swarms.
+type BackgroundStatus struct {
+	UploadRate    int64 `json:"upload_rate"`
+	DownloadRate  int64 `json:"download_rate"`
+	UploadLimit   int64 `json:"upload_limit"`   // in force now; 0 is off, Unlimited is none
+	DownloadLimit int64 `json:"download_limit"` // the same
+	Uploaded      int64 `json:"uploaded"`
+	Downloaded    int64 `json:"downloaded"`
+
+	StorageUsed      int64 `json:"storage_used"`      // on disk, temporary files included
+	StorageLimit     int64 `json:"storage_limit"`     // what may be used now; less than the allotment while the disk is short
+	StorageAllotment int64 `json:"storage_allotment"` // what the owner set; 0 is off
+
+	Fragments  int `json:"fragments"`
+	Swarms     int `json:"swarms"`
+	Candidates int `json:"candidates"`
+}
+
+// ForegroundStatus sums up the owner's torrents.
+type ForegroundStatus struct {
+	UploadRate    int64 `json:"upload_rate"`
+	DownloadRate  int64 `json:"download_rate"`
+	UploadLimit   int64 `json:"upload_limit"` // 0 is off, Unlimited is none
+	DownloadLimit int64 `json:"download_limit"`
+	Uploaded      int64 `json:"uploaded"`
+	Downloaded    int64 `json:"downloaded"`
+	Torrents      int   `json:"torrents"`
+	Active        int   `json:"active"` // of Torrents, those that are not stopped, complete or failed
+}
+
+// DiskStatus is about the file system that holds the fragments.
+type DiskStatus struct {
+	Free     int64 `json:"free"`
+	Total    int64 `json:"total"`
+	Promised int64 `json:"promised"` // to foreground downloads, and not on disk yet
+}
+
+// LinkStatus is about the line to the Internet. What is not known is zero, or
+// empty.
+type LinkStatus struct {
+	Interface    string  `json:"interface"`
+	LineUp       int64   `json:"line_up"` // what the line can carry
+	LineDown     int64   `json:"line_down"`
+	OthersUp     int64   `json:"others_up"` // what others in the household use
+	OthersDown   int64   `json:"others_down"`
+	QueueDelayMS float64 `json:"queue_delay_ms"` // that our own sends see
+}
+
+// ForegroundTorrent is one of the owner's torrents.
+type ForegroundTorrent struct {
+	Hash         metainfo.Hash `json:"hash"`
+	Name         string        `json:"name"`  // empty until the metadata is known, if a magnet had none
+	State        string        `json:"state"` // metadata, waiting for space, checking, downloading, seeding, stopped, failed
+	Why          string        `json:"why"`   // one sentence on State; the error, if it failed
+	Private      bool          `json:"private"`
+	Length       int64         `json:"length"` // 0 until the metadata is known
+	Completed    int64         `json:"completed"`
+	DownloadRate int64         `json:"download_rate"`
+	UploadRate   int64         `json:"upload_rate"`
+	Downloaded   int64         `json:"downloaded"`
+	Uploaded     int64         `json:"uploaded"`
+	Peers        int           `json:"peers"`
+	Seeds        int           `json:"seeds"`
+	Directory    string        `json:"directory"`
+	Added        time.Time     `json:"added,omitzero"`
+}
+
+// BackgroundSwarm is a swarm that the agent joined to help.
+type BackgroundSwarm struct {
+	Hash         metainfo.Hash `json:"hash"`
+	Name         string        `json:"name"`
+	State        string        `json:"state"` // one word: metadata, fetching, serving, dormant, …
+	Why          string        `json:"why"`   // one sentence: why it was joined
+	Length       int64         `json:"length"`
+	Pieces       int           `json:"pieces"`    // 0 until the metadata is known
+	Fragments    int           `json:"fragments"` // of Pieces, those held here
+	Bytes        int64         `json:"bytes"`     // that the fragments occupy
+	Peers        int           `json:"peers"`     // connected now
+	Seeders      int           `json:"seeders"`   // seen, by trackers or peers; -1 is not known
+	Leechers     int           `json:"leechers"`
+	DownloadRate int64         `json:"download_rate"`
+	UploadRate   int64         `json:"upload_rate"`
+	Downloaded   int64         `json:"downloaded"`
+	Uploaded     int64         `json:"uploaded"`
+	Joined       time.Time     `json:"joined,omitzero"`
+}
+
+// Introducer is who named a swarm to us. For the owner and for feeds most of it
+// is empty.
+type Introducer struct {
+	Kind     string         `json:"kind"` // peer, feed, neighbour, owner
+	Addr     netip.AddrPort `json:"addr,omitzero"`
+	PeerID   string         `json:"peer_id,omitempty"` // 40 hex digits
+	Client   string         `json:"client,omitempty"`  // what it says it is
+	ViaHash  metainfo.Hash  `json:"via_hash,omitzero"` // the swarm in which we met it
+	ViaName  string         `json:"via_name,omitempty"`
+	Heard    time.Time      `json:"heard,omitzero"`    // when it named the swarm
+	Verified time.Time      `json:"verified,omitzero"` // when it shook hands with us in that swarm
+}
+
+// Why is the answer to 'why do you know this swarm?'.
+type Why struct {
+	Hash       metainfo.Hash `json:"hash"`
+	Name       string        `json:"name"`
+	State      string        `json:"state"`           // joined, or the state of the candidate: heard, verified, waiting, approved, refused, vetoed
+	Rule       string        `json:"rule"`            // the preference that decided, such as sources.peers = "auto"
+	Joined     time.Time     `json:"joined,omitzero"` // absent if it is not joined
+	Introducer *Introducer   `json:"introducer,omitempty"`
+	Sentence   string        `json:"sentence"` // all of the above, as a person would say it
+}
+
+// Candidate is a swarm that is known and not joined.
+type Candidate struct {
+	Hash        metainfo.Hash `json:"hash"`
+	Name        string        `json:"name"`
+	State       string        `json:"state"`  // heard, verified, waiting, approved, refused, vetoed
+	Why         string        `json:"why"`    // one sentence: why it is not joined, or not yet
+	Rule        string        `json:"rule"`   // the preference that decided
+	Length      int64         `json:"length"` // 0 is not known
+	Pieces      int           `json:"pieces"` // 0 is not known
+	Seeders     int           `json:"seeders"`
+	Leechers    int           `json:"leechers"` // -1 is not known
+	Introducers []Introducer  `json:"introducers"`
+	Heard       time.Time     `json:"heard,omitzero"` // first
+	Verified    time.Time     `json:"verified,omitzero"`
+}
+
+// CandidateWaiting is the State of a candidate that waits for the owner's yes.
+const CandidateWaiting = "waiting"

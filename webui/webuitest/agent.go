@@ -1,0 +1,276 @@
+// Package webuitest has a webui.Agent for tests of whatever speaks to the API:
+// it keeps what it is told, in memory, and does nothing with it. That an
+// allotment is kept to, or a swarm helped, is for others to test.
+package webuitest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/prefs"
+	"ebb/webui"
+)
+
+// Agent is a webui.Agent. Its zero value has nothing in it; see NewHousehold.
+type Agent struct {
+	mu          sync.Mutex // guards all below but log
+	status      webui.Status
+	preferences prefs.Preferences
+	foreground  []webui.ForegroundTorrent
+	background  []webui.BackgroundSwarm
+	candidates  []webui.Candidate
+	why         map[metainfo.Hash]webui.Why
+	calls       []string
+	sources     []webui.Source
+	failure     error
+
+	log *webui.EventLog
+}
+
+var _ webui.Agent = (*Agent)(nil)
+
+// NewAgent returns an agent that has just started, without an allotment.
+func NewAgent() *Agent {
+	return &Agent{
+		status: webui.Status{
+			Version: "0.1.0",
+			State:   webui.StateSetup,
+			Why:     "Nothing is shared until you set how much storage to lend.",
+		},
+		preferences: prefs.Default(),
+		why:         map[metainfo.Hash]webui.Why{},
+		log:         webui.NewEventLog(),
+	}
+}
+
+// Calls returns what was asked to change, oldest first, such as "veto 0a1b…".
+func (a *Agent) Calls() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.calls)
+}
+
+// Sources returns what was given to be added, oldest first.
+func (a *Agent) Sources() []webui.Source {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.sources)
+}
+
+// Fail makes every call but Events return err, until it is nil again.
+func (a *Agent) Fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failure = err
+}
+
+// Events implements webui.Agent.
+func (a *Agent) Events() *webui.EventLog { return a.log }
+
+// Status implements webui.Agent.
+func (a *Agent) Status(context.Context) (webui.Status, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status, a.failure
+}
+
+// Preferences implements webui.Agent.
+func (a *Agent) Preferences(context.Context) (prefs.Preferences, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.preferences, a.failure
+}
+
+// SetPreferences implements webui.Agent.
+func (a *Agent) SetPreferences(_ context.Context, p prefs.Preferences) error {
+	return a.change("preferences", func() error {
+		a.preferences = p
+		return nil
+	})
+}
+
+// Foreground implements webui.Agent.
+func (a *Agent) Foreground(context.Context) ([]webui.ForegroundTorrent, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.foreground), a.failure
+}
+
+// ForegroundTorrent implements webui.Agent.
+func (a *Agent) ForegroundTorrent(_ context.Context, h metainfo.Hash) (t webui.ForegroundTorrent, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := a.torrent(h)
+	if i < 0 {
+		return t, fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+	}
+	return a.foreground[i], a.failure
+}
+
+// AddForeground implements webui.Agent.
+func (a *Agent) AddForeground(_ context.Context, s webui.Source, start bool) (h metainfo.Hash, err error) {
+	h = HashOf(s)
+	return h, a.change(fmt.Sprintf("add start=%t %s", start, h), func() error {
+		if a.torrent(h) >= 0 {
+			return fmt.Errorf("torrent %s is there already: %w", h, webui.ErrConflict)
+		}
+		state := "downloading"
+		if !start {
+			state = "stopped"
+		}
+		a.sources = append(a.sources, s)
+		a.foreground = append(a.foreground, webui.ForegroundTorrent{Hash: h, State: state, Added: time.Now()})
+		return nil
+	})
+}
+
+// RemoveForeground implements webui.Agent.
+func (a *Agent) RemoveForeground(_ context.Context, h metainfo.Hash, deleteData bool) error {
+	return a.change(fmt.Sprintf("remove data=%t %s", deleteData, h), func() error {
+		i := a.torrent(h)
+		if i < 0 {
+			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		}
+		a.foreground = slices.Delete(a.foreground, i, i+1)
+		return nil
+	})
+}
+
+// StartForeground implements webui.Agent.
+func (a *Agent) StartForeground(_ context.Context, h metainfo.Hash) error {
+	return a.setState("start", h, "downloading")
+}
+
+// StopForeground implements webui.Agent.
+func (a *Agent) StopForeground(_ context.Context, h metainfo.Hash) error {
+	return a.setState("stop", h, "stopped")
+}
+
+func (a *Agent) setState(call string, h metainfo.Hash, state string) error {
+	return a.change(fmt.Sprintf("%s %s", call, h), func() error {
+		i := a.torrent(h)
+		if i < 0 {
+			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		}
+		a.foreground[i].State = state
+		return nil
+	})
+}
+
+// Background implements webui.Agent.
+func (a *Agent) Background(context.Context) ([]webui.BackgroundSwarm, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.background), a.failure
+}
+
+// BackgroundSwarm implements webui.Agent.
+func (a *Agent) BackgroundSwarm(_ context.Context, h metainfo.Hash) (b webui.BackgroundSwarm, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := a.swarm(h)
+	if i < 0 {
+		return b, fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
+	}
+	return a.background[i], a.failure
+}
+
+// AddBackground implements webui.Agent.
+func (a *Agent) AddBackground(_ context.Context, s webui.Source) (h metainfo.Hash, err error) {
+	h = HashOf(s)
+	return h, a.change(fmt.Sprintf("help %s", h), func() error {
+		if a.swarm(h) >= 0 {
+			return fmt.Errorf("swarm %s is joined already: %w", h, webui.ErrConflict)
+		}
+		a.sources = append(a.sources, s)
+		a.background = append(a.background, webui.BackgroundSwarm{Hash: h, State: "metadata", Joined: time.Now()})
+		return nil
+	})
+}
+
+// LeaveBackground implements webui.Agent.
+func (a *Agent) LeaveBackground(_ context.Context, h metainfo.Hash) error {
+	return a.change(fmt.Sprintf("leave %s", h), func() error { return a.leave(h) })
+}
+
+// Veto implements webui.Agent.
+func (a *Agent) Veto(_ context.Context, h metainfo.Hash) error {
+	return a.change(fmt.Sprintf("veto %s", h), func() error {
+		a.candidates = slices.DeleteFunc(a.candidates, func(c webui.Candidate) bool { return c.Hash == h })
+		if a.swarm(h) < 0 {
+			return nil
+		}
+		return a.leave(h)
+	})
+}
+
+func (a *Agent) leave(h metainfo.Hash) error {
+	i := a.swarm(h)
+	if i < 0 {
+		return fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
+	}
+	a.background = slices.Delete(a.background, i, i+1)
+	return nil
+}
+
+// Why implements webui.Agent.
+func (a *Agent) Why(_ context.Context, h metainfo.Hash) (webui.Why, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	why, ok := a.why[h]
+	if !ok {
+		return why, fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
+	}
+	return why, a.failure
+}
+
+// Candidates implements webui.Agent.
+func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.candidates), a.failure
+}
+
+// Approve implements webui.Agent.
+func (a *Agent) Approve(_ context.Context, h metainfo.Hash) error {
+	return a.change(fmt.Sprintf("approve %s", h), func() error {
+		i := slices.IndexFunc(a.candidates, func(c webui.Candidate) bool { return c.Hash == h })
+		if i < 0 {
+			return fmt.Errorf("candidate %s: %w", h, webui.ErrNotFound)
+		}
+		if a.candidates[i].State != webui.CandidateWaiting {
+			return fmt.Errorf("candidate %s does not wait for your yes: %w", h, webui.ErrConflict)
+		}
+		a.candidates[i].State = "approved"
+		return nil
+	})
+}
+
+// change notes a call and carries it out.
+func (a *Agent) change(call string, do func() error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls = append(a.calls, call)
+	if a.failure != nil {
+		return a.failure
+	}
+	return do()
+}
+
+func (a *Agent) torrent(h metainfo.Hash) int {
+	return slices.IndexFunc(a.foreground, func(t webui.ForegroundTorrent) bool { return t.Hash == h })
+}
+
+func (a *Agent) swarm(h metainfo.Hash) int {
+	return slices.IndexFunc(a.background, func(b webui.BackgroundSwarm) bool { return b.Hash == h })
+}
+
+// HashOf is the info-hash under which a Source is added here: not the real one.
+func HashOf(s webui.Source) metainfo.Hash {
+	return metainfo.HashBytes(append([]byte(s.URI), s.File...))
+}
