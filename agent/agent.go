@@ -1,0 +1,352 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ebb/agent/background"
+	"ebb/agent/discovery"
+	"ebb/agent/foreground"
+	"ebb/agent/peersource"
+	"ebb/agent/peerwire"
+	"ebb/agent/prefs"
+	"ebb/platform"
+	"ebb/quota"
+	"ebb/quota/fragstore"
+	"ebb/webui"
+)
+
+// Version is what ebb calls itself; set when it is linked.
+var Version = "0.1.0-dev"
+
+// Options say where an agent finds its preferences and keeps its state.
+type Options struct {
+	ConfigPath string       // ebb.toml; it need not exist, and is then all defaults
+	StateDir   string       // overrides state.directory
+	Log        *slog.Logger // nil: slog.Default
+}
+
+// Agent is a whole ebb. Build it with New, and then Run it once.
+type Agent struct {
+	configPath string
+	log        *slog.Logger
+	story      *story
+	started    time.Time
+	state      *stateDir
+	token      string
+
+	guard      peersource.Guard
+	store      *fragstore.Store
+	ledger     *quota.Ledger
+	bandwidth  *quota.Bandwidth
+	port       *peerwire.Port
+	dhtConn    net.PacketConn
+	dht        *peersource.DHT // nil when network.dht is false
+	announcer  *peersource.Announcer
+	foreground *foreground.Session
+	background *background.Engine
+	candidates *discovery.Candidates
+	rendezvous *discovery.Rendezvous
+	web        net.Listener
+
+	changed chan struct{} // has a value when the preferences changed; capacity 1
+
+	mu          sync.Mutex // guards what follows
+	preferences prefs.Preferences
+}
+
+// New builds an agent and opens everything that it needs: files, ports,
+// databases. Its errors say in one line what to do; after one, everything is
+// closed again.
+func New(o Options) (_ *Agent, err error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	p, err := prefs.Load(o.ConfigPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		p, err = prefs.Default(), nil // the owner has decided nothing yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.StateDir != "" {
+		if p.State.Directory, err = filepath.Abs(o.StateDir); err != nil {
+			return nil, fmt.Errorf("state directory %s: %w", o.StateDir, err)
+		}
+	}
+	a := &Agent{
+		configPath:  o.ConfigPath,
+		log:         o.Log,
+		started:     time.Now(),
+		story:       &story{log: o.Log, events: webui.NewEventLog()},
+		changed:     make(chan struct{}, 1),
+		preferences: p,
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	for _, open := range []func(prefs.Preferences) error{
+		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
+	} {
+		if err := open(p); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *Agent) openState(p prefs.Preferences) (err error) {
+	if a.state, err = openStateDir(p.State.Directory); err != nil {
+		return err
+	}
+	if a.token, err = webui.LoadToken(a.state.file(webui.TokenFile)); err != nil {
+		return openError("the API's token", err)
+	}
+	return nil
+}
+
+func (a *Agent) openQuota(p prefs.Preferences) (err error) {
+	a.store, err = fragstore.Open(a.state.file("fragments"), a.state.file("fragments.db"), fragstore.Options{Log: a.log})
+	if err != nil {
+		return openError("the fragment store", err)
+	}
+	a.ledger = quota.NewLedger(a.store, a.disk, a.limits(p), a.reclaimed)
+	up, down := rates(p)
+	a.bandwidth = quota.NewBandwidth(up, down)
+	return nil
+}
+
+// disk tells how much space the file system of the fragments has.
+func (a *Agent) disk() (free, total int64, err error) {
+	d, err := platform.DiskUsage(a.state.path)
+	return d.Free, d.Total, err
+}
+
+// reclaimed passes on that the ledger deleted fragments. It may do so while
+// the agent is still being built.
+func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
+	if a.background != nil {
+		a.background.Reclaimed(keys)
+	}
+	for h, n := range countBySwarm(keys) {
+		a.story.tell("reclaimed", h, fmt.Sprintf("reclaimed %d fragments of %s: %s", n, a.nameOf(h), why))
+	}
+}
+
+func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
+	host, _, err := net.SplitHostPort(p.Network.PeerAddress)
+	if err != nil {
+		return fmt.Errorf("network.peer_address: %w", err)
+	}
+	local, _ := netip.ParseAddr(host) // the zero Addr, for any, when it is no literal
+	if local.IsUnspecified() {
+		local = netip.Addr{}
+	}
+	a.guard = peersource.Guard{AllowPrivate: p.Network.AllowPrivateTrackers, Local: local}
+	peerID := peerwire.NewPeerID(Version)
+	a.port, err = peerwire.Listen(p.Network.PeerAddress, peerwire.Config{
+		PeerID: peerID,
+		Client: client(),
+		Local:  local,
+		Wrap:   a.bandwidth.Wrap,
+		Log:    a.log,
+	})
+	if err != nil {
+		return listenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
+	}
+	if p.Network.DHT {
+		if a.dhtConn, err = net.ListenPacket("udp", a.port.Addr().String()); err != nil {
+			return listenError("the DHT's port", "network.peer_address", a.port.Addr().String(), err)
+		}
+		a.dht = peersource.NewDHT(a.dhtConn, peersource.DHTConfig{
+			Bootstrap:    p.Network.DHTBootstrap,
+			AllowPrivate: p.Network.AllowPrivateTrackers,
+			StatePath:    a.state.file("dht-nodes"),
+			Log:          a.log,
+		})
+	}
+	a.announcer = peersource.NewAnnouncer(peersource.Config{
+		PeerID: peerID, Guard: a.guard, DHT: a.dht, UserAgent: "ebb/" + Version, Log: a.log,
+	})
+	return nil
+}
+
+// client is what we call ourselves to peers.
+func client() string { return "ebb " + Version }
+
+func (a *Agent) openForeground(p prefs.Preferences) (err error) {
+	directory := p.Foreground.Directory
+	if directory == "" {
+		directory = a.state.file("downloads")
+	}
+	memory, _ := platform.Memory()
+	host := "0.0.0.0"
+	if a.guard.Local.IsValid() {
+		host = a.guard.Local.String()
+	}
+	first, last := torrentPorts(a.port.Addr().Port())
+	a.foreground, err = foreground.Open(foreground.Config{
+		Directory:     directory,
+		Database:      a.state.file("foreground.db"),
+		Host:          host,
+		PortBegin:     first,
+		PortEnd:       last,
+		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
+		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
+		MemoryTotal:   memory,
+		Ledger:        a.ledger,
+		CheckURL:      a.guard.CheckURL,
+		Transport:     &http.Transport{DialContext: a.guard.DialContext, Proxy: http.ProxyFromEnvironment},
+		Log:           a.log,
+		Tell:          a.story.tell,
+	})
+	if err != nil {
+		return openError("the downloads", err)
+	}
+	return nil
+}
+
+// torrentPorts is the range of ports for the owner's torrents, one each: the
+// thousand above the peer port, or below it where there are not as many.
+func torrentPorts(peer uint16) (first, last uint16) {
+	const count = 1000
+	if peer > 65535-count {
+		return peer - count, peer - 1
+	}
+	return peer + 1, peer + count
+}
+
+func (a *Agent) openBackground(p prefs.Preferences) (err error) {
+	if err := a.openDiscovery(p); err != nil {
+		return err
+	}
+	a.background, err = background.New(background.Config{
+		Dialer:     a.port,
+		Port:       a.port.Addr().Port(),
+		Client:     client(),
+		Store:      a.store,
+		Ledger:     a.ledger,
+		Announcer:  a.announcer,
+		Lists:      engineLists{a.rendezvous},
+		Candidates: engineCandidates{a.candidates},
+		Goal:       p.Background.Goal,
+		UploadLimit: func() int64 {
+			up, _ := a.bandwidth.Limits()
+			return up
+		},
+		AllowAddr: a.guard.AllowAddr,
+		AddNode:   a.addNode(),
+		Tell:      a.story.tell,
+		Log:       a.log,
+	})
+	if err != nil {
+		return openError("the background swarms", err)
+	}
+	return nil
+}
+
+func (a *Agent) openWeb(p prefs.Preferences) (err error) {
+	if a.web, err = net.Listen("tcp", p.Web.Address); err != nil {
+		return listenError("the page", "web.address", p.Web.Address, err)
+	}
+	return nil
+}
+
+// URL is where the page is, seen from this machine.
+func (a *Agent) URL() string {
+	host, port, _ := net.SplitHostPort(a.web.Addr().String())
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/"
+}
+
+// PeerAddr is where background peers reach the agent.
+func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
+
+// Run works until ctx ends, or until a part of the agent fails, which is its
+// error. When it returns everything is saved and closed, and no goroutine is left.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.close()
+	if err := a.state.writeAddress(a.URL()); err != nil {
+		return openError("the state directory", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(what string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	if a.dht != nil {
+		start("DHT", a.dht.Run)
+	}
+	start("announcer", a.announcer.Run)
+	start("quota", quiet(a.ledger.Run))
+	start("foreground", a.foreground.Run)
+	start("rendezvous", a.rendezvous.Run)
+	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
+	start("background", quiet(a.runBackground))
+	start("foreground swarms", quiet(a.followForeground))
+	start("preferences", quiet(a.watchPreferences))
+	start("page", func(ctx context.Context) error {
+		return webui.Serve(ctx, a.web, webui.New(webui.Config{
+			Agent: a, Token: a.token, AllowedHosts: a.current().Web.AllowedHosts, Log: a.log,
+		}), a.log)
+	})
+	a.story.tell("started", noHash, "started; page at "+a.URL())
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// quiet is a part that cannot fail.
+func quiet(run func(context.Context)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		run(ctx)
+		return nil
+	}
+}
+
+// close closes whatever is open, last opened first.
+func (a *Agent) close() {
+	var errs []error
+	if a.web != nil {
+		a.web.Close() // Serve has closed it already, if it ran
+	}
+	if a.foreground != nil {
+		errs = append(errs, a.foreground.Close())
+	}
+	if a.port != nil {
+		errs = append(errs, a.port.Close())
+	}
+	if a.dhtConn != nil {
+		a.dhtConn.Close() // Run has closed it already, if it ran
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.state != nil {
+		errs = append(errs, a.state.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.log.Warn("closing", "err", err)
+	}
+}

@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"ebb/agent/background"
+	"ebb/agent/discovery"
+	"ebb/agent/prefs"
+	"ebb/quota/fragstore"
+)
+
+// openDiscovery builds the part that hears of swarms.
+func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
+	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
+		Policy: discovery.PolicyFrom(p.Sources),
+		Member: func(h infoHash) bool {
+			if a.background.Has(h) {
+				return true
+			}
+			_, ok := a.foreground.Torrent(h)
+			return ok
+		},
+		Saver: vetoes{a.store},
+	})
+	if err != nil {
+		return openError("the vetoes", err)
+	}
+	a.rendezvous = discovery.NewRendezvous(discovery.Config{
+		Announcer:  a.announcer,
+		Dial:       discovery.DialPort(a.port),
+		Port:       a.port.Addr().Port(),
+		Candidates: a.candidates,
+		Lists:      discovery.NewLists(a.listed, a.guard.CheckURL),
+		Tell:       a.story.tell,
+		Log:        a.log,
+	})
+	return nil
+}
+
+// engineLists lets the background engine pass lists on its own connections.
+type engineLists struct{ *discovery.Rendezvous }
+
+func (l engineLists) Ask(p background.ListPeer) ([]byte, bool) {
+	return l.Rendezvous.Ask(discovery.Peer(p))
+}
+
+func (l engineLists) Handle(p background.ListPeer, payload []byte) ([]byte, error) {
+	return l.Rendezvous.Handle(discovery.Peer(p), payload)
+}
+
+// engineCandidates hands the candidates that may be joined to the engine.
+type engineCandidates struct{ *discovery.Candidates }
+
+func (c engineCandidates) Ready() []background.JoinCandidate {
+	ready := c.Candidates.Ready()
+	list := make([]background.JoinCandidate, 0, len(ready))
+	for _, k := range ready {
+		in := k.Introducer()
+		list = append(list, background.JoinCandidate{
+			Hash: k.Hash, Name: k.Name, Length: k.Length, Trackers: k.Trackers,
+			Health: background.Health{Seeds: k.Seeds, Leechers: k.Leechers, Copies: k.Copies},
+			Why: background.Why{
+				Rule: k.Rule, Kind: in.Kind, Addr: in.Addr.String(), PeerID: in.PeerID.String(), Client: in.Client,
+				ViaHash: in.Via.HexString(), ViaName: in.ViaName, Heard: in.Heard, Verified: in.Verified,
+				IntroKey: in.Key(),
+			},
+		})
+	}
+	return list
+}
+
+func (c engineCandidates) Joined(h infoHash) { c.Candidates.Joined(h) }
+
+// vetoes keeps the owner's vetoes beside the records of the swarms.
+type vetoes struct{ store *fragstore.Store }
+
+const vetoBucket = "vetoes"
+
+// Vetoes loads them all.
+func (v vetoes) Vetoes() ([]discovery.Veto, error) {
+	var list []discovery.Veto
+	for _, key := range v.store.MetaKeys(vetoBucket) {
+		value, _ := v.store.Meta(vetoBucket, key)
+		var veto discovery.Veto
+		if err := json.Unmarshal(value, &veto); err != nil {
+			return nil, fmt.Errorf("the veto of %s is damaged: %w", key, err)
+		}
+		list = append(list, veto)
+	}
+	return list, nil
+}
+
+// PutVeto saves one.
+func (v vetoes) PutVeto(veto discovery.Veto) error {
+	b, err := json.Marshal(veto)
+	if err != nil {
+		return fmt.Errorf("encoding a veto: %w", err)
+	}
+	return v.store.PutMeta(vetoBucket, veto.Hash.HexString(), b)
+}
+
+// DeleteVeto forgets one.
+func (v vetoes) DeleteVeto(h infoHash) error { return v.store.DeleteMeta(vetoBucket, h.HexString()) }
+
+// listed is what we tell other agents: the swarms that we are in, as far as
+// the owner lets us, and then those that we only heard of.
+func (a *Agent) listed() []discovery.Entry {
+	p := a.current()
+	var list []discovery.Entry
+	if p.Sharing.ListBackground {
+		for _, s := range a.background.Swarms() {
+			r := s.Record
+			if r.Pieces == 0 {
+				continue // it may be private; nobody knows yet
+			}
+			list = append(list, discovery.Entry{
+				Hash: s.Hash, Name: r.Name, Length: r.Length, PieceLength: r.PieceSize, Pieces: r.Pieces,
+				Fragments: s.Fragments, Copies: r.Health.Copies, Seeds: r.Health.Seeds, Leechers: r.Health.Leechers,
+				TTL: discovery.MaxTTL, Trackers: r.Trackers,
+			})
+		}
+	}
+	if p.Sharing.ListForeground {
+		for _, t := range a.foreground.Torrents() {
+			if !meetable(t) {
+				continue
+			}
+			list = append(list, discovery.Entry{
+				Hash: t.Hash, Name: t.Name, Length: t.Length, PieceLength: t.PieceLength, Pieces: t.Pieces,
+				Copies: discovery.Unknown, Seeds: t.Seeds, Leechers: discovery.Unknown,
+				TTL: discovery.MaxTTL, Trackers: t.Trackers,
+			})
+		}
+	}
+	return append(list, a.candidates.PassOn()...)
+}

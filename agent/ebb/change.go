@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"ebb/webui"
+)
+
+func add(ctx context.Context, c *call) error {
+	background := c.flags.Bool("background", false, "only help the swarm, within what is lent")
+	stopped := c.flags.Bool("stopped", false, "do not start the download yet")
+	if err := c.parse(1, 1); err != nil {
+		return err
+	}
+	if *background && *stopped {
+		return wrongUsage("-background and -stopped do not go together")
+	}
+	kind, body, err := source(c.args[0])
+	if err != nil {
+		return err
+	}
+	agent, err := c.agent()
+	if err != nil {
+		return err
+	}
+	path, done := "foreground", "Downloading"
+	switch {
+	case *background:
+		path, done = "background", "Helping"
+	case *stopped:
+		path, done = "foreground?start=false", "Added, and not started:"
+	}
+	answer, _, err := agent.do(ctx, http.MethodPost, path, http.Header{"Content-Type": {kind}}, body)
+	if err != nil {
+		return err
+	}
+	var added webui.Added
+	if err := json.Unmarshal(answer, &added); err != nil {
+		return fmt.Errorf("reading the agent's answer: %w", err)
+	}
+	fmt.Fprintf(c.out, "%s %s\n", done, added.Hash.HexString())
+	return nil
+}
+
+// source reads what is to be added, as a body of the given content type.
+func source(argument string) (contentType string, body []byte, err error) {
+	for _, scheme := range []string{"magnet:", "http://", "https://"} {
+		if len(argument) >= len(scheme) && strings.EqualFold(argument[:len(scheme)], scheme) {
+			body, err = json.Marshal(map[string]string{"uri": argument})
+			return "application/json", body, err
+		}
+	}
+	f, err := os.Open(argument)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w (expected a magnet link, an http(s) URL or a .torrent file)", err)
+	}
+	defer f.Close()
+	body, err = io.ReadAll(io.LimitReader(f, webui.MaxTorrentFile+1))
+	if err != nil {
+		return "", nil, err
+	}
+	if len(body) > webui.MaxTorrentFile {
+		return "", nil, fmt.Errorf("%s is larger than any .torrent file: give the .torrent, not what it is about", argument)
+	}
+	return "application/x-bittorrent", body, nil
+}
+
+// target parses a command line of one HASH and finds what it names.
+func (c *call) target(ctx context.Context, kinds ...string) (*client, found, error) {
+	if err := c.parse(1, 1); err != nil {
+		return nil, found{}, err
+	}
+	agent, err := c.agent()
+	if err != nil {
+		return nil, found{}, err
+	}
+	f, err := agent.find(ctx, c.args[0], kinds...)
+	return agent, f, err
+}
+
+func start(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "foreground")
+	if err != nil {
+		return err
+	}
+	return c.done("Started", f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/start"))
+}
+
+func stop(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "foreground")
+	if err != nil {
+		return err
+	}
+	return c.done("Stopped", f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/stop"))
+}
+
+func remove(ctx context.Context, c *call) error {
+	data := c.flags.Bool("data", false, "delete the downloaded files, too")
+	agent, f, err := c.target(ctx, "foreground", "background")
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.kind == "background":
+		return c.done("Left", f, agent.act(ctx, http.MethodDelete, "background/"+f.hash))
+	case *data:
+		return c.done("Removed, with its files:", f, agent.act(ctx, http.MethodDelete, "foreground/"+f.hash+"?data=delete"))
+	}
+	return c.done("Removed; its files stay:", f, agent.act(ctx, http.MethodDelete, "foreground/"+f.hash))
+}
+
+func veto(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "background", "candidates")
+	if err != nil {
+		return err
+	}
+	return c.done("Vetoed", f, agent.act(ctx, http.MethodPost, "background/"+f.hash+"/veto"))
+}
+
+func approve(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "candidates")
+	if err != nil {
+		return err
+	}
+	return c.done("Approved", f, agent.act(ctx, http.MethodPost, "candidates/"+f.hash+"/approve"))
+}
+
+// done says what has been done to f, unless err says that it has not.
+func (c *call) done(what string, f found, err error) error {
+	var refused *statusError
+	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
+		return fmt.Errorf("%v: %w", f, webui.ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("%v: %w", f, err)
+	}
+	fmt.Fprintf(c.out, "%s %v\n", what, f)
+	return nil
+}

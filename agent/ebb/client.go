@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	// answerTimeout is as long as an agent may take: it may have to fetch a
+	// .torrent file from the web first.
+	answerTimeout = 2 * time.Minute
+	// maxAnswer bounds an answer, in bytes. Ten thousand swarms are about 6 MB.
+	maxAnswer = 64 << 20
+)
+
+// client asks one agent.
+type client struct {
+	base  string // such as http://127.0.0.1:8088
+	token string
+	state string // the agent's state directory, for messages
+	http  *http.Client
+}
+
+func newClient(base, token, state string) *client {
+	return &client{base, token, state, &http.Client{
+		Timeout: answerTimeout,
+		// No proxy: the token is for the agent only. No redirects, for the same reason.
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// statusError is an answer that is an error.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// do sends a request and returns the body of its answer, if that is no error.
+func (cl *client) do(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, http.Header, error) {
+	r, err := http.NewRequestWithContext(ctx, method, cl.base+"/api/v1/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking the agent: %w", err)
+	}
+	if header != nil {
+		r.Header = header
+	}
+	r.Header.Set("Authorization", "Bearer "+cl.token)
+	response, err := cl.http.Do(r)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil, nil, notRunning(cl.state)
+	case err != nil:
+		return nil, nil, fmt.Errorf("asking the agent: %w", err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("reading the agent's answer: %w", err)
+	case len(answer) > maxAnswer:
+		return nil, nil, fmt.Errorf("the agent's answer is longer than %d bytes", maxAnswer)
+	case response.StatusCode >= 300:
+		return nil, nil, cl.refusal(response, answer)
+	}
+	return answer, response.Header, nil
+}
+
+func (cl *client) refusal(response *http.Response, answer []byte) error {
+	var e struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(answer, &e) != nil || e.Error == "" {
+		e.Error = fmt.Sprintf("what answers at %s is not an ebb agent: %s", cl.base, response.Status)
+	}
+	return &statusError{response.StatusCode, e.Error}
+}
+
+// get asks for something and reads the answer into v.
+func (cl *client) get(ctx context.Context, path string, v any) error {
+	answer, _, err := cl.do(ctx, http.MethodGet, path, nil, nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, v); err != nil {
+		return fmt.Errorf("reading the agent's answer: %w", err)
+	}
+	return nil
+}
+
+// act asks for something to be done.
+func (cl *client) act(ctx context.Context, method, path string) error {
+	_, _, err := cl.do(ctx, method, path, nil, nil)
+	return err
+}

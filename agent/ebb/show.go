@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"ebb/webui"
+)
+
+func list(ctx context.Context, c *call) error {
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	if err := c.parse(0, 0); err != nil {
+		return err
+	}
+	agent, err := c.agent()
+	if err != nil {
+		return err
+	}
+	var all struct {
+		Foreground webui.List[webui.ForegroundTorrent] `json:"foreground"`
+		Background webui.List[webui.BackgroundSwarm]   `json:"background"`
+	}
+	if err := agent.get(ctx, "foreground", &all.Foreground); err != nil {
+		return err
+	}
+	if err := agent.get(ctx, "background", &all.Background); err != nil {
+		return err
+	}
+	if *asJSON {
+		return c.printJSON(all)
+	}
+	fmt.Fprintf(c.out, "%s\n", plural(all.Foreground.Total, "download"))
+	if all.Foreground.Total > 0 {
+		foregroundTable(all.Foreground.Items).write(c.out)
+	}
+	for _, f := range all.Foreground.Items {
+		if f.State == "failed" || f.State == "waiting for space" { // what the owner can do something about
+			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.HexString()[:8], clean(f.Why))
+		}
+	}
+	fmt.Fprintf(c.out, "\n%s helped\n", plural(all.Background.Total, "swarm"))
+	if all.Background.Total > 0 {
+		backgroundTable(all.Background.Items).write(c.out)
+	}
+	return nil
+}
+
+func foregroundTable(torrents []webui.ForegroundTorrent) *table {
+	t := &table{right: []bool{false, false, true, true, true, true, true}}
+	t.row("HASH", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "NAME")
+	for _, f := range torrents {
+		t.row(f.Hash.HexString()[:8], f.State, percent(f.Completed, f.Length), known(f.Length), rate(f.DownloadRate), rate(f.UploadRate),
+			number(int64(f.Peers)), named(f.Name))
+	}
+	return t
+}
+
+func backgroundTable(swarms []webui.BackgroundSwarm) *table {
+	t := &table{right: []bool{false, false, true, true, true, true, true, true}}
+	t.row("HASH", "STATE", "FRAGMENTS", "HELD", "SERVED", "UP", "PEERS", "SEEDS", "NAME")
+	for _, b := range swarms {
+		fragments, seeds := number(int64(b.Fragments)), "?"
+		if b.Pieces > 0 {
+			fragments += " of " + number(int64(b.Pieces))
+		}
+		if b.Seeders >= 0 {
+			seeds = number(int64(b.Seeders))
+		}
+		t.row(b.Hash.HexString()[:8], b.State, fragments, size(b.Bytes), size(b.Uploaded), rate(b.UploadRate), number(int64(b.Peers)), seeds, named(b.Name))
+	}
+	return t
+}
+
+func status(ctx context.Context, c *call) error {
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	if err := c.parse(0, 0); err != nil {
+		return err
+	}
+	agent, err := c.agent()
+	if err != nil {
+		return err
+	}
+	var s webui.Status
+	if err := agent.get(ctx, "status", &s); err != nil {
+		return err
+	}
+	if *asJSON {
+		return c.printJSON(s)
+	}
+	statusTable(s).write(c.out)
+	return nil
+}
+
+func statusTable(s webui.Status) *table {
+	b, f, d, l := s.Background, s.Foreground, s.Disk, s.Link
+	t := &table{}
+	t.row("State", string(s.State))
+	t.row("", s.Why)
+	t.row("Background", fmt.Sprintf("up %s (limit %s), down %s (limit %s)", rate(b.UploadRate), limit(b.UploadLimit), rate(b.DownloadRate), limit(b.DownloadLimit)))
+	t.row("", fmt.Sprintf("served %s, fetched %s", size(b.Uploaded), size(b.Downloaded)))
+	t.row("", fmt.Sprintf("%s of %s, %s", plural(b.Fragments, "fragment"), plural(b.Swarms, "swarm"), plural(b.Candidates, "candidate")))
+	lent := fmt.Sprintf("%s used of %s lent", size(b.StorageUsed), size(b.StorageAllotment))
+	if b.StorageLimit < b.StorageAllotment {
+		lent += fmt.Sprintf("; only %s may be used now, to keep the disk free", size(b.StorageLimit))
+	}
+	t.row("Storage", lent)
+	t.row("Foreground", fmt.Sprintf("up %s (limit %s), down %s (limit %s)", rate(f.UploadRate), limit(f.UploadLimit), rate(f.DownloadRate), limit(f.DownloadLimit)))
+	t.row("", fmt.Sprintf("%s, %s active", plural(f.Torrents, "download"), number(int64(f.Active))))
+	t.row("Disk", fmt.Sprintf("%s free of %s, %s promised to downloads", size(d.Free), size(d.Total), size(d.Promised)))
+	if l.Interface != "" {
+		t.row("Link", fmt.Sprintf("%s; others use up %s of %s, down %s of %s; queue %.0f ms",
+			l.Interface, rate(l.OthersUp), rate(l.LineUp), rate(l.OthersDown), rate(l.LineDown), l.QueueDelayMS))
+	}
+	t.row("Agent", fmt.Sprintf("ebb %s, up for %s", s.Version, duration(time.Duration(s.UptimeSeconds)*time.Second)))
+	return t
+}
+
+func why(ctx context.Context, c *call) error {
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	agent, f, err := c.target(ctx, "background", "candidates")
+	if err != nil {
+		return err
+	}
+	answer, _, err := agent.do(ctx, http.MethodGet, "background/"+f.hash+"/why", nil, nil)
+	if err != nil {
+		return fmt.Errorf("%v: %w", f, err)
+	}
+	var w webui.Why
+	if err := json.Unmarshal(answer, &w); err != nil {
+		return fmt.Errorf("reading the agent's answer: %w", err)
+	}
+	if *asJSON {
+		return c.printJSON(w)
+	}
+	fmt.Fprintf(c.out, "%s\n", clean(w.Sentence))
+	whyTable(w).write(c.out)
+	return nil
+}
+
+func whyTable(w webui.Why) *table {
+	t := &table{}
+	t.row("Swarm", named(w.Name))
+	t.row("Hash", w.Hash.HexString())
+	t.row("State", w.State)
+	t.row("Rule", w.Rule)
+	t.moment("Joined", w.Joined)
+	in := w.Introducer
+	if in == nil {
+		return t
+	}
+	who := []string{in.Kind}
+	if in.Client != "" {
+		who = append(who, in.Client)
+	}
+	if in.Addr.IsValid() {
+		who = append(who, "at "+in.Addr.String())
+	}
+	t.row("Named by", strings.Join(who, " "))
+	if in.PeerID != "" {
+		t.row("Peer ID", in.PeerID)
+	}
+	if !in.ViaHash.IsZero() {
+		t.row("Met in", in.ViaHash.HexString()+" "+in.ViaName)
+	}
+	t.moment("Heard", in.Heard)
+	t.moment("Verified", in.Verified)
+	return t
+}

@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ebb/agent/discovery"
+	"ebb/agent/prefs"
+	"ebb/quota"
+)
+
+// current is a copy of the preferences in force.
+func (a *Agent) current() prefs.Preferences {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.preferences
+}
+
+// limits is what the preferences allot on disk.
+func (a *Agent) limits(p prefs.Preferences) quota.Limits {
+	l := quota.Limits{KeepFree: int64(p.Background.KeepFree)}
+	_, total, err := a.disk()
+	if err != nil {
+		// A share of a disk that we cannot measure is nothing; the next change
+		// of the preferences, or the next start, measures again.
+		a.log.Warn("measuring the disk", "err", err)
+	}
+	l.Storage = p.Background.Storage.Bytes(total)
+	return l
+}
+
+// autoRates, in bytes per second, stand in for a rate of "auto" where the
+// line's speed is not known: 5 Mbit/s up and 20 down are well below half of
+// most lines sold today. On a known line it is autoShare of it.
+const (
+	autoUpload   = 5_000_000 / 8
+	autoDownload = 20_000_000 / 8
+	autoShare    = 0.85
+)
+
+// rates is what the preferences allot on the line, in bytes per second; 0 is
+// nothing, negative is unlimited.
+func rates(p prefs.Preferences) (up, down int64) {
+	rate := func(r, line prefs.Rate, unknown int64) int64 {
+		switch {
+		case !r.Auto():
+			return r.BytesPerSecond()
+		case line.BytesPerSecond() > 0:
+			return int64(autoShare * float64(line.BytesPerSecond()))
+		default:
+			return unknown
+		}
+	}
+	return rate(p.Background.Upload, p.Network.LineUp, autoUpload), rate(p.Background.Download, p.Network.LineDown, autoDownload)
+}
+
+// apply puts new preferences into force, as far as that is possible while
+// running, and tells what waits for the next start.
+func (a *Agent) apply(p prefs.Preferences) {
+	a.mu.Lock()
+	old := a.preferences
+	p.State = old.State // where we are running is not to be changed under us
+	a.preferences = p
+	a.mu.Unlock()
+
+	a.ledger.SetLimits(a.limits(p))
+	a.bandwidth.SetLimits(rates(p))
+	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
+	a.background.SetGoal(p.Background.Goal)
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+	text := "preferences changed"
+	if later := needRestart(old, p); len(later) > 0 {
+		text += "; the next start puts into force: " + strings.Join(later, ", ")
+	}
+	a.story.tell("preferences", noHash, text)
+}
+
+// needRestart names the sections that changed and cannot follow while running.
+func needRestart(old, p prefs.Preferences) (sections []string) {
+	differs := func(name string, was, is any) {
+		if fmt.Sprint(was) != fmt.Sprint(is) {
+			sections = append(sections, name)
+		}
+	}
+	differs("foreground", old.Foreground, p.Foreground)
+	was, is := old.Network, p.Network
+	was.LineUp, was.LineDown = is.LineUp, is.LineDown // these two do follow
+	differs("network", was, is)
+	differs("web", old.Web, p.Web)
+	return sections
+}
+
+const watchInterval = 2 * time.Second
+
+// watchPreferences follows changes that the owner makes in the file itself.
+func (a *Agent) watchPreferences(ctx context.Context) {
+	prefs.Watch(ctx, a.configPath, watchInterval, func(p prefs.Preferences, err error) {
+		switch {
+		case err != nil:
+			a.story.tell("preferences", noHash, "keeping the old preferences: "+err.Error())
+		case !p.Equal(a.current()):
+			a.apply(p)
+		}
+	})
+}
+
+// allotted tells whether the owner has set something aside and lets the
+// background work now; if not, why.
+func allotted(p prefs.Preferences, storage int64, now time.Time) (on bool, state, why string) {
+	switch {
+	case !p.Background.Storage.IsSet():
+		return false, "setup", "nothing is shared yet: set background.storage to what you want to lend, such as \"20GiB\""
+	case storage <= 0:
+		return false, "off", "the background is off: background.storage is 0"
+	case !p.Background.InHours(now):
+		return false, "paused", "outside the hours that background.hours allows"
+	}
+	return true, "sharing", ""
+}

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ebb/webui"
+)
+
+// stateDir is the directory in which the agent keeps everything that must
+// survive a restart. Only one agent works on it at a time.
+//
+//	lock            held while the agent runs
+//	api-token       the secret of the HTTP API
+//	api-address     where the HTTP API is, while the agent runs
+//	fragments/      fragments of background swarms
+//	fragments.db    their index, and the records of the swarms
+//	foreground.db   rain's database of the owner's torrents
+//	dht-nodes       DHT nodes to start from
+//	downloads/      the owner's downloads, unless foreground.directory says otherwise
+type stateDir struct {
+	path string
+	lock *os.File
+}
+
+// openStateDir creates the directory if need be and locks it. Every error says
+// what to do.
+func openStateDir(path string) (*stateDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory %s cannot be created (%w): choose another with -state, or with directory in the section [state] of ebb.toml", path, cause(err))
+	}
+	s := &stateDir{path: path}
+	f, err := os.OpenFile(s.file("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state directory %s cannot be written (%w): %s", path, cause(err), advice(err))
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another ebb is running on the state directory %s: stop it first, or give this one a directory of its own with -state", path)
+		}
+		return nil, fmt.Errorf("locking %s: %w", s.file("lock"), err)
+	}
+	s.lock = f
+	return s, nil
+}
+
+func (s *stateDir) file(name string) string { return filepath.Join(s.path, name) }
+
+// close gives the directory free.
+func (s *stateDir) close() error {
+	err := os.Remove(s.file(webui.AddressFile))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// writeAddress tells the commands of ebb where the API is.
+func (s *stateDir) writeAddress(url string) error {
+	temporary := s.file("api-address.new")
+	if err := os.WriteFile(temporary, []byte(url+"\n"), 0o600); err != nil {
+		return fmt.Errorf("writing %s: %w", temporary, err)
+	}
+	return os.Rename(temporary, s.file(webui.AddressFile))
+}
+
+// cause strips the operation and path that the os package puts before an
+// error, where the message around it names them already.
+func cause(err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// advice says what the owner can do about an error of the file system.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "the disk is full; free some space and start again"
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "give the user that runs ebb the right to write there, or choose another directory"
+	default:
+		return "check the disk, or choose another directory"
+	}
+}
+
+// openError explains why a part of the state could not be opened, in one line.
+func openError(what string, err error) error {
+	if strings.Contains(err.Error(), "\n") {
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return fmt.Errorf("%s: %w: %s", what, err, advice(err))
+}
+
+// listenError explains why an address could not be listened on.
+func listenError(what, key, address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: %s is in use by another program: stop that one, or change %s", what, address, key)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s: this machine has no address %s: change %s", what, address, key)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: no permission to listen on %s: choose a port above 1023 in %s", what, address, key)
+	default:
+		return fmt.Errorf("%s: listening on %s: %w: check %s", what, address, err, key)
+	}
+}
