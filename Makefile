@@ -1,0 +1,68 @@
+# Every target can be run on its own; the README says what each is for. `make interop` needs Debian and root, the
+# others need Go and no network once the modules are there.
+
+VERSION ?= 0.1.0
+RAIN    := github.com/cenkalti/rain/v2
+# rain tells peers its version, and knows it only from the link.
+RAIN_VERSION = $(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(RAIN)))
+
+OUT     := build/out
+LDFLAGS  = -s -w -X ebb/agent.Version=$(VERSION) -X $(RAIN)/torrent.Version=$(RAIN_VERSION)
+BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+
+# The race detector needs a C compiler. The tests do not.
+RACE := $(if $(shell command -v $$(go env CC)),-race)
+
+# How long each fuzz target runs.
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := build
+.PHONY: build run demo test check interop cross fuzz clean
+
+build:
+	$(BUILD) -o $(OUT)/ebb ./agent/ebb
+
+run: build
+	$(OUT)/ebb run
+
+# `make demo DEMO=once` ends by itself.
+demo: build
+	go run ./build/lab/demo
+
+test:
+	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
+	go test $(RACE) -timeout 10m ./...
+
+check:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	go vet ./...
+	go vet -tags interop ./build/interop/
+	go tool staticcheck ./...
+	go tool staticcheck -tags interop ./build/interop/
+
+interop: build
+	build/interop/install.sh
+	go test -tags interop -count=1 -v -timeout 15m ./build/interop/
+
+# An architecture's name is Go's, but for what follows.
+ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 riscv64
+GO_armv5  := GOARCH=arm GOARM=5
+GO_armv6  := GOARCH=arm GOARM=6
+GO_armv7  := GOARCH=arm GOARM=7
+GO_mips   := GOARCH=mips GOMIPS=softfloat
+GO_mipsle := GOARCH=mipsle GOMIPS=softfloat
+
+cross: $(ARCHITECTURES:%=cross-%)
+.PHONY: $(ARCHITECTURES:%=cross-%)
+$(ARCHITECTURES:%=cross-%): cross-%:
+	GOOS=linux $(or $(GO_$*),GOARCH=$*) $(BUILD) -o $(OUT)/ebb-linux-$* ./agent/ebb
+
+fuzz:
+	@grep -r --include='*_test.go' -E '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+	done
+
+clean:
+	rm -rf $(OUT)
