@@ -207,7 +207,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		MemoryTotal:   memory,
 		Ledger:        a.ledger,
 		CheckURL:      a.guard.CheckURL,
-		Transport:     &http.Transport{DialContext: a.guard.DialContext, Proxy: http.ProxyFromEnvironment},
+		Transport:     &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
 		Log:           a.log,
 		Tell:          a.story.tell,
 	})
@@ -280,7 +280,9 @@ func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	if err := a.state.writeAddress(a.URL()); err != nil {
-		return openError("the state directory", err)
+		// On a full disk ebb must run all the same, for it can make room. The
+		// commands then look at web.address.
+		a.log.Warn("writing down where the API is", "err", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

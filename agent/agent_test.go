@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		// A meter of rain's metrics library that lives as long as the process.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
+		// rain's goodbye to a tracker, which may outlive its session by three seconds.
+		goleak.IgnoreAnyFunction("github.com/cenkalti/rain/v2/internal/announcer.(*StopAnnouncer).Run.func1"),
 	)
 }
 
@@ -221,14 +223,19 @@ func config(t *testing.T, text string) agent.Options {
 
 const onLoopback = "[network]\npeer_address = \"127.0.0.1:0\"\ndht = false\n[web]\naddress = \"127.0.0.1:0\"\n"
 
+// cancelled is the context of an agent that is to stop at once.
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // expectError wants New to fail with one line that contains all of the words.
 func expectError(t *testing.T, o agent.Options, words ...string) {
 	t.Helper()
 	a, err := agent.New(o)
 	if err == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		a.Run(ctx)
+		a.Run(cancelled())
 		t.Fatal("the agent started")
 	}
 	if strings.Contains(err.Error(), "\n") {
@@ -245,19 +252,15 @@ func TestSecondAgentOnTheSameStateIsRefused(t *testing.T) {
 	o := config(t, onLoopback)
 	a := get[*agent.Agent](t)(agent.New(o))
 	expectError(t, o, "another ebb is running", o.StateDir, "-state")
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	must(t, a.Run(ctx))
+	must(t, a.Run(cancelled()))
 	a = get[*agent.Agent](t)(agent.New(o)) // and once the first has stopped it is free again
-	must(t, a.Run(ctx))
+	must(t, a.Run(cancelled()))
 }
 
 func TestBusyPortsAreNamedWithTheirPreference(t *testing.T) {
 	o := config(t, onLoopback)
 	a := get[*agent.Agent](t)(agent.New(o))
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	defer a.Run(ctx)
+	defer a.Run(cancelled())
 	peers := a.PeerAddr().String()
 	expectError(t, config(t, "[network]\npeer_address = \""+peers+"\"\n[web]\naddress = \"127.0.0.1:0\"\n"), peers, "in use", "network.peer_address")
 	page := netip.MustParseAddrPort(strings.Trim(strings.TrimPrefix(a.URL(), "http://"), "/")).String()

@@ -69,9 +69,7 @@ func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 	a := get[*agent.Agent](t)(agent.New(agent.Options{ConfigPath: config, StateDir: state, Log: slog.New(slog.DiscardHandler)}))
 	get[metainfo.Hash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
 	get[metainfo.Hash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
-	done, cancel := context.WithCancel(ctx)
-	cancel()
-	must(t, a.Run(done))
+	must(t, a.Run(cancelled()))
 
 	for range 8 {
 		child := startChild(t, config, state)

@@ -1,6 +1,7 @@
 package background
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -147,7 +148,7 @@ func (l *live) handleDialed(r dialResult) {
 	if r.err == nil {
 		return // the connection itself arrives through joined
 	}
-	if r.err == peerwire.ErrSelf {
+	if errors.Is(r.err, peerwire.ErrSelf) {
 		delete(l.book.entries, r.addr)
 		return
 	}

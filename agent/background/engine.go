@@ -40,7 +40,7 @@ type Announcer interface {
 // ListPeer is a peer with whom lists of swarms are exchanged.
 type ListPeer struct {
 	ID      [20]byte
-	Addr    netip.AddrPort // where it listens, as far as known
+	Addr    netip.AddrPort // where it listens; port 0 when it did not say
 	Client  string
 	Via     metainfo.Hash // the swarm that both are in
 	ViaName string
@@ -377,12 +377,18 @@ func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
 		e.mu.Unlock()
 		return
 	}
+	// A tracker counts us, too: as a seed if we hold all of it.
+	seeds, leechers := r.Seeders, r.Leechers
+	if s.left() == 0 {
+		seeds--
+	} else {
+		leechers--
+	}
 	if r.Seeders >= 0 {
-		s.record.Health.Seeds = r.Seeders
+		s.record.Health.Seeds = max(seeds, 0)
 	}
 	if r.Leechers >= 0 {
-		// We are among the leechers that a tracker counts while we lack a piece.
-		s.record.Health.Leechers = max(r.Leechers-1, 0)
+		s.record.Health.Leechers = max(leechers, 0)
 	}
 	s.dirty = true
 	e.mu.Unlock()

@@ -297,7 +297,7 @@ func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
 func (l *live) listPeer(p *peer) ListPeer {
 	addr := p.addr
 	if !addr.IsValid() {
-		addr = p.conn.RemoteAddr()
+		addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), 0) // it did not say where it listens
 	}
 	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.HexString()}
 	if l.info != nil {

@@ -120,7 +120,7 @@ func (s *Session) makeRoom(h metainfo.Hash) error {
 		return nil
 	}
 	if s.rain.GetTorrent(h.HexString()) != nil {
-		return fmt.Errorf("%s: %w", d.look().Name, ErrExists)
+		return fmt.Errorf("%s: %w", d.title(), ErrExists)
 	}
 	s.forget(d)
 	return nil
