@@ -1,57 +1,78 @@
 package quota
 
 import (
+	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
 
-// errTimeout is what a wait for bandwidth ends with when its deadline passes.
-var errTimeout = os.ErrDeadlineExceeded
-
-// conn is a connection under the limits of a Bandwidth. As with any net.Conn,
-// one goroutine may read while another writes, and any may close.
+// conn is a connection behind the two gates of a Bandwidth.
 type conn struct {
 	net.Conn
-	bandwidth   *Bandwidth
-	read, write *deadline
-	owed        int // bytes that were read and are yet to be let pass; the reader's own
+	up, down         *gate
+	reading, writing *cutoff
+	closing          sync.Once
 
-	once   sync.Once
-	closed chan struct{}
+	readMu sync.Mutex // held by the Read that runs; guards early
+	early  []byte     // was read and has not passed the gate yet
+
+	writeMu sync.Mutex // held by the Write or ReadFrom that runs: their bytes must not mix
 }
 
-// Read reads, and lets what was read pass before the next read: while the
-// limit holds us back, the peer is held back by TCP.
+// NetConn returns the connection inside, for its socket options. What is sent through it directly is not limited.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// Read returns bytes when they have passed the gate. What was read and could not pass before the deadline is kept for the next Read.
 func (c *conn) Read(p []byte) (int, error) {
-	for c.owed > 0 {
-		n, err := c.bandwidth.down.take(c.owed, c.read.expired(), c.closed)
-		if err != nil {
-			return 0, c.fail("read", err)
-		}
-		c.owed -= n
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
 	}
-	n, err := c.Conn.Read(p[:min(len(p), maxChunk)])
-	c.owed = n
-	c.bandwidth.down.meter.add(n)
-	return n, err
+	if len(c.early) > 0 {
+		n, err := c.down.grant(min(len(p), len(c.early)), c.reading)
+		copy(p, c.early[:n])
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil // let go of its memory
+		}
+		c.down.passed.add(int64(n))
+		return n, err
+	}
+	most, err := c.down.open(c.reading)
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(p[:min(len(p), most)])
+	if n == 0 {
+		return 0, err
+	}
+	// An error that came with the bytes comes again with the next Read. A grant that is smaller than was asked for
+	// means that the limit was lowered while the Read waited.
+	granted, err := c.down.grant(n, c.reading)
+	if granted < n {
+		c.early = append(c.early, p[granted:n]...)
+	}
+	c.down.passed.add(int64(granted))
+	return granted, err
 }
 
-// Write writes p, a chunk at a time, each as soon as the limit lets it pass.
+// Write passes p through the gate, bit by bit.
 func (c *conn) Write(p []byte) (written int, err error) {
-	for first := true; first || len(p) > 0; first = false {
-		n := 0
-		if len(p) > 0 {
-			if n, err = c.bandwidth.up.take(len(p), c.write.expired(), c.closed); err != nil {
-				return written, c.fail("write", err)
-			}
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	if len(p) == 0 {
+		return c.Conn.Write(p)
+	}
+	for written < len(p) {
+		n, err := c.up.grant(len(p)-written, c.writing)
+		if err != nil {
+			return written, err
 		}
-		n, err = c.Conn.Write(p[:n])
+		n, err = c.Conn.Write(p[written : written+n])
 		written += n
-		c.bandwidth.up.meter.add(n)
-		p = p[n:]
+		c.up.passed.add(int64(n))
 		if err != nil {
 			return written, err
 		}
@@ -59,102 +80,61 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// ReadFrom sends what r yields. If r is an *io.LimitedReader, as io.CopyN makes
-// it, the connection below gets chunks of the same kind, so that it can use
-// sendfile where a file is behind them.
+// ReadFrom passes r through the gate, bit by bit. Each bit is copied by the connection inside, which can use sendfile
+// if r is an *os.File or an io.LimitedReader of one.
 func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
-	below, ok := c.Conn.(io.ReaderFrom)
-	limited, bounded := r.(*io.LimitedReader)
-	if !ok || !bounded {
-		return io.Copy(struct{ io.Writer }{c}, r)
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: r, N: 1<<63 - 1}
 	}
 	for limited.N > 0 {
-		n, err := c.bandwidth.up.take(int(min(limited.N, maxChunk)), c.write.expired(), c.closed)
+		n, err := c.up.grant(int(min(limited.N, largestGrant)), c.writing)
 		if err != nil {
-			return written, c.fail("write", err)
-		}
-		sent, err := below.ReadFrom(&io.LimitedReader{R: limited.R, N: int64(n)})
-		written += sent
-		limited.N -= sent
-		c.bandwidth.up.meter.add(int(sent))
-		if err != nil || sent == 0 {
 			return written, err
+		}
+		bit := io.LimitedReader{R: limited.R, N: int64(n)} // sendfile looks no further than through one of them
+		copied, err := c.copyBit(&bit)
+		limited.N -= copied
+		written += copied
+		c.up.passed.add(copied)
+		if err != nil || copied < int64(n) {
+			return written, err // r has ended
 		}
 	}
 	return written, nil
 }
 
-func (c *conn) fail(op string, err error) error {
-	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+func (c *conn) copyBit(bit *io.LimitedReader) (int64, error) {
+	if inner, ok := c.Conn.(io.ReaderFrom); ok {
+		return inner.ReadFrom(bit)
+	}
+	return io.Copy(c.Conn, bit)
 }
 
-// Close closes the connection, and ends whatever waits for bandwidth.
+// Close closes the connection and ends what waits to pass.
 func (c *conn) Close() error {
-	c.once.Do(func() {
-		close(c.closed)
-		c.read.set(time.Time{}) // stops their timers
-		c.write.set(time.Time{})
+	c.closing.Do(func() {
+		close(c.reading.closed)
+		close(c.writing.closed)
 	})
 	return c.Conn.Close()
 }
 
-// SetDeadline is that of net.Conn.
-func (c *conn) SetDeadline(t time.Time) error {
-	c.read.set(t)
-	c.write.set(t)
-	return c.Conn.SetDeadline(t)
+// SetDeadline bounds reads and writes, also those that wait.
+func (c *conn) SetDeadline(at time.Time) error {
+	return errors.Join(c.SetReadDeadline(at), c.SetWriteDeadline(at))
 }
 
-// SetReadDeadline is that of net.Conn.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.read.set(t)
-	return c.Conn.SetReadDeadline(t)
+// SetReadDeadline bounds reads, also those that wait.
+func (c *conn) SetReadDeadline(at time.Time) error {
+	c.reading.set(at)
+	return c.Conn.SetReadDeadline(at)
 }
 
-// SetWriteDeadline is that of net.Conn.
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.write.set(t)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// deadline is a moment that may be moved while somebody waits for it.
-type deadline struct {
-	mu     sync.Mutex // guards what follows
-	timer  *time.Timer
-	passed chan struct{} // closed once the moment has passed
-	done   bool          // passed is closed
-}
-
-func newDeadline() *deadline { return &deadline{passed: make(chan struct{})} }
-
-// expired is closed when the deadline, as it is now, has passed.
-func (d *deadline) expired() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.passed
-}
-
-// set moves the deadline; the zero time is never.
-func (d *deadline) set(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-	if d.done {
-		d.passed, d.done = make(chan struct{}), false
-	}
-	if t.IsZero() {
-		return
-	}
-	passed := d.passed
-	d.timer = time.AfterFunc(time.Until(t), func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.passed == passed && !d.done && d.timer != nil {
-			close(passed)
-			d.done = true
-		}
-	})
+// SetWriteDeadline bounds writes, also those that wait.
+func (c *conn) SetWriteDeadline(at time.Time) error {
+	c.writing.set(at)
+	return c.Conn.SetWriteDeadline(at)
 }

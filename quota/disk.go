@@ -9,9 +9,13 @@ type disk struct {
 	at          time.Time
 }
 
+// mostFree bounds what a file system may claim, at 1 EiB, so that it can be added to.
+const mostFree = 1 << 60
+
 // measure asks the file system. It is called without locks: a sick disk may take long to answer.
 func (l *Ledger) measure() disk {
 	free, total, err := l.disk()
+	free = min(free, mostFree)
 	return disk{free: free, total: total, err: err, at: time.Now()}
 }
 

@@ -5,37 +5,25 @@ import (
 	"time"
 )
 
-// meterSpan is over how many whole seconds a rate is taken.
-const meterSpan = 5
+const (
+	meterSlot  = 500 * time.Millisecond
+	meterSlots = 10 // five seconds
+)
 
-// meter counts bytes, in all and for each of the last seconds.
+// meter counts bytes, and how fast they came lately. Its zero value is ready for use.
 type meter struct {
-	mu      sync.Mutex // guards what follows
-	total   int64
-	seconds [meterSpan + 1]int64 // by second, in turn; the present one is incomplete
-	latest  int64                // the second, in Unix time, of the newest count
+	mu    sync.Mutex // guards the fields below
+	total int64
+	slots [meterSlots + 1]int64 // bytes per slot of time, the running one included; slot i is at i modulo the length
+	last  int64                 // the running slot
 }
 
-func (m *meter) add(n int) {
-	if n <= 0 {
-		return
-	}
+func (m *meter) add(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(time.Now().Unix())
-	m.total += int64(n)
-	m.seconds[m.latest%int64(len(m.seconds))] += int64(n)
-}
-
-// advance empties the counts of the seconds that have begun since. A clock that
-// was set back goes on counting in the newest second. m.mu is held.
-func (m *meter) advance(second int64) {
-	span := int64(len(m.seconds))
-	for range min(max(second-m.latest, 0), span) {
-		m.latest++
-		m.seconds[m.latest%span] = 0
-	}
-	m.latest = max(m.latest, second)
+	m.advance()
+	m.total += n
+	m.slots[m.last%int64(len(m.slots))] += n
 }
 
 func (m *meter) sum() int64 {
@@ -44,16 +32,29 @@ func (m *meter) sum() int64 {
 	return m.total
 }
 
-// rate is the bytes per second over the last whole seconds.
-func (m *meter) rate(now time.Time) int64 {
+// rate returns bytes per second over the last five seconds that are over: the running slot is too young to tell.
+func (m *meter) rate() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(now.Unix())
-	var n int64
-	for i, count := range m.seconds {
-		if int64(i) != m.latest%int64(len(m.seconds)) {
-			n += count
+	m.advance()
+	var sum int64
+	for i, n := range m.slots {
+		if int64(i) != m.last%int64(len(m.slots)) {
+			sum += n
 		}
 	}
-	return n / meterSpan
+	return sum * int64(time.Second/meterSlot) / meterSlots
+}
+
+// advance empties the slots that time has passed since the last call. m.mu is held.
+func (m *meter) advance() {
+	now := time.Now().UnixNano() / int64(meterSlot)
+	if now < m.last || now-m.last > int64(len(m.slots)) { // long ago, or the clock was set back
+		clear(m.slots[:])
+		m.last = now
+	}
+	for m.last < now {
+		m.last++
+		m.slots[m.last%int64(len(m.slots))] = 0
+	}
 }

@@ -37,7 +37,7 @@ func (l *Ledger) reserve(h metainfo.Hash, bytes int64) (keys []fragstore.Key, er
 		return nil, fmt.Errorf("reserving %d bytes: measuring free space: %w", bytes, d.err)
 	}
 	l.mu.Lock()
-	old, promisedBefore := l.promises[h]
+	old := l.promises[h]
 	l.promise(h, bytes) // from now on nobody else gets it
 	b := l.balance(d)
 	over, missing := l.over(b, 0), l.promised-b.free-b.onDisk
@@ -52,11 +52,7 @@ func (l *Ledger) reserve(h metainfo.Hash, bytes int64) (keys []fragstore.Key, er
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if promisedBefore {
-		l.promise(h, old)
-	} else {
-		l.promise(h, 0)
-	}
+	l.promise(h, old)
 	return keys, &NoSpaceError{Missing: missing}
 }
 
@@ -94,8 +90,12 @@ func (l *Ledger) Promise(h metainfo.Hash, remaining int64) {
 // Release takes a promise back: the download is complete, or gone.
 func (l *Ledger) Release(h metainfo.Hash) { l.Promise(h, 0) }
 
+// mostPromised bounds one promise, at 4 PiB, so that thousands of absurd ones can be added up.
+const mostPromised = 1 << 52
+
 // promise sets a promise. l.mu is held.
 func (l *Ledger) promise(h metainfo.Hash, bytes int64) {
+	bytes = min(bytes, mostPromised)
 	l.promised -= l.promises[h]
 	if bytes <= 0 {
 		delete(l.promises, h)

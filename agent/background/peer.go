@@ -33,7 +33,6 @@ type peer struct {
 	unchokedAt time.Time
 	sent       counter // bytes of blocks written to it
 	sentBefore int64   // its value at the last choice of whom to unchoke
-	told       int64   // of sent, what the story has told
 	asked      bool    // for its list
 	toldPEX    map[netip.AddrPort]struct{}
 }

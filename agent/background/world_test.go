@@ -230,17 +230,6 @@ func (a *agent) tell(kind string, _ metainfo.Hash, _ string) {
 	a.told = append(a.told, kind)
 }
 
-func (a *agent) hasTold(kind string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, k := range a.told {
-		if k == kind {
-			return true
-		}
-	}
-	return false
-}
-
 // The agent routes its port's connections to its engine.
 
 func (a *agent) InfoHashes() iter.Seq[metainfo.Hash] {

@@ -1,0 +1,428 @@
+package quota
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ebb/quota/fragstore"
+)
+
+func TestAdmitStopsAtTheAllotment(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 200 * kib})
+	w.fillWith(t, 1, 1, 1)
+	if err := w.admit(key("a", 3), 64*kib, 1); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("the fourth of 64 KiB in 200 KiB: %v", err)
+	}
+	must(t, w.admit(key("a", 3), 8*kib, 1)) // there is just that much
+	expectHeld(t, w, 0, 1, 2, 3)
+	u := w.ledger.Usage()
+	if u.Allotment != 200*kib || u.Limit != 200*kib || u.Used != 200*kib || u.InFlight != 0 || u.DiskTotal != gib || u.DiskFree != gib-200*kib {
+		t.Errorf("Usage = %+v", u)
+	}
+}
+
+func TestWithoutAnAllotmentNothingIsAdmitted(t *testing.T) {
+	for _, storage := range []int64{0, -1, math.MinInt64} {
+		w := newWorld(t, Limits{Storage: storage})
+		if err := w.admit(key("a", 0), 1, 1e9); !errors.Is(err, ErrNoRoom) {
+			t.Errorf("with an allotment of %d: %v", storage, err)
+		}
+	}
+}
+
+func TestRoomIsKeptUntilCommitOrAbort(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 128 * kib})
+	first, err := w.ledger.Admit(key("a", 0), 64*kib, [20]byte{}, 1)
+	must(t, err)
+	second, err := w.ledger.Admit(key("a", 1), 64*kib, [20]byte{}, 1)
+	must(t, err)
+	if u := w.ledger.Usage(); u.InFlight != 128*kib || u.Used != 128*kib {
+		t.Errorf("Usage = %+v", u)
+	}
+	if _, err := w.ledger.Admit(key("a", 2), 1, [20]byte{}, 100); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("a third: %v", err)
+	}
+	first.Abort()
+	must(t, w.admit(key("a", 2), 64*kib, 1))
+	second.Abort()
+}
+
+func TestAdmitReplacesOnlyWhatIsClearlyWorthLess(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 256 * kib})
+	w.fillWith(t, 4, 2, 8, 2.5)
+	for _, value := range []float64{2, 2.9, 3, math.NaN(), math.Inf(-1)} {
+		if err := w.admit(key("a", 9), 64*kib, value); !errors.Is(err, ErrNoRoom) {
+			t.Errorf("value %v: %v", value, err)
+		}
+	}
+	expectHeld(t, w, 0, 1, 2, 3)
+	must(t, w.admit(key("a", 9), 64*kib, 3.1))
+	expectHeld(t, w, 0, 2, 3, 9)
+	if got := w.heard(); !slices.Equal(got, []fragstore.Key{key("a", 1)}) {
+		t.Errorf("reclaimed: %v", got)
+	}
+}
+
+func TestAdmitReclaimsNothingInVain(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 256 * kib})
+	w.fillWith(t, 1, 9, 9, 9)
+	if err := w.admit(key("a", 9), 128*kib, 10); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("room for two, where only one is worth clearly less: %v", err)
+	}
+	if err := w.admit(key("a", 3), 64*kib, 100); !errors.Is(err, fragstore.ErrHeld) {
+		t.Errorf("what is held already: %v", err)
+	}
+	if err := w.admit(key("a", 9), 1*mib, 100); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("more than the allotment: %v", err)
+	}
+	expectHeld(t, w, 0, 1, 2, 3)
+}
+
+func TestAdmittedValueIsTheFragments(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 2.5)
+	for f := range w.store.Fragments() {
+		if f.Value != 2.5 {
+			t.Errorf("value %v", f.Value)
+		}
+	}
+}
+
+func TestConcurrentAdmitsNeverExceedTheLimit(t *testing.T) {
+	const limit = 300 * kib
+	w := newWorld(t, Limits{Storage: limit})
+	fragments := filepath.Join(w.state, "fragments")
+	stop := make(chan struct{})
+	var watcher, workers sync.WaitGroup
+	watcher.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if used := w.store.Used(); used > limit {
+				t.Errorf("Used = %d", used)
+			}
+			if files := onDisk(fragments); files > limit {
+				t.Errorf("the files have %d bytes", files)
+			}
+			w.ledger.Usage()
+		}
+	})
+	for worker := range 8 {
+		workers.Go(func() {
+			for i := range 60 {
+				k := key(string(rune('a'+worker)), uint32(i))
+				err := w.admit(k, int64(1+(i*worker*3000)%(64*kib)), float64(1+(i*7+worker)%50))
+				if err != nil && !errors.Is(err, ErrNoRoom) && !errors.Is(err, fragstore.ErrAborted) {
+					t.Errorf("%s: %v", k, err)
+				}
+				if i%20 == 19 {
+					w.ledger.Enforce()
+				}
+			}
+		})
+	}
+	workers.Wait()
+	close(stop)
+	watcher.Wait()
+	must(t, w.store.Check())
+	if used := w.store.Used(); used < limit/2 {
+		t.Errorf("Used = %d after all: this test shows little", used)
+	}
+	if len(w.heard()) == 0 {
+		t.Error("nothing was replaced: this test shows little")
+	}
+	w.ledger.mu.Lock()
+	defer w.ledger.mu.Unlock()
+	if w.ledger.pending != 0 {
+		t.Errorf("%d bytes are pending with nobody admitting", w.ledger.pending)
+	}
+}
+
+// onDisk adds up the lengths of the files below a directory that changes meanwhile.
+func onDisk(dir string) (total int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if fi, err := d.Info(); err == nil {
+			total += fi.Size()
+		}
+		return nil
+	})
+	return total
+}
+
+func TestLoweredAllotmentTakesLowestValueFirst(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 5, 1, 4, 2, 3)
+	w.ledger.SetLimits(Limits{Storage: 200 * kib})
+	if freed := w.ledger.Enforce(); freed != 128*kib {
+		t.Errorf("freed %d", freed)
+	}
+	expectHeld(t, w, 0, 2, 4)
+	if got := w.heard(); !slices.Equal(got, []fragstore.Key{key("a", 1), key("a", 3)}) {
+		t.Errorf("reclaimed: %v", got)
+	}
+	if freed := w.ledger.Enforce(); freed != 0 {
+		t.Errorf("within the limit, %d were freed", freed)
+	}
+	w.ledger.SetLimits(Limits{})
+	w.ledger.Enforce()
+	expectHeld(t, w)
+}
+
+func TestIncomingFragmentsGoFirst(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 1, 1)
+	low, err := w.ledger.Admit(key("b", 0), 64*kib, [20]byte{}, 50)
+	must(t, err)
+	high, err := w.ledger.Admit(key("b", 1), 64*kib, [20]byte{}, 60)
+	must(t, err)
+	w.ledger.SetLimits(Limits{Storage: 200 * kib})
+	if freed := w.ledger.Enforce(); freed != 64*kib {
+		t.Errorf("freed %d", freed)
+	}
+	if _, err := low.WriteAt([]byte{1}, 0); !errors.Is(err, fragstore.ErrAborted) {
+		t.Errorf("the incoming fragment of lower value: %v", err)
+	}
+	if _, err := high.WriteAt([]byte{1}, 0); err != nil {
+		t.Errorf("the incoming fragment of higher value: %v", err)
+	}
+	expectHeld(t, w, 0, 1)
+	w.ledger.SetLimits(Limits{Storage: 64 * kib})
+	w.ledger.Enforce()
+	expectHeld(t, w) // 64 KiB would be at the limit, and a breach is brought a little below it
+	if _, err := high.WriteAt([]byte{1}, 0); !errors.Is(err, fragstore.ErrAborted) {
+		t.Errorf("the other incoming fragment: %v", err)
+	}
+}
+
+func TestSomebodyFillingTheDiskIsNoticedWithinTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Limits{Storage: mib, KeepFree: 100 * mib})
+		w.fillWith(t, 3, 1, 2, 4)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.ledger.Run(ctx) })
+		synctest.Wait()
+		expectHeld(t, w, 0, 1, 2, 3)
+
+		w.fill(gib - 100*mib - 200*kib) // leaves the background 200 KiB of its 256
+		<-time.After(2*time.Second + time.Millisecond)
+		synctest.Wait()
+		expectHeld(t, w, 0, 2, 3)
+		if u := w.ledger.Usage(); u.Used > u.Limit || u.Limit != 200*kib {
+			t.Errorf("Usage = %+v", u)
+		}
+		w.mu.Lock()
+		if !slices.Equal(w.whys, []string{"the disk is filling up"}) {
+			t.Errorf("why: %q", w.whys)
+		}
+		w.mu.Unlock()
+		cancel()
+		running.Wait()
+	})
+}
+
+func TestNewLimitsAndPromisesAreEnforcedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Limits{Storage: mib})
+		w.fillWith(t, 3, 1, 2, 4)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.ledger.Run(ctx) })
+		synctest.Wait()
+		began := time.Now()
+
+		w.ledger.SetLimits(Limits{Storage: 200 * kib})
+		synctest.Wait()
+		w.ledger.making.Lock() // the check that has begun has ended
+		w.ledger.making.Unlock()
+		expectHeld(t, w, 0, 2, 3)
+
+		w.ledger.Promise(hashOf("download"), gib-150*kib)
+		synctest.Wait()
+		w.ledger.making.Lock()
+		w.ledger.making.Unlock()
+		expectHeld(t, w, 0, 3)
+		if time.Since(began) != 0 {
+			t.Errorf("it took %v", time.Since(began))
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+func TestReserveTakesWhatIsFreeBeforeAnyFragment(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib, KeepFree: mib})
+	w.fillWith(t, 1, 1, 1, 1)
+	must(t, w.ledger.Reserve(hashOf("x"), gib-2*mib-256*kib))
+	expectHeld(t, w, 0, 1, 2, 3)
+	if u := w.ledger.Usage(); u.Promised != gib-2*mib-256*kib || u.Limit != mib {
+		t.Errorf("Usage = %+v", u)
+	}
+}
+
+func TestReserveReclaimsLowestValueFirstAndNoMoreThanNeeded(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 3, 1, 2, 4)
+	must(t, w.ledger.Reserve(hashOf("x"), gib-130*kib))
+	expectHeld(t, w, 0, 3)
+	if u := w.ledger.Usage(); u.Limit != 130*kib || u.Used != 128*kib || u.DiskFree < u.Promised {
+		t.Errorf("Usage = %+v", u)
+	}
+	// In place of the first promise, not on top of it.
+	must(t, w.ledger.Reserve(hashOf("x"), gib-130*kib))
+	expectHeld(t, w, 0, 3)
+	// On top of it.
+	must(t, w.ledger.Reserve(hashOf("y"), 64*kib))
+	expectHeld(t, w, 3)
+	w.ledger.Release(hashOf("y"))
+	w.ledger.Promise(hashOf("x"), gib-mib)
+	if u := w.ledger.Usage(); u.Promised != gib-mib || u.Limit != mib {
+		t.Errorf("Usage = %+v", u)
+	}
+	must(t, w.admit(key("a", 7), 256*kib, 1))
+}
+
+func TestReserveIsRefusedOnlyWhenAllFragmentsWouldNotSuffice(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib, KeepFree: 500 * mib})
+	w.fillWith(t, 1, 1)
+	expectNoSpace(t, w.ledger.Reserve(hashOf("x"), gib+1), 1)
+	expectHeld(t, w, 0, 1) // they could not have helped
+	if u := w.ledger.Usage(); u.Promised != 0 {
+		t.Errorf("what was refused is promised: %+v", u)
+	}
+	must(t, w.ledger.Reserve(hashOf("x"), gib)) // all of the disk: keep_free is not for the foreground
+	expectHeld(t, w)
+	expectNoSpace(t, w.ledger.Reserve(hashOf("y"), 5*kib), 5*kib)
+	expectNoSpace(t, w.ledger.Reserve(hashOf("x"), gib+7), 7)
+	if u := w.ledger.Usage(); u.Promised != gib || u.Limit != 0 {
+		t.Errorf("a refused change has changed the promise: %+v", u)
+	}
+	for _, err := range []error{w.ledger.Reserve(hashOf("z"), math.MaxInt64), w.ledger.Reserve(hashOf("zz"), math.MaxInt64)} {
+		var noSpace *NoSpaceError
+		if !errors.As(err, &noSpace) || noSpace.Missing <= 0 || !strings.Contains(err.Error(), "bytes are missing") {
+			t.Errorf("more than can be: %v", err)
+		}
+	}
+	must(t, w.ledger.Reserve(hashOf("none"), 0))
+	must(t, w.ledger.Reserve(hashOf("none"), -5))
+}
+
+func TestReserveGoesOnWhenFragmentsGiveBackLessThanTheyCount(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 1, 2, 3, 4, 5, 6, 7, 8)
+	// A disk that compresses to a half: it has given back half of what a fragment counts for.
+	l := NewLedger(w.store, func() (int64, int64, error) { return mib - w.store.Used()/2, mib, nil }, Limits{Storage: mib}, nil)
+	// 768 KiB are free and 896 are wanted. Two fragments should do and give back only 64, which may be
+	// on its way for the time that some file systems need. Then it is clear that it is not.
+	synctest.Test(t, func(t *testing.T) {
+		must(t, l.Reserve(hashOf("x"), 896*kib))
+		<-time.After(settleTime + time.Second)
+		for l.Enforce() > 0 {
+			<-time.After(settleTime + time.Second)
+		}
+		if free := mib - w.store.Used()/2; free < 896*kib {
+			t.Errorf("%d bytes are free, 896 KiB are promised", free)
+		}
+	})
+}
+
+func TestDiskThatCannotBeMeasuredAdmitsNothingAndLosesNothing(t *testing.T) {
+	w := newWorld(t, Limits{Storage: mib})
+	w.fillWith(t, 1, 2)
+	w.mu.Lock()
+	w.broken = errors.New("the disk was pulled out")
+	w.mu.Unlock()
+	if err := w.admit(key("a", 5), 1, 1); err == nil || !strings.Contains(err.Error(), "pulled out") {
+		t.Errorf("Admit: %v", err)
+	}
+	if err := w.ledger.Reserve(hashOf("x"), 1); err == nil || !strings.Contains(err.Error(), "pulled out") {
+		t.Errorf("Reserve: %v", err)
+	}
+	if freed := w.ledger.Enforce(); freed != 0 {
+		t.Errorf("Enforce freed %d", freed)
+	}
+	if u := w.ledger.Usage(); u.DiskError == nil || u.Promised != 0 || u.Used != 128*kib {
+		t.Errorf("Usage = %+v", u)
+	}
+	w.ledger.SetLimits(Limits{Storage: 64*kib + 1*kib}) // the allotment holds all the same
+	w.ledger.Enforce()
+	expectHeld(t, w, 1)
+}
+
+// lateDisk gives space back only when told to, as btrfs does at its next commit.
+type lateDisk struct {
+	*world
+	late int64
+}
+
+func (d *lateDisk) disk() (free, total int64, err error) {
+	free, total, err = d.world.disk()
+	return free - d.late, total, err
+}
+
+func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Limits{})
+		d := &lateDisk{world: w}
+		w.ledger = NewLedger(w.store, d.disk, Limits{Storage: mib}, w.hear)
+		w.fillWith(t, 1, 2, 3, 4, 5, 6)
+		w.ledger.reclaimed = func([]fragstore.Key, string) {}
+
+		w.fill(gib - 325*kib) // 59 KiB too much
+		before := w.store.Used()
+		deleted := func() int64 { return before - w.store.Used() }
+		late := NewLedger(w.store, func() (int64, int64, error) {
+			free, total, err := w.disk()
+			return free - deleted(), total, err
+		}, Limits{Storage: mib}, nil)
+		if freed := late.Enforce(); freed != 64*kib {
+			t.Errorf("freed %d", freed)
+		}
+		for range 10 {
+			<-time.After(3 * time.Second)
+			if freed := late.Enforce(); freed != 0 {
+				t.Errorf("freed %d more while space is on its way", freed)
+			}
+		}
+		w.fill(gib - 250*kib) // but what somebody else writes meanwhile is seen
+		if freed := late.Enforce(); freed < 64*kib {
+			t.Errorf("freed %d when somebody else had filled the disk", freed)
+		}
+		<-time.After(settleTime)
+		if freed := late.Enforce(); freed == 0 {
+			t.Error("space that never came back is still waited for")
+		}
+	})
+}
+
+func TestAbsurdMeasurementsDoNotOverflow(t *testing.T) {
+	w := newWorld(t, Limits{})
+	w.ledger = NewLedger(w.store, func() (int64, int64, error) { return math.MaxInt64, math.MaxInt64, nil },
+		Limits{Storage: math.MaxInt64, KeepFree: math.MaxInt64}, nil)
+	if err := w.admit(key("a", 0), 1, 1); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("with everything to be kept free: %v", err)
+	}
+	w.ledger.SetLimits(Limits{Storage: math.MaxInt64})
+	must(t, w.admit(key("a", 0), 1, 1))
+	for i := range 100 {
+		w.ledger.Promise(hashOf(string(rune(i))), math.MaxInt64)
+	}
+	if u := w.ledger.Usage(); u.Promised <= 0 || u.Limit < 0 {
+		t.Errorf("Usage = %+v", u)
+	}
+}
