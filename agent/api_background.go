@@ -60,7 +60,7 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (infoHash, er
 	}
 	err = a.background.Join(j)
 	switch {
-	case errors.Is(err, background.ErrJoined):
+	case errors.Is(err, background.ErrJoined), errors.Is(err, background.ErrMetadata):
 		return noHash, fmt.Errorf("%w: %w", webui.ErrConflict, err)
 	case errors.Is(err, background.ErrPrivate):
 		return noHash, &webui.BadRequest{Err: err}

@@ -119,11 +119,12 @@ type swarm struct {
 	lost      []uint32 // reclaimed pieces that the live swarm has yet to take note of
 }
 
-// Errors of Join, Leave and Veto.
+// Errors of Join and Leave.
 var (
-	ErrJoined  = errors.New("already helping this swarm")
-	ErrUnknown = errors.New("not a background swarm")
-	ErrPrivate = errors.New("private torrent (BEP 27): its tracker decides who takes part, so ebb stays out")
+	ErrJoined   = errors.New("already helping this swarm")
+	ErrUnknown  = errors.New("not a background swarm")
+	ErrMetadata = errors.New("its metadata is too large for the storage that you lend")
+	ErrPrivate  = errors.New("private torrent (BEP 27): its tracker decides who takes part, so ebb stays out")
 )
 
 // New loads the swarms that the store knows. Nothing runs until Run.
@@ -263,7 +264,16 @@ func (e *Engine) Join(j Join) error {
 		if info.Private {
 			return ErrPrivate
 		}
-		s.record.describe(info)
+		if e.Has(j.Hash) {
+			return ErrJoined
+		}
+		if !e.fitsMetadata(len(j.Metadata)) {
+			return ErrMetadata
+		}
+		if err := e.cfg.Store.PutMetadata(j.Hash, j.Metadata); err != nil {
+			return fmt.Errorf("joining %s: %w", info.Name, err)
+		}
+		s.record.describe(info, len(j.Metadata))
 	}
 	if s.record.Name == "" {
 		s.record.Name = j.Hash.HexString()
@@ -273,11 +283,6 @@ func (e *Engine) Join(j Join) error {
 	defer e.mu.Unlock()
 	if _, ok := e.swarms[j.Hash]; ok {
 		return ErrJoined
-	}
-	if j.Metadata != nil {
-		if err := e.cfg.Store.PutMetadata(j.Hash, j.Metadata); err != nil {
-			return fmt.Errorf("joining %s: %w", s.record.Name, err)
-		}
 	}
 	if err := e.put(s); err != nil {
 		return fmt.Errorf("joining %s: %w", s.record.Name, err)
@@ -289,9 +294,30 @@ func (e *Engine) Join(j Join) error {
 	return nil
 }
 
-// describe takes what the metadata says of the torrent.
-func (r *Record) describe(info *peerwire.Info) {
+// describe takes what the metadata, of so many bytes, says of the torrent.
+func (r *Record) describe(info *peerwire.Info, size int) {
 	r.Name, r.Length, r.PieceSize, r.Pieces = info.Name, info.Length, info.PieceLength, info.NumPieces()
+	r.Metadata = int64(size)
+}
+
+// Metadata lies beside the fragments and does not count as one. So that nobody
+// fills a disk with it, all of it together may take metadataShare of the
+// storage limit, or metadataLeast bytes where that is more.
+const (
+	metadataShare = 0.05
+	metadataLeast = 1 << 20
+)
+
+// fitsMetadata tells whether there is room for that many bytes more of it.
+func (e *Engine) fitsMetadata(size int) bool {
+	limit := max(int64(metadataShare*float64(e.cfg.Ledger.Usage().Limit)), metadataLeast)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	total := int64(size)
+	for _, s := range e.swarms {
+		total += s.record.Metadata
+	}
+	return total <= limit
 }
 
 // Leave drops a swarm and deletes everything that is held of it.

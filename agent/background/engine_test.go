@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/quota"
@@ -110,9 +113,7 @@ func TestPeerWhoseBlocksFailTheirHashIsShunned(t *testing.T) {
 	if n := us.store.Count(c.info.Hash); n != 0 {
 		t.Errorf("%d fragments stored from a peer that sends rubbish", n)
 	}
-	if used := us.store.Used(); used != 0 {
-		t.Errorf("%d bytes of rubbish left on disk", used)
-	}
+	us.wait("its rubbish to leave the disk", func() bool { return us.store.Used() == 0 })
 }
 
 func TestFragmentsAreServedAfterARestart(t *testing.T) {
@@ -220,5 +221,22 @@ func TestMalformedMessagesEndTheConnection(t *testing.T) {
 			}
 			p.expectEnd()
 		})
+	}
+}
+
+func TestMetadataMayNotFillTheDisk(t *testing.T) {
+	us := newAgent(t, 10<<20)
+	// Only the metadata exists: 60,000 piece hashes are more than a MiB.
+	info := metainfo.Info{Name: "huge", PieceLength: 32 << 10, Length: 60_000 * 32 << 10, Pieces: make([]byte, 60_000*20)}
+	raw, err := bencode.Marshal(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := metainfo.HashBytes(raw)
+	if err := us.engine.Join(Join{Hash: h, Metadata: raw}); err != ErrMetadata {
+		t.Errorf("joining with %d bytes of metadata for 10 MiB lent: %v, want ErrMetadata", len(raw), err)
+	}
+	if _, ok := us.store.Metadata(h); ok {
+		t.Error("the metadata was stored")
 	}
 }

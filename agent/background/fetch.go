@@ -409,8 +409,19 @@ func (l *live) blame(f *fetch) {
 	for p := range f.senders {
 		if p.strikes++; len(f.senders) == 1 || p.strikes >= maxStrikes {
 			l.engine.cfg.Log.Debug("peer sent data that fails its hash", "peer", p.conn.RemoteAddr(), "swarm", l.info.Name)
-			l.book.ban(p.conn.RemoteAddr().Addr())
-			p.conn.Close()
+			l.shun(p)
+		}
+	}
+}
+
+// shun bans a peer, and gives up what it had a part in: other peers would only
+// complete its rubbish.
+func (l *live) shun(p *peer) {
+	l.book.ban(p.conn.RemoteAddr().Addr())
+	p.conn.Close()
+	for _, f := range l.fetches {
+		if _, sent := f.senders[p]; sent && f.got.Count() < f.got.Len() {
+			l.giveUp(f)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func (l *live) publish() {
 	defer e.mu.Unlock()
 	s := l.swarm
 	if l.info != nil && s.record.Pieces == 0 {
-		s.record.describe(l.info)
+		s.record.describe(l.info, len(l.raw))
 		s.dirty = true
 	}
 	s.count(e.cfg.Store)

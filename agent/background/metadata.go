@@ -105,6 +105,10 @@ func (l *live) learn(raw []byte) {
 		l.refuse(ErrPrivate)
 		return
 	}
+	if !l.engine.fitsMetadata(len(raw)) {
+		l.refuse(ErrMetadata)
+		return
+	}
 	if err := l.engine.cfg.Store.PutMetadata(info.Hash, raw); err != nil {
 		l.engine.cfg.Log.Warn("storing metadata", "swarm", info.Name, "err", err)
 		l.meta.from = nil // asked for again later, when the disk may have recovered

@@ -31,6 +31,7 @@ type Record struct {
 	Length     int64     `json:"length"`       // bytes; 0 until the metadata is known
 	PieceSize  int64     `json:"piece_length"` // bytes; 0 until the metadata is known
 	Pieces     int       `json:"pieces"`       // 0 until the metadata is known
+	Metadata   int64     `json:"metadata"`     // bytes that it takes on disk; 0 until it is known
 	Trackers   []string  `json:"trackers"`
 	Peers      []string  `json:"peers"` // addresses to start from, the introducer's first
 	Why        Why       `json:"why"`

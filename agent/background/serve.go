@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 
 const (
 	maxQueuedBlocks = 250     // requests of one peer that may wait; told in the extension handshake
-	storyStep       = 2 << 20 // bytes served to a peer between two lines of the story
+	storyStep       = 2 << 20 // bytes served to a peer that the story tells of first; then twice as many, and so on
 )
 
 // counter is written by a connection's writer and read by the swarm.
@@ -143,7 +144,7 @@ func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
 	l.engine.account(l.swarm, n, 0)
 	sent := p.sent.n.Add(n)
-	if sent/storyStep > (sent-n)/storyStep {
+	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		l.engine.cfg.Tell("served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
 			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))
 	}
