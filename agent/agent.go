@@ -311,6 +311,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}), a.log)
 	})
 	a.story.tell("started", noHash, "started; page at "+a.URL())
+	a.warnUnenforced(a.current())
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

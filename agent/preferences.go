@@ -78,6 +78,15 @@ func (a *Agent) apply(p prefs.Preferences) {
 		text += "; the next start puts into force: " + strings.Join(later, ", ")
 	}
 	a.story.tell("preferences", noHash, text)
+	a.warnUnenforced(p)
+}
+
+// warnUnenforced says so if the owner counts on a cap that this version does
+// not keep: silence could cost them money.
+func (a *Agent) warnUnenforced(p prefs.Preferences) {
+	if _, capped := p.Background.MonthlyTransfer.Bytes(); capped {
+		a.story.tell("preferences", noHash, "background.monthly_transfer is not enforced by this version of ebb: limit background.upload and background.download instead")
+	}
 }
 
 // needRestart names the sections that changed and cannot follow while running.
