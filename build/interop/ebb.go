@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -23,9 +24,11 @@ import (
 type Agent struct {
 	*Process
 	binary string
+	dir    string
 	config string // path of ebb.toml
 	peers  netip.AddrPort
 	disk   string
+	user   *syscall.Credential // nil: as the caller
 
 	url, token string // of the API
 }
@@ -60,12 +63,22 @@ address = "%v:0"
 
 // StartAgent starts ebb. What it is told and what it prints is kept in at.Dir.
 func StartAgent(ctx context.Context, binary string, at Place, p AgentPreferences) (*Agent, error) {
+	a, err := newAgent(binary, at, p)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.Start(ctx)
+}
+
+// newAgent prepares an agent that has never run.
+func newAgent(binary string, at Place, p AgentPreferences) (*Agent, error) {
 	port, err := freePort(at.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("starting ebb: %w", err)
 	}
 	a := &Agent{
 		binary: binary,
+		dir:    at.Dir,
 		config: filepath.Join(at.Dir, "ebb.toml"),
 		peers:  netip.AddrPortFrom(at.Addr, port),
 		disk:   p.Disk,
@@ -79,12 +92,23 @@ func StartAgent(ctx context.Context, binary string, at Place, p AgentPreferences
 	if err := os.WriteFile(a.config, []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("starting ebb: %w", err)
 	}
-	a.Process, err = start(command{name: filepath.Base(at.Dir), dir: at.Dir,
-		args: []string{binary, "run", "-config", a.config, "-state", a.state()}})
+	return a, nil
+}
+
+// run is the agent's own command.
+func (a *Agent) run() command {
+	return command{name: filepath.Base(a.dir), dir: a.dir, user: a.user,
+		args: []string{a.binary, "run", "-config", a.config, "-state", a.state()}}
+}
+
+// Start starts an agent that has ended again, as it was.
+func (a *Agent) Start(ctx context.Context) error {
+	process, err := start(a.run())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a, a.ready(ctx, func(ctx context.Context) error {
+	a.Process = process
+	return a.ready(ctx, func(ctx context.Context) error {
 		if err := a.findAPI(); err != nil {
 			return err
 		}
@@ -103,6 +127,17 @@ func (a *Agent) Fragments() string { return filepath.Join(a.state(), "fragments"
 
 // Addr is where the peers of its background swarms reach it.
 func (a *Agent) Addr() netip.AddrPort { return a.peers }
+
+// swarm is the directory of a background swarm's fragments.
+func (a *Agent) swarm(c *Content) string {
+	hash := c.Hash.HexString()
+	return filepath.Join(a.Fragments(), hash[:2], hash)
+}
+
+// fragment is the file of one piece.
+func (a *Agent) fragment(c *Content, index int) string {
+	return filepath.Join(a.swarm(c), strconv.Itoa(index))
+}
 
 func (a *Agent) findAPI() error {
 	url, err := os.ReadFile(filepath.Join(a.state(), "api-address"))
@@ -165,26 +200,24 @@ func (a *Agent) Foreground(ctx context.Context, h metainfo.Hash) (t AgentTorrent
 	return t, a.get(ctx, "foreground/"+h.HexString(), &t)
 }
 
-// errFailed means that the agent has given a download up.
-var errFailed = errors.New("failed")
-
-// Downloaded waits until the agent has all of a foreground torrent and the files are the same bytes as the content.
+// Downloaded waits until the agent has all of a foreground torrent and the files are the same bytes as the content. A
+// download that fails, or has to wait for space, is an error.
 func (a *Agent) Downloaded(ctx context.Context, c *Content, limit time.Duration) error {
-	var failed error
+	var refused error
 	err := a.await(ctx, limit, "to download "+c.Name, func(ctx context.Context) error {
 		t, err := a.Foreground(ctx, c.Hash)
 		switch {
 		case err != nil:
 			return err
-		case t.State == "failed":
-			failed = fmt.Errorf("%s: %w: %s", c.Name, errFailed, t.Why)
+		case t.State == "failed" || t.State == "waiting for space":
+			refused = fmt.Errorf("%s: %s: %s", c.Name, t.State, t.Why)
 			return nil
 		case t.State != "seeding" || t.Completed != c.Length:
 			return fmt.Errorf("%s (%s), %d of %d bytes, %d peers", t.State, t.Why, t.Completed, c.Length, t.Peers)
 		}
 		return nil
 	})
-	if err := errors.Join(err, failed); err != nil {
+	if err := errors.Join(err, refused); err != nil {
 		return err
 	}
 	return c.Check(a.Downloads())
@@ -227,9 +260,7 @@ func (a *Agent) Holds(ctx context.Context, c *Content, limit time.Duration) erro
 // CheckFragments hashes every fragment of the content that is on the agent's disk, and returns how many there are. The
 // agent must not be changing them.
 func (a *Agent) CheckFragments(c *Content) (int, error) {
-	hash := c.Hash.HexString()
-	dir := filepath.Join(a.Fragments(), hash[:2], hash)
-	files, err := os.ReadDir(dir)
+	files, err := os.ReadDir(a.swarm(c))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
@@ -239,9 +270,9 @@ func (a *Agent) CheckFragments(c *Content) (int, error) {
 	for _, f := range files {
 		index, err := strconv.Atoi(f.Name())
 		if err != nil {
-			return 0, fmt.Errorf("%s: a file that is no fragment: %w", dir, err)
+			return 0, fmt.Errorf("%s: a file that is no fragment: %w", a.swarm(c), err)
 		}
-		if err := c.CheckPiece(index, filepath.Join(dir, f.Name())); err != nil {
+		if err := c.CheckPiece(index, a.fragment(c, index)); err != nil {
 			return 0, err
 		}
 	}
