@@ -140,7 +140,7 @@ func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
 		a.background.Reclaimed(keys)
 	}
 	for h, n := range countBySwarm(keys) {
-		a.story.tell("reclaimed", h, fmt.Sprintf("reclaimed %d fragments of %s: %s", n, a.nameOf(h), why))
+		a.story.tell("reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
 	}
 }
 

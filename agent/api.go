@@ -40,10 +40,8 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 		},
 		Foreground: a.foregroundStatus(p),
 		Disk:       webui.DiskStatus{Free: usage.DiskFree, Total: usage.DiskTotal, Promised: usage.Promised},
-		Link: webui.LinkStatus{
-			Interface: p.Network.WANInterface,
-			LineUp:    p.Network.LineUp.BytesPerSecond(), LineDown: p.Network.LineDown.BytesPerSecond(),
-		},
+		// The interface stays empty: nothing looks at the line yet.
+		Link: webui.LinkStatus{LineUp: p.Network.LineUp.BytesPerSecond(), LineDown: p.Network.LineDown.BytesPerSecond()},
 	}
 	on, state, why := allotted(p, usage.Allotment, time.Now())
 	s.State, s.Why = webui.State(state), why
@@ -56,9 +54,17 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 	case len(swarms) == 0:
 		s.Why = "sharing: no swarm to help yet; ebb hears of them from the peers of your downloads"
 	default:
-		s.Why = fmt.Sprintf("sharing: holding %d fragments of %d swarms", fragments, len(swarms))
+		s.Why = fmt.Sprintf("sharing: %s of %s", count(fragments, "fragment"), count(len(swarms), "swarm"))
 	}
 	return s, nil
+}
+
+// count is a number of things, in words.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func (a *Agent) foregroundStatus(p prefs.Preferences) webui.ForegroundStatus {
