@@ -26,7 +26,8 @@ func eachItem(list []byte, check func(item []byte) bool) bool {
 }
 
 // eachKey hands the keys and encoded values (well-formed, and at most depth−1 deep) of the dictionary that b starts with
-// to check, until one fails, and returns what follows the dictionary.
+// to check, until one fails, and returns what follows the dictionary. The keys of the dictionary itself may come in any
+// order: not everyone sorts them.
 func eachKey(b []byte, depth int, check func(key string, value []byte) bool) (rest []byte, ok bool) {
 	if depth == 0 || len(b) == 0 || b[0] != 'd' {
 		return nil, false
@@ -49,7 +50,8 @@ func eachKey(b []byte, depth int, check func(key string, value []byte) bool) (re
 	return b[1:], true
 }
 
-// cutValue cuts one well-formed bencoded value, at most depth levels deep, from the front of b.
+// cutValue cuts one well-formed bencoded value, at most depth levels deep, from the front of b. Its dictionaries have
+// each key once, in order, as the libraries demand wherever they have no type for a value.
 func cutValue(b []byte, depth int) (rest []byte, ok bool) {
 	if len(b) == 0 {
 		return nil, false
@@ -59,7 +61,12 @@ func cutValue(b []byte, depth int) (rest []byte, ok bool) {
 		_, rest, ok = cutInt(b)
 		return rest, ok
 	case 'd':
-		return eachKey(b, depth, func(string, []byte) bool { return true })
+		last, first := "", true
+		return eachKey(b, depth, func(key string, _ []byte) bool {
+			sorted := first || key > last
+			last, first = key, false
+			return sorted
+		})
 	case 'l':
 		if depth == 0 {
 			return nil, false

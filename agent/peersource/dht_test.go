@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
+	"go.uber.org/goleak"
 )
 
 func TestDHTOnLoopbackFindsWhoAnnounced(t *testing.T) {
@@ -48,255 +50,264 @@ func TestDHTOnLoopbackFindsWhoAnnounced(t *testing.T) {
 		got, _ := find(nodes[10], hash(7), 0)
 		return slices.Equal(got, addrs("127.0.0.4:1003", "127.0.0.6:1005", "127.0.0.9:1008"))
 	})
-	wantFound(t, nodes[11], hash(8))
+	until(t, "nobody is found for another hash", func() bool {
+		got, err := find(nodes[11], hash(8), 0)
+		return err == nil && got == nil
+	})
 }
 
 func TestDHTFindsWhoAnnounced(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		if _, err := find(w.nodes[1], hash(9), 1001); err != nil {
-			t.Fatal(err)
-		}
-		wantFound(t, w.nodes[3], hash(9), addrs("10.0.0.2:1001")...)
-	})
+	w := newDHTWorld(t, 4)
+	if _, err := find(w.nodes[1], hash(9), 1001); err != nil {
+		t.Fatal(err)
+	}
+	wantFound(t, w.nodes[3], hash(9), addrs("10.0.0.2:1001")...)
 }
 
 func TestLookupAloneTellsNobody(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		wantFound(t, w.nodes[1], hash(9))
-		wantFound(t, w.nodes[2], hash(9))
-	})
+	w := newDHTWorld(t, 4)
+	wantFound(t, w.nodes[1], hash(9))
+	wantFound(t, w.nodes[2], hash(9))
 }
 
 func TestLookupNeedsARunningDHTWithNodes(t *testing.T) {
-	inDHTWorld(t, 0, func(w *dhtWorld) {
-		idle := NewDHT(w.listen("10.9.9.9:1"), DHTConfig{AllowPrivate: true})
-		if err := idle.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrDHTStopped) {
-			t.Errorf("before Run: error %v", err)
-		}
-		node := runDHT(idle)
-		synctest.Wait()
-		if err := node.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrNoNodes) {
-			t.Errorf("without nodes: error %v", err)
-		}
-		node.stop(t)
-		if err := node.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrDHTStopped) {
-			t.Errorf("after Run: error %v", err)
-		}
-		if node.Nodes() != 0 {
-			t.Errorf("after Run: %d nodes", node.Nodes())
-		}
+	w := newDHTWorld(t, 0)
+	idle := NewDHT(w.listen(bootNode), DHTConfig{AllowPrivate: true})
+	if err := idle.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrDHTStopped) {
+		t.Errorf("before Run: error %v", err)
+	}
+	node := runDHT(idle)
+	until(t, "Run has begun", func() bool {
+		return !errors.Is(node.Lookup(context.Background(), hash(1), 0, nil), ErrDHTStopped)
 	})
-}
-
-func TestLookupWithSilentNodesSaysSo(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		w.setCut(true)
-		if _, err := find(w.nodes[1], hash(1), 5); !errors.Is(err, ErrNoNodes) {
-			t.Errorf("error %v", err)
-		}
-	})
-}
-
-func TestLookupEndsWithItsContext(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		w.setCut(true)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		began := time.Now()
-		err := w.nodes[1].Lookup(ctx, hash(1), 5, func([]netip.AddrPort) {})
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
-			t.Errorf("after %v: error %v", time.Since(began), err)
-		}
-	})
-}
-
-func TestRunEndsWithLookupsUnderWay(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		w.setCut(true)
-		failed := make(chan error, 1)
-		go func() {
-			_, err := find(w.nodes[1], hash(1), 5)
-			failed <- err
-		}()
-		w.pass(time.Second)
-		w.nodes[1].stop(t)
-		if err := <-failed; !errors.Is(err, ErrDHTStopped) {
-			t.Errorf("error %v", err)
-		}
-		w.nodes = slices.Delete(w.nodes, 1, 2)
-	})
-}
-
-// TestRunLeavesNoGoroutineWheneverItEnds: under the fake clock, a goroutine that is left is a deadlock, which synctest
-// reports.
-func TestRunLeavesNoGoroutineWheneverItEnds(t *testing.T) {
-	for _, after := range []time.Duration{0, time.Millisecond, time.Second, 3 * time.Second, 61 * time.Second} {
-		for _, alone := range []bool{true, false} {
-			inDHTWorld(t, 4, func(w *dhtWorld) {
-				w.setCut(alone)
-				node := runDHT(NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{
-					Bootstrap: []string{bootNode, "10.0.0.2:6881"}, AllowPrivate: true,
-				}))
-				<-time.After(after)
-				if took := node.stop(t); took > queryTimeout {
-					t.Errorf("after %v, alone %v: Run took %v to end", after, alone, took)
-				}
-			})
-		}
+	if err := node.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrNoNodes) {
+		t.Errorf("without nodes: error %v", err)
+	}
+	node.stop(t)
+	if err := node.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrDHTStopped) {
+		t.Errorf("after Run: error %v", err)
+	}
+	if node.Nodes() != 0 {
+		t.Errorf("after Run: %d nodes", node.Nodes())
 	}
 }
 
-func TestRunReportsASocketThatWasClosed(t *testing.T) {
-	inDHTWorld(t, 0, func(w *dhtWorld) {
-		conn := w.listen(bootNode)
-		node := runDHT(NewDHT(conn, DHTConfig{AllowPrivate: true}))
-		w.pass(time.Minute)
-		conn.Close()
-		if err := <-node.ended; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Run: %v", err)
-		}
-	})
+func TestLookupWithSilentNodesSaysSo(t *testing.T) {
+	w := newDHTWorld(t, 4)
+	w.setCut(true)
+	if _, err := find(w.nodes[1], hash(1), 5); !errors.Is(err, ErrNoNodes) {
+		t.Errorf("error %v", err)
+	}
 }
 
-func TestBootstrapHostsAreRetriedWithBackOff(t *testing.T) {
-	inDHTWorld(t, 1, func(w *dhtWorld) {
-		began := time.Now()
-		var asked []time.Duration
-		d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{Bootstrap: []string{"boot.example.org:6881"}, AllowPrivate: true})
-		d.resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
-			asked = append(asked, time.Since(began).Round(time.Second))
-			if host != "boot.example.org" || len(asked) < 9 {
-				return nil, errNoName
-			}
-			return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
+func TestLookupEndsWithItsContext(t *testing.T) {
+	w := newDHTWorld(t, 4)
+	w.setCut(true)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := w.nodes[1].Lookup(ctx, hash(1), 5, func([]netip.AddrPort) {}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunEndsLookupsUnderWay(t *testing.T) {
+	w := newDHTWorld(t, 4)
+	w.setCut(true)
+	before := w.sent()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := find(w.nodes[1], hash(1), 5)
+		failed <- err
+	}()
+	until(t, "the look-up has asked", func() bool { return w.sent() > before })
+	w.nodes[1].stop(t)
+	if err := <-failed; !errors.Is(err, ErrDHTStopped) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunLeavesNoGoroutineWheneverItEnds(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		w := newDHTWorld(t, 3)
+		w.setCut(alone)
+		for _, packets := range []int{0, 1, 3, 10} { // sent before the end
+			before := w.sent()
+			node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode, "10.0.0.2:6881"}, AllowPrivate: true})
+			until(t, "the node has sent enough", func() bool { return w.sent() >= before+packets || alone && packets > 1 })
+			node.stop(t)
 		}
-		node := runDHT(d)
-		w.nodes = append(w.nodes, node)
-		w.pass(time.Second)
-		if node.Nodes() != 0 {
-			t.Errorf("%d nodes from nowhere", node.Nodes())
+		for _, node := range w.nodes {
+			node.stop(t)
 		}
-		w.pass(time.Hour)
-		want := []time.Duration{0, 5, 15, 35, 75, 155, 315, 635, 1235}
-		for i := range want {
-			want[i] *= time.Second
-		}
-		if !slices.Equal(asked, want) {
-			t.Errorf("the host was looked up at %v, want %v", asked, want)
-		}
-		if node.Nodes() == 0 {
-			t.Error("no node was found in the end")
-		}
+		goleak.VerifyNone(t)
+	}
+}
+
+func TestRunWaitsForTheLibrarysMaintainer(t *testing.T) {
+	w := newDHTWorld(t, 0)
+	guide := w.listen(bootNode)
+	defer guide.Close()
+	silent := netip.MustParseAddrPort("10.0.0.66:66")
+	go fakeNode(guide, krpc.ID(hash(1)), func(krpc.Msg) (r krpc.Return) {
+		r.Nodes = append(r.Nodes, krpc.NodeInfo{ID: krpc.ID(hash(2)), Addr: krpc.NodeAddr{IP: silent.Addr().AsSlice(), Port: 66}})
+		return r
 	})
+	node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, AllowPrivate: true})
+	// The second time it is the maintainer who asks; it then waits for 2 s, whatever happens.
+	until(t, "the silent node has been asked twice", func() bool { return w.sentTo(silent) >= 2 })
+	node.stop(t)
+	guide.Close()
+	goleak.VerifyNone(t)
+}
+
+func TestRunReportsASocketThatWasClosed(t *testing.T) {
+	w := newDHTWorld(t, 2)
+	conn := w.listen("10.0.1.1:6881")
+	node := runDHT(NewDHT(conn, DHTConfig{AllowPrivate: true, Bootstrap: []string{bootNode}}))
+	until(t, "the node knows another", func() bool { return node.Nodes() > 0 })
+	conn.Close()
+	select {
+	case err := <-node.ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Run: %v", err)
+		}
+	case <-patient(t).Done():
+		t.Error("Run does not notice")
+	}
 }
 
 func TestBootstrapThatHangsDelaysNothing(t *testing.T) {
-	inDHTWorld(t, 3, func(w *dhtWorld) {
-		d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{Bootstrap: []string{"boot.example.org:6881"}, AllowPrivate: true})
-		d.resolve = func(ctx context.Context, _ string) ([]netip.Addr, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		d.AddNode(netip.MustParseAddrPort(bootNode)) // before Run
-		node := runDHT(d)
-		w.pass(time.Second)
-		if node.Nodes() == 0 {
-			t.Error("the node that AddNode gave was not asked")
-		}
-		if took := node.stop(t); took > queryTimeout {
-			t.Errorf("Run took %v to end", took)
-		}
-	})
+	w := newDHTWorld(t, 2)
+	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{Bootstrap: []string{"boot.example.org:6881"}, AllowPrivate: true})
+	d.resolve = func(ctx context.Context, _ string) ([]netip.Addr, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	d.AddNode(netip.MustParseAddrPort(bootNode)) // before Run
+	node := runDHT(d)
+	w.nodes = append(w.nodes, node)
+	until(t, "the node that AddNode gave has answered", func() bool { return node.Nodes() > 0 })
 }
 
-func TestAddNodeIsEnoughToJoin(t *testing.T) {
-	inDHTWorld(t, 0, func(w *dhtWorld) {
-		lonely := runDHT(NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{AllowPrivate: true}))
-		w.nodes = append(w.nodes, lonely)
-		w.pass(time.Hour)
-		if lonely.Nodes() != 0 {
-			t.Fatalf("%d nodes from nowhere", lonely.Nodes())
+func TestNamesOfBootstrapHostsAreResolved(t *testing.T) {
+	w := newDHTWorld(t, 1)
+	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{
+		Bootstrap:    []string{"no port", "boot.example.org:0", "gone.example.org:6881", "boot.example.org:6881"},
+		AllowPrivate: true,
+	})
+	d.resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
+		if host != "boot.example.org" {
+			return nil, errNoName
 		}
-		for _, address := range []string{bootNode, "10.0.0.2:6881", "10.0.0.3:6881"} {
-			w.add(address, "")
+		return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
+	}
+	node := runDHT(d)
+	w.nodes = append(w.nodes, node)
+	until(t, "the bootstrap host has answered", func() bool { return node.Nodes() > 0 })
+}
+
+func TestBootstrapHostsAreRetriedWithBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		d := NewDHT(nil, DHTConfig{AllowPrivate: true})
+		type visit struct {
+			at       time.Duration
+			askHosts bool
 		}
-		w.pass(10 * time.Second)
-		lonely.AddNode(netip.MustParseAddrPort("10.0.0.3:6881"))
-		w.pass(10 * time.Second)
-		if lonely.Nodes() == 0 {
-			t.Error("no node answers")
+		var mu sync.Mutex // guards visits and good
+		var visits []visit
+		good := 0
+		contact := func(askHosts bool) int {
+			mu.Lock()
+			defer mu.Unlock()
+			visits = append(visits, visit{time.Since(began) / time.Second, askHosts})
+			return good
 		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			d.bootstrap(ctx, contact)
+		}()
+		check := func(what string, wait time.Duration, want ...visit) {
+			t.Helper()
+			<-time.After(wait)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(visits, want) {
+				t.Errorf("%s: visits (s, hosts asked) %v, want %v", what, visits, want)
+			}
+			visits = nil
+		}
+		check("without nodes", 1800*time.Second, visit{0, true}, visit{5, true}, visit{15, true}, visit{35, true},
+			visit{75, true}, visit{155, true}, visit{315, true}, visit{635, true}, visit{1235, true})
+		d.AddNode(netip.MustParseAddrPort("10.0.0.1:1"))
+		check("a contact that fails", 100*time.Second, visit{1800, false}, visit{1835, true})
+		nodes := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			good = n
+		}
+		nodes(1)
+		d.AddNode(netip.MustParseAddrPort("10.0.0.1:1"))
+		check("a contact that answers", 150*time.Second, visit{1900, false}, visit{1960, true}, visit{2020, true})
+		nodes(0)
+		check("all nodes gone silent", 50*time.Second, visit{2080, true}, visit{2085, true}, visit{2095, true})
+		cancel()
+		<-ended
 	})
 }
 
 func TestNodesAreRestoredWithoutBootstrapHosts(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "nodes")
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		first := w.add("10.0.1.1:6881", state)
-		w.pass(time.Minute)
-		w.nodes = w.nodes[:4]
-		first.stop(t)
-		fi, err := os.Stat(state)
-		if err != nil || fi.Mode().Perm() != 0o600 || fi.Size()%nodeRecord != 0 || fi.Size() < 3*nodeRecord {
-			t.Fatalf("state file: %v, error %v", fi, err)
-		}
-		second := runDHT(NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{AllowPrivate: true, StatePath: state}))
-		w.nodes = append(w.nodes, second)
-		w.pass(10 * time.Second)
-		if second.Nodes() == 0 {
-			t.Error("no node answers")
-		}
-	})
-}
-
-func TestDHTRecoversWhenTheLineComesBack(t *testing.T) {
-	inDHTWorld(t, 4, func(w *dhtWorld) {
-		if w.nodes[3].Nodes() == 0 {
-			t.Fatal("no nodes to begin with")
-		}
-		w.setCut(true)
-		w.pass(16 * time.Minute)
-		if n := w.nodes[3].Nodes(); n != 0 {
-			t.Errorf("%d good nodes after a quarter of an hour of silence", n)
-		}
-		w.setCut(false)
-		w.pass(bootstrapRest + time.Minute)
-		if w.nodes[3].Nodes() == 0 {
-			t.Error("no node answers after the line came back")
-		}
-	})
+	w := newDHTWorld(t, 3)
+	first := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, AllowPrivate: true, StatePath: state})
+	until(t, "the node knows another", func() bool { return first.Nodes() > 0 })
+	first.stop(t)
+	fi, err := os.Stat(state)
+	if err != nil || fi.Mode().Perm() != 0o600 || fi.Size()%nodeRecord != 0 || fi.Size() == 0 {
+		t.Fatalf("state file: %v, error %v", fi, err)
+	}
+	second := w.add("10.0.1.1:6881", DHTConfig{AllowPrivate: true, StatePath: state})
+	until(t, "a restored node answers", func() bool { return second.Nodes() > 0 })
 }
 
 func TestHostilePacketsDoNotHarmTheNode(t *testing.T) {
-	inDHTWorld(t, 1, func(w *dhtWorld) {
-		stranger := w.listen("10.6.6.6:666")
-		defer stranger.Close()
-		target := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(bootNode))
-		for _, packet := range []string{
-			"d2:ip1:x1:t2:aa1:y1:qe",
-			"d1:q13:announce_peer1:t2:aa1:y1:qe",
-			"d1:rd2:id" + id20 + "6:valuesl0:ee1:t2:aa1:y1:re",
-			"d1:ad2:id" + id20 + "e1:q400:" + strings.Repeat("q", 400) + "1:t2:aa1:y1:qe",
-			strings.Repeat("l", 60_000) + strings.Repeat("e", 5000),
-			"",
-		} {
-			stranger.WriteTo([]byte(packet), target)
-		}
-		stranger.WriteTo([]byte("d1:ad2:id"+id20+"e1:q4:ping1:t2:aa1:y1:qe"), target)
-		w.pass(time.Second)
+	w := newDHTWorld(t, 1)
+	stranger := w.listen("10.6.6.6:666")
+	defer stranger.Close()
+	target := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(bootNode))
+	for _, packet := range []string{
+		"d2:ip1:x1:t2:aa1:y1:qe",
+		"d1:q13:announce_peer1:t2:aa1:y1:qe",
+		"d1:rd2:id" + id20 + "6:valuesl0:ee1:t2:aa1:y1:re",
+		"d1:ad2:id" + id20 + "e1:q400:" + strings.Repeat("q", 400) + "1:t2:aa1:y1:qe",
+		strings.Repeat("l", 60_000) + strings.Repeat("e", 5000),
+		"",
+		"d1:ad2:id" + id20 + "e1:q4:ping1:t2:ok1:y1:qe", // which a node in good health answers
+	} {
+		stranger.WriteTo([]byte(packet), target)
+	}
+	ctx := patient(t)
+	for {
 		select {
-		case reply := <-stranger.inbox:
+		case packet := <-stranger.inbox:
 			var m krpc.Msg
-			if err := bencode.Unmarshal(reply.payload, &m); err != nil || m.Y != "r" {
-				t.Errorf("reply %q", reply.payload)
+			if err := bencode.Unmarshal(packet.payload, &m); err != nil {
+				t.Fatalf("packet %q: %v", packet.payload, err)
 			}
-		default:
-			t.Error("no reply to a ping after the hostile packets")
+			if m.Y == "q" {
+				continue // the stranger is a node now, and is asked
+			}
+			if m.Y != "r" || m.T != "ok" {
+				t.Errorf("answer %q, want one to the ping alone", packet.payload)
+			}
+			return
+		case <-ctx.Done():
+			t.Fatal("no reply to a ping after the hostile packets")
 		}
-		if n := len(stranger.inbox); n > 0 {
-			t.Errorf("%d of the hostile packets were answered", n)
-		}
-	})
+	}
 }
 
 // fakeNode is a node whose replies a test writes itself. It ends with its socket.
@@ -320,77 +331,65 @@ func fakeNode(c *memConn, id krpc.ID, reply func(query krpc.Msg) krpc.Return) {
 }
 
 func TestLookupTellsAtMost200DistinctAllowedPeers(t *testing.T) {
-	inDHTWorld(t, 0, func(w *dhtWorld) {
-		node := runDHT(NewDHT(w.listen("10.0.0.9:6881"), DHTConfig{AllowPrivate: true}))
-		w.nodes = append(w.nodes, node)
-		for i := range 4 {
-			liar := w.listen(fmt.Sprintf("10.6.6.%d:666", i))
-			defer liar.Close()
-			go fakeNode(liar, krpc.ID(hash(byte(i+1))), func(query krpc.Msg) (r krpc.Return) {
-				token := "t"
-				r.Token = &token
-				r.Values = append(r.Values,
-					krpc.NodeAddr{IP: net.IPv4(8, 8, 8, 8).To4(), Port: 0},
-					krpc.NodeAddr{IP: net.IPv4(224, 0, 0, 1).To4(), Port: 1})
-				for p := range 100 {
-					r.Values = append(r.Values, krpc.NodeAddr{IP: net.IPv4(8, 8, byte(i), 8).To4(), Port: 1 + p/2*(i+1)})
-				}
-				if i == 3 {
-					r.Values = r.Values[:0]
-					for p := range 150 {
-						r.Values = append(r.Values, krpc.NodeAddr{IP: net.IPv4(9, 9, 9, 9).To4(), Port: 1 + p})
-					}
-				}
-				return r
-			})
-			node.AddNode(liar.addr)
-		}
-		w.pass(10 * time.Second)
-		found, err := find(node, hash(1), 0)
-		if err != nil || len(found) != maxPeers {
-			t.Errorf("%d peers, error %v; want %d", len(found), err, maxPeers)
-		}
-		for i, peer := range found {
-			if i > 0 && peer == found[i-1] || peer.Port() == 0 || peer.Addr().IsMulticast() {
-				t.Errorf("told %v", peer)
-			}
-		}
-	})
-}
-
-func TestStrictNodeSendsNothingIntoPrivateNetworks(t *testing.T) {
-	inDHTWorld(t, 0, func(w *dhtWorld) {
-		liar := w.listen("8.8.8.8:6881")
+	w := newDHTWorld(t, 0)
+	node := w.add("10.0.0.9:6881", DHTConfig{AllowPrivate: true})
+	for i := range 4 {
+		liar := w.listen(fmt.Sprintf("10.6.6.%d:666", i))
 		defer liar.Close()
-		id := krpc.ID(hash(3))
-		dht.SecureNodeId(&id, net.IPv4(8, 8, 8, 8))
-		victims := addrs("192.168.1.1:80", "10.0.0.1:6881", "127.0.0.1:6881", "224.0.0.1:6881")
-		go fakeNode(liar, id, func(krpc.Msg) (r krpc.Return) {
+		go fakeNode(liar, krpc.ID(hash(byte(i+1))), func(krpc.Msg) (r krpc.Return) {
 			token := "t"
 			r.Token = &token
-			for i, v := range victims {
-				r.Nodes = append(r.Nodes, krpc.NodeInfo{ID: krpc.ID(hash(byte(i + 1))), Addr: krpc.NodeAddr{IP: v.Addr().AsSlice(), Port: int(v.Port())}})
-				r.Values = append(r.Values, krpc.NodeAddr{IP: v.Addr().AsSlice(), Port: int(v.Port())})
+			peer := func(a, b, c, d byte, port int) {
+				r.Values = append(r.Values, krpc.NodeAddr{IP: []byte{a, b, c, d}, Port: port})
+			}
+			peer(8, 8, 8, 8, 0)
+			peer(224, 0, 0, 1, 1)
+			for p := range 100 {
+				peer(8, 8, byte(i), 8, 1+p)
+				peer(8, 8, 8, 8, 1+p)
 			}
 			return r
 		})
-		node := runDHT(NewDHT(w.listen("9.9.9.9:6881"), DHTConfig{Bootstrap: []string{"8.8.8.8:6881", "192.168.1.1:80"}}))
-		w.nodes = append(w.nodes, node)
-		node.AddNode(victims[1])
-		w.pass(5 * time.Minute)
-		if node.Nodes() != 1 {
-			t.Errorf("%d nodes, want the one at a public address", node.Nodes())
+		node.AddNode(liar.addr)
+	}
+	until(t, "all four have answered", func() bool { return node.Nodes() == 4 })
+	found, err := find(node, hash(1), 0)
+	if err != nil || len(found) != maxPeers {
+		t.Errorf("%d peers, error %v; want %d", len(found), err, maxPeers)
+	}
+	for i, peer := range found {
+		if i > 0 && peer == found[i-1] || peer.Port() == 0 || peer.Addr().IsMulticast() {
+			t.Errorf("told %v", peer)
 		}
-		wantFound(t, node, hash(1))
-		for _, v := range victims {
-			if n := w.sentTo(v); n != 0 {
-				t.Errorf("%d packets were sent to %s", n, v)
-			}
+	}
+}
+
+func TestStrictNodeSendsNothingIntoPrivateNetworks(t *testing.T) {
+	w := newDHTWorld(t, 0)
+	liar := w.listen("8.8.8.8:6881")
+	defer liar.Close()
+	id := krpc.ID(hash(3))
+	dht.SecureNodeId(&id, net.IPv4(8, 8, 8, 8))
+	victims := addrs("192.168.1.1:80", "10.0.0.1:6881", "127.0.0.1:6881", "224.0.0.1:6881")
+	go fakeNode(liar, id, func(krpc.Msg) (r krpc.Return) {
+		token := "t"
+		r.Token = &token
+		for i, v := range victims {
+			addr := krpc.NodeAddr{IP: v.Addr().AsSlice(), Port: int(v.Port())}
+			r.Nodes = append(r.Nodes, krpc.NodeInfo{ID: krpc.ID(hash(byte(i + 1))), Addr: addr})
+			r.Values = append(r.Values, addr)
 		}
-		if w.sentTo(liar.addr) == 0 {
-			t.Error("the public node was not asked")
-		}
+		return r
 	})
+	node := w.add("9.9.9.9:6881", DHTConfig{Bootstrap: []string{"8.8.8.8:6881", "192.168.1.1:80"}})
+	node.AddNode(victims[1])
+	until(t, "the public node has answered", func() bool { return node.Nodes() == 1 })
+	wantFound(t, node, hash(1))
+	for _, v := range victims {
+		if n := w.sentTo(v); n != 0 {
+			t.Errorf("%d packets were sent to %s", n, v)
+		}
+	}
 }
 
 func TestStoredPeersAreBoundedAndExpire(t *testing.T) {

@@ -47,34 +47,29 @@ func (d *DHT) AddNode(addr netip.AddrPort) {
 	}
 }
 
-// bootstrap finds nodes to begin with, and again whenever all have gone silent, until ctx ends. It calls maintain once,
-// when the table has its first node: the library's maintainer leaks a goroutine a minute while there is none.
-func (d *DHT) bootstrap(ctx context.Context, server *dht.Server, maintain func()) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	maintained := false
+// bootstrap calls contact, which says how many good nodes there are then, until ctx ends: at once, when AddNode gave new
+// contacts, every minute while there are nodes, and else with growing pauses. The bootstrap hosts are to be asked when
+// their time has come, not for every contact that fails.
+func (d *DHT) bootstrap(ctx context.Context, contact func(askHosts bool) (good int)) {
+	pause := time.NewTimer(bootstrapCheck)
+	defer pause.Stop()
 	retry := bootstrapRetry
-	for {
-		onTime := true
-		select {
-		case <-timer.C:
-		case <-d.nudge:
-			onTime = false
-		case <-ctx.Done():
-			return
-		}
-		good := d.contact(ctx, server, onTime)
-		if !maintained && server.NumNodes() > 0 {
-			maintained = true
-			maintain()
-		}
-		switch {
+	askHosts := true
+	for ctx.Err() == nil {
+		switch good := contact(askHosts); {
 		case good > 0:
 			retry = bootstrapRetry
-			timer.Reset(bootstrapCheck)
-		case onTime:
-			timer.Reset(retry)
+			pause.Reset(bootstrapCheck)
+		case askHosts:
+			pause.Reset(retry)
 			retry = min(2*retry, bootstrapRest)
+		}
+		select {
+		case <-pause.C:
+			askHosts = true
+		case <-d.nudge:
+			askHosts = false
+		case <-ctx.Done():
 		}
 	}
 }

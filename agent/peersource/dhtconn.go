@@ -20,11 +20,10 @@ const (
 	readPause = 100 * time.Millisecond
 )
 
-// screenedConn stands between the socket and the DHT library: it passes on only packets that checkKRPC knows, from
-// addresses that the guard allows, and no errors: the library ends the process when a read fails before it was closed.
+// screenedConn stands between the socket and the DHT library: it passes on only packets that checkKRPC knows, and no
+// errors: the library ends the process when a read fails before it was closed.
 type screenedConn struct {
 	net.PacketConn
-	guard   Guard
 	queries *rate.Limiter
 
 	reading   sync.Mutex // held by ReadFrom
@@ -33,10 +32,9 @@ type screenedConn struct {
 	broken    chan error    // the socket's last word, if it was closed by someone else
 }
 
-func newScreenedConn(conn net.PacketConn, guard Guard) *screenedConn {
+func newScreenedConn(conn net.PacketConn) *screenedConn {
 	return &screenedConn{
 		PacketConn: conn,
-		guard:      guard,
 		queries:    rate.NewLimiter(queriesPerSecond, queryBurst),
 		closed:     make(chan struct{}),
 		broken:     make(chan error, 1),
@@ -56,7 +54,7 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 			continue
 		}
 		sender, ok := addrPort(from)
-		if !ok || !c.guard.allowAddrPort(sender) {
+		if !ok {
 			continue
 		}
 		switch checkKRPC(p[:n]) {
@@ -119,8 +117,8 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), ap.Addr().IsValid()
 }
 
-// blocklist lets the library ask the guard (iplist.Ranger): it keeps refused addresses out of look-ups, so that nobody
-// can send our packets into the owner's network by calling an address there a node.
+// blocklist lets the library ask the guard (iplist.Ranger): it hears nothing from refused addresses and keeps them out
+// of look-ups, so that nobody can send our packets into the owner's network by calling an address there a node.
 type blocklist struct{ guard Guard }
 
 func (b blocklist) Lookup(ip net.IP) (iplist.Range, bool) {

@@ -8,20 +8,21 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-// etherNet carries packets between memConns within a process, so that DHT nodes can live under a fake clock.
+// etherNet carries packets between memConns within a process, so that DHT nodes can have public addresses.
 type etherNet struct {
-	mu    sync.Mutex
-	conns map[netip.AddrPort]*memConn
-	sent  map[netip.AddrPort]int // packets, by destination
-	cut   bool                   // nothing arrives
+	mu      sync.Mutex
+	conns   map[netip.AddrPort]*memConn
+	packets map[netip.AddrPort]int // sent, by destination
+	cut     bool                   // nothing arrives
 }
 
 func newEtherNet() *etherNet {
-	return &etherNet{conns: make(map[netip.AddrPort]*memConn), sent: make(map[netip.AddrPort]int)}
+	return &etherNet{conns: make(map[netip.AddrPort]*memConn), packets: make(map[netip.AddrPort]int)}
 }
 
 type memPacket struct {
@@ -39,7 +40,8 @@ type memConn struct {
 }
 
 func (n *etherNet) listen(address string) *memConn {
-	c := &memConn{net: n, addr: netip.MustParseAddrPort(address), inbox: make(chan memPacket, 256), done: make(chan struct{})}
+	c := &memConn{net: n, addr: netip.MustParseAddrPort(address)}
+	c.inbox, c.done = make(chan memPacket, 256), make(chan struct{})
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns[c.addr] = c
@@ -52,16 +54,27 @@ func (n *etherNet) setCut(cut bool) {
 	n.cut = cut
 }
 
+// sent counts all packets so far.
+func (n *etherNet) sent() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := 0
+	for _, count := range n.packets {
+		all += count
+	}
+	return all
+}
+
 func (n *etherNet) sentTo(to netip.AddrPort) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.sent[to]
+	return n.packets[to]
 }
 
 func (c *memConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	dst, _ := addrPort(to)
 	c.net.mu.Lock()
-	c.net.sent[dst]++
+	c.net.packets[dst]++
 	peer := c.net.conns[dst]
 	if c.net.cut {
 		peer = nil
@@ -107,65 +120,72 @@ type runningDHT struct {
 	*DHT
 	cancel context.CancelFunc
 	ended  chan error
+	once   sync.Once
 }
 
 func runDHT(d *DHT) *runningDHT {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &runningDHT{d, cancel, make(chan error, 1)}
+	r := &runningDHT{DHT: d, cancel: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- d.Run(ctx) }()
 	return r
 }
 
-// stop ends Run, and says how long that took.
-func (r *runningDHT) stop(t testing.TB) time.Duration {
-	began := time.Now()
-	r.cancel()
-	if err := <-r.ended; err != nil {
-		t.Errorf("Run: %v", err)
-	}
-	return time.Since(began)
+// stop ends Run, if it has not been ended, and checks that it takes no longer than it says.
+func (r *runningDHT) stop(t testing.TB) {
+	t.Helper()
+	r.once.Do(func() {
+		began := time.Now()
+		r.cancel()
+		select {
+		case err := <-r.ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			if took := time.Since(began); took > queryTimeout+patience/2 {
+				t.Errorf("Run took %v to end", took)
+			}
+		case <-patient(t).Done():
+			t.Fatal("Run does not end")
+		}
+	})
 }
 
 // bootNode is where the first node of a dhtWorld listens.
 const bootNode = "10.0.0.1:6881"
 
-// dhtWorld is a number of nodes on an etherNet under a fake clock, all of which know the first.
+// dhtWorld is a number of nodes on an etherNet, all of which know the first. Time is real here: the race detector does
+// not survive the library's timers under a fake clock (golang/go#78156).
 type dhtWorld struct {
 	*etherNet
-	t     *testing.T
 	nodes []*runningDHT
 }
 
-// inDHTWorld runs a test with n nodes, which have had time to find each other. Keep it small: the race detector gives up
-// (golang/go#78156) when much happens under the fake clock. The test fails if a goroutine is
-// left when all have stopped.
-func inDHTWorld(t *testing.T, n int, test func(*dhtWorld)) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &dhtWorld{etherNet: newEtherNet(), t: t}
-		for i := range n {
-			w.add(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String()+":6881", "")
-		}
-		w.pass(20 * time.Second)
-		test(w)
+// newDHTWorld starts n nodes and waits until each, but for the first, knows another. When the test ends they are
+// stopped, and have left no goroutine.
+func newDHTWorld(t *testing.T, n int) *dhtWorld {
+	w := &dhtWorld{etherNet: newEtherNet()}
+	t.Cleanup(func() {
 		for _, node := range w.nodes {
 			node.stop(t)
 		}
-		synctest.Wait()
+		goleak.VerifyNone(t)
 	})
+	for i := range n {
+		node := w.add(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String()+":6881", DHTConfig{
+			Bootstrap: []string{bootNode}, AllowPrivate: true,
+		})
+		if i > 0 {
+			until(t, "the node knows another", func() bool { return node.Nodes() > 0 })
+		}
+	}
+	return w
 }
 
-// add starts a node.
-func (w *dhtWorld) add(address, state string) *runningDHT {
-	node := runDHT(NewDHT(w.listen(address), DHTConfig{
-		Bootstrap: []string{bootNode}, AllowPrivate: true, StatePath: state,
-	}))
+// add starts a node, which the world will stop.
+func (w *dhtWorld) add(address string, cfg DHTConfig) *runningDHT {
+	node := runDHT(NewDHT(w.listen(address), cfg))
 	w.nodes = append(w.nodes, node)
 	return node
-}
-
-func (w *dhtWorld) pass(d time.Duration) {
-	<-time.After(d)
-	synctest.Wait()
 }
 
 // find looks peers up.
@@ -176,7 +196,7 @@ func find(d *runningDHT, h [20]byte, port uint16) ([]netip.AddrPort, error) {
 	return all, err
 }
 
-// wantPeers checks what a look-up finds.
+// wantFound checks what a look-up finds.
 func wantFound(t testing.TB, d *runningDHT, h [20]byte, want ...netip.AddrPort) {
 	t.Helper()
 	got, err := find(d, h, 0)

@@ -48,9 +48,9 @@ func (g Guard) DialContext(ctx context.Context, network, address string) (net.Co
 	return dialer.DialContext(ctx, network, address)
 }
 
-// Client is an HTTP client that reaches only what g allows: the first URL should pass CheckURL; every redirect
-// (at most 5, never from https down to http) and every address is checked by the client itself. It keeps no connection and no goroutine after a
-// response's body is closed.
+// Client is an HTTP client that reaches only what g allows. The first URL should pass CheckURL; every redirect (at most
+// 5, never from https down to http) and every address is checked by the client itself. It keeps no connection and no
+// goroutine after a response's body is closed.
 //
 // It verifies TLS certificates. Many trackers' certificates are bad, but then their torrents' other trackers, and the
 // DHT, remain; what https promises should hold when ebb says that it used it.

@@ -32,8 +32,8 @@ type httpResponse struct {
 	MinInterval int32 `bencode:"min interval"`
 }
 
-// announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is by trackers that check
-// the event against BEP 3 alone, it asks once more without.
+// announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is by
+// trackers that check the event against BEP 3 alone, it asks once more without.
 func (t *Trackers) announceHTTP(ctx context.Context, u *url.URL, req AnnounceRequest) (AnnounceResponse, error) {
 	event := ""
 	switch {
@@ -91,7 +91,7 @@ func (t *Trackers) getHTTP(ctx context.Context, u *url.URL, req AnnounceRequest,
 	return resp, err
 }
 
-// announceURL adds the announce's parameters after those that u already has, in which private parts may be order-sensitive.
+// announceURL adds the announce's parameters after those that u already has, which some trackers want first.
 func announceURL(u *url.URL, req AnnounceRequest, event string) string {
 	numwant := wantPeers
 	if event == "stopped" {
@@ -128,8 +128,8 @@ func announceURL(u *url.URL, req AnnounceRequest, event string) string {
 
 // parseHTTP decodes and checks a tracker's answer.
 func parseHTTP(guard Guard, body []byte) (AnnounceResponse, error) {
-	if _, ok := cutValue(body, maxAnswerDepth); !ok {
-		return AnnounceResponse{}, errors.New("the answer is not bencoded, or too deep")
+	if _, ok := eachKey(body, maxAnswerDepth, func(string, []byte) bool { return true }); !ok {
+		return AnnounceResponse{}, errors.New("the answer is not a bencoded dictionary, or too deep")
 	}
 	var r httpResponse
 	r.Complete, r.Incomplete = -1, -1 // stay so if the tracker does not say

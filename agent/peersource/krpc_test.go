@@ -1,11 +1,13 @@
 package peersource
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/anacrolix/dht/v2/krpc"
 	"github.com/anacrolix/torrent/bencode"
+	"pgregory.net/rapid"
 )
 
 const (
@@ -97,4 +99,77 @@ func FuzzScreen(f *testing.F) {
 			t.Errorf("passed %q without arguments", packet)
 		}
 	})
+}
+
+// TestWhateverPassesTheScreenTheLibraryDecodes is FuzzScreen with messages made of the right keys and the wrong values.
+func TestWhateverPassesTheScreenTheLibraryDecodes(t *testing.T) {
+	passed := 0
+	rapid.Check(t, func(t *rapid.T) {
+		packet := genDict(t, "top", 2)
+		if checkKRPC([]byte(packet)) == notKRPC {
+			return
+		}
+		passed++
+		var m krpc.Msg
+		if err := bencode.Unmarshal([]byte(packet), &m); err != nil {
+			t.Fatalf("passed %q, but: %v", packet, err)
+		}
+		if m.Y != "e" && m.SenderID() == nil {
+			t.Fatalf("passed %q without a sender", packet)
+		}
+	})
+	if passed == 0 {
+		t.Error("nothing passed: the test tests nothing")
+	}
+}
+
+var (
+	topKeys = []string{"t", "y", "q", "a", "r", "e", "ip", "ro", "v", "x"}
+	subKeys = []string{"id", "info_hash", "target", "token", "port", "implied_port", "want", "noseed", "scrape", "v", "seq",
+		"cas", "k", "salt", "sig", "nodes", "nodes6", "values", "BFsd", "BFpe", "interval", "num", "samples", "x"}
+	lengths = []int{0, 1, 2, 5, 6, 18, 20, 26, 38, 52, 76}
+)
+
+// genDict draws a dictionary whose fields are right more often than not.
+func genDict(t *rapid.T, name string, depth int) string {
+	var b strings.Builder
+	b.WriteByte('d')
+	keys := topKeys
+	if name == "sub" {
+		keys = subKeys
+		b.WriteString("2:id" + id20)
+	} else {
+		b.WriteString("1:t2:aa1:y1:" + rapid.SampledFrom([]string{"q", "r", "e"}).Draw(t, "y"))
+		b.WriteString("1:q4:ping1:ad2:id" + id20 + "e1:rd2:id" + id20 + "e1:eli1e1:xe")
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "fields") {
+		key := rapid.SampledFrom(keys).Draw(t, "key")
+		fmt.Fprintf(&b, "%d:%s", len(key), key)
+		if name == "top" && (key == "a" || key == "r") && rapid.Bool().Draw(t, "dict") {
+			b.WriteString(genDict(t, "sub", depth-1))
+			continue
+		}
+		b.WriteString(genValue(t, depth))
+	}
+	b.WriteByte('e')
+	return b.String()
+}
+
+func genValue(t *rapid.T, depth int) string {
+	kinds := []string{"string", "string", "int"}
+	if depth > 0 {
+		kinds = append(kinds, "list", "dict")
+	}
+	switch rapid.SampledFrom(kinds).Draw(t, "kind") {
+	case "int":
+		return fmt.Sprintf("i%de", rapid.SampledFrom([]int64{-1, 0, 1, 2, 65535, 65536, 1 << 40, -1 << 63}).Draw(t, "int"))
+	case "list":
+		return "l" + strings.Join(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
+			return genValue(t, depth-1)
+		}), 0, 3).Draw(t, "list"), "") + "e"
+	case "dict":
+		return genDict(t, "sub", depth-1)
+	}
+	n := rapid.SampledFrom(lengths).Draw(t, "length")
+	return fmt.Sprintf("%d:%s", n, strings.Repeat("s", n))
 }
