@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"errors"
 	"fmt"
 
 	"ebb/quota/fragstore"
@@ -10,49 +11,53 @@ import (
 // clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: ErrNoRoom, and those
 // of fragstore.Store.Create. The store's Used is never taken above the limit.
 func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
-	if l.store.Has(k) { // before anything is reclaimed for it
-		return nil, fmt.Errorf("admitting fragment %s: %w", k, fragstore.ErrHeld)
+	w, err := l.admitFree(k, length, sum)
+	if errors.Is(err, ErrNoRoom) {
+		var keys []fragstore.Key
+		w, keys, err = l.admitBetter(k, length, sum, value)
+		if len(keys) > 0 {
+			l.reclaimed(keys, "room for a fragment that is needed more")
+		}
 	}
-	charge := l.store.Charge(length)
-	if err := l.take(charge, value); err != nil {
-		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
-	}
-	w, err := l.store.Create(k, length, sum) // from here on the store counts it, too
-	l.untake(charge)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
 	}
 	w.SetValue(value)
 	return w, nil
 }
 
-// take takes room, and makes it first if need be.
-func (l *Ledger) take(charge int64, value float64) error {
-	d := l.measure()
-	if d.err != nil {
-		return fmt.Errorf("measuring free space: %w", d.err)
+// admitFree admits a fragment if there is room for it.
+func (l *Ledger) admitFree(k fragstore.Key, length int64, sum [20]byte) (*fragstore.Writer, error) {
+	l.making.RLock()
+	defer l.making.RUnlock()
+	if l.store.Has(k) { // before anything is reclaimed for it
+		return nil, fragstore.ErrHeld
 	}
-	if l.takeFree(d, charge) {
-		return nil
+	charge := l.store.Charge(length)
+	need, err := l.take(charge)
+	if err != nil {
+		return nil, err
 	}
-	l.making.Lock()
-	keys, err := l.takeBetter(charge, value)
-	l.making.Unlock()
-	if len(keys) > 0 {
-		l.reclaimed(keys, "room for a fragment that is needed more")
+	if need > 0 {
+		return nil, ErrNoRoom
 	}
-	return err
+	defer l.untake(charge) // when the store counts it, or has refused it
+	return l.store.Create(k, length, sum)
 }
 
-// takeFree takes room that is there.
-func (l *Ledger) takeFree(d disk, charge int64) bool {
+// take takes room if it is there, or else returns how much is needed.
+func (l *Ledger) take(charge int64) (need int64, err error) {
+	d := l.measure()
+	if d.err != nil {
+		return 0, fmt.Errorf("measuring free space: %w", d.err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over(l.balance(d), charge) > 0 {
-		return false
+	need = l.over(l.balance(d), charge)
+	if need <= 0 {
+		l.pending += charge
 	}
-	l.pending += charge
-	return true
+	return need, nil
 }
 
 func (l *Ledger) untake(charge int64) {
@@ -61,29 +66,38 @@ func (l *Ledger) untake(charge int64) {
 	l.pending -= charge
 }
 
-// takeBetter takes room that it makes by reclaiming what is worth clearly less. l.making is held.
-func (l *Ledger) takeBetter(charge int64, value float64) ([]fragstore.Key, error) {
-	d := l.measure()
-	if d.err != nil {
-		return nil, fmt.Errorf("measuring free space: %w", d.err)
+// admitBetter admits a fragment after reclaiming what is worth clearly less. It returns what was reclaimed.
+func (l *Ledger) admitBetter(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, []fragstore.Key, error) {
+	l.making.Lock()
+	defer l.making.Unlock() // nobody takes the room before the store counts it
+	charge := l.store.Charge(length)
+	need, err := l.take(charge)
+	if err != nil {
+		return nil, nil, err
 	}
-	// It is taken before it is there, so that nobody else takes what is being made.
-	l.mu.Lock()
-	need := l.over(l.balance(d), charge)
-	l.pending += charge
-	l.mu.Unlock()
+	var keys []fragstore.Key
+	if need > 0 {
+		if keys, err = l.reclaimBelow(value, need); err != nil {
+			return nil, keys, err
+		}
+	} else {
+		defer l.untake(charge)
+	}
+	w, err := l.store.Create(k, length, sum)
+	return w, keys, err
+}
 
+// reclaimBelow reclaims fragments of clearly lower value than the given one: enough of them, or none. l.making is held.
+func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error) {
 	victims, bytes := chooseVictims(clearlyBelow(l.store.Fragments(), value), need)
 	if bytes < need {
-		l.untake(charge)
 		return nil, fmt.Errorf("%w: %d bytes are missing", ErrNoRoom, need-bytes)
 	}
-	keys, freed, err := l.delete(d, victims)
-	if freed < need {
-		l.untake(charge)
-		if err != nil {
-			return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
-		}
+	keys, freed, err := l.delete(l.measure(), victims)
+	if err != nil {
+		return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
+	}
+	if freed < need { // somebody else deleted some of them first: they had counted, and do not any more
 		return keys, fmt.Errorf("%w: %d bytes are missing", ErrNoRoom, need-freed)
 	}
 	return keys, nil

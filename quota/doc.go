@@ -13,8 +13,8 @@
 //
 // # Locks
 //
-// Ledger.making is held by the one operation that makes room, also while it deletes files. Ledger.mu guards the
-// ledger's numbers and is never held during file I/O, so Usage and admissions that find room do not wait for deletions.
-// They are taken in this order, and before the store's own. The function that hears of reclaimed fragments is
-// called without any lock.
+// Ledger.making is held by the one operation that makes room, also while it deletes files, and shared by those that take
+// room that is there, until the store counts it: so who makes room sees all of the store. Ledger.mu guards the
+// ledger's numbers and is never held during file I/O, so Usage and the promises do not wait for deletions. They are taken
+// in this order, and before the store's own. The function that hears of reclaimed fragments is called without any lock.
 package quota

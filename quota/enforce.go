@@ -29,7 +29,7 @@ func (l *Ledger) enforce() (keys []fragstore.Key, freed int64, why string) {
 		return nil, 0, ""
 	}
 	need := over + min(b.limit/slackShare, slackMost)
-	keys, freed = l.shrink(d, need)
+	keys, freed = l.shrink(need)
 	return keys, freed, b.binding.String()
 }
 
@@ -46,25 +46,38 @@ func (c cause) String() string {
 
 // shrink frees need bytes, or all that there is: first what is still being received, then fragments. l.making is held.
 // An error has been logged by the store, and shows in how little was freed; the next check tries again.
-func (l *Ledger) shrink(d disk, need int64) (keys []fragstore.Key, freed int64) {
-	freed = l.abort(need)
-	if freed > 0 {
-		d = l.measure() // what incoming fragments had is not waited for: it may never have been on disk
+func (l *Ledger) shrink(need int64) (keys []fragstore.Key, freed int64) {
+	freed = l.abort(need, false)
+	keys, more := l.reclaim(need - freed)
+	freed += more
+	if freed >= need {
+		return keys, freed
 	}
-	victims, _ := chooseVictims(l.store.Fragments(), need-freed)
-	keys, more, _ := l.delete(d, victims)
-	return keys, freed + more
+	// What was just being committed is waited for only now. Then it is a fragment, or gone.
+	freed += l.abort(need-freed, true)
+	last, more := l.reclaim(need - freed)
+	return append(keys, last...), freed + more
 }
 
-// abort gives up incoming fragments, lowest value first, until need bytes are free or none is left.
-func (l *Ledger) abort(need int64) (freed int64) {
+// reclaim deletes fragments, lowest value first, until need bytes are free or none is left.
+func (l *Ledger) reclaim(need int64) (keys []fragstore.Key, freed int64) {
+	victims, _ := chooseVictims(l.store.Fragments(), need)
+	keys, freed, _ = l.delete(l.measure(), victims)
+	return keys, freed
+}
+
+// abort gives up incoming fragments that are being committed, or those that are not, lowest value first, until need
+// bytes are free or none is left.
+func (l *Ledger) abort(need int64, committing bool) (freed int64) {
 	type incoming struct {
 		*fragstore.Writer
 		value float64
 	}
 	var all []incoming
 	for _, w := range l.store.Incoming() {
-		all = append(all, incoming{w, w.Value()})
+		if w.Committing() == committing {
+			all = append(all, incoming{w, w.Value()})
+		}
 	}
 	slices.SortFunc(all, func(a, b incoming) int { return cmp.Compare(a.value, b.value) })
 	for _, w := range all {

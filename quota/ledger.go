@@ -64,13 +64,13 @@ type Ledger struct {
 	reclaimed func(keys []fragstore.Key, why string)
 	wake      chan struct{} // capacity 1: Run has a reason to check at once
 
-	making sync.Mutex // held while room is made; see the package comment
+	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
 
 	mu        sync.Mutex // guards the fields below
 	limits    Limits
 	promises  map[metainfo.Hash]int64
 	promised  int64 // their sum
-	pending   int64 // admitted, and maybe not yet counted in the store's Used
+	pending   int64 // taken, and maybe not yet counted in the store's Used
 	returning returning
 }
 

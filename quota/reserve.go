@@ -43,9 +43,8 @@ func (l *Ledger) reserve(h metainfo.Hash, bytes int64) (keys []fragstore.Key, er
 	over, missing := l.over(b, 0), l.promised-b.free-b.onDisk
 	l.mu.Unlock()
 	if over > 0 && missing <= 0 {
-		keys, _ = l.shrink(d, over)
-		more, stillMissing := l.shrinkUntilFits()
-		keys, missing = append(keys, more...), stillMissing
+		keys, _ = l.shrink(over)
+		missing = l.missing() // more than nothing only if a disk in trouble has kept files that were to go
 	}
 	if missing <= 0 {
 		return keys, nil
@@ -56,23 +55,15 @@ func (l *Ledger) reserve(h metainfo.Hash, bytes int64) (keys []fragstore.Key, er
 	return keys, &NoSpaceError{Missing: missing}
 }
 
-// shrinkUntilFits reclaims until all promises fit on the disk, in case fragments gave back less than they counted for
-// (file systems that compress do that). It returns how much is missing when no fragment is left. l.making is held.
-func (l *Ledger) shrinkUntilFits() (keys []fragstore.Key, missing int64) {
-	for {
-		d := l.measure()
-		l.mu.Lock()
-		missing = l.promised - l.returning.free(d)
-		l.mu.Unlock()
-		if missing <= 0 || d.err != nil {
-			return keys, missing
-		}
-		more, freed := l.shrink(d, missing)
-		keys = append(keys, more...)
-		if freed == 0 {
-			return keys, missing
-		}
+// missing returns how many promised bytes the disk lacks, as far as that can be known.
+func (l *Ledger) missing() int64 {
+	d := l.measure()
+	if d.err != nil {
+		return 0
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.promised - l.returning.free(d)
 }
 
 // Promise says how many bytes of a foreground download are not on disk yet. It never refuses: what the owner's

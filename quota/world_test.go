@@ -99,7 +99,7 @@ func (w *world) heard() []fragstore.Key {
 
 func (w *world) open(t failer) {
 	t.Helper()
-	s, err := fragstore.Open(filepath.Join(w.state, "fragments"), filepath.Join(w.state, "fragments.db"),
+	s, err := fragstore.Open(filepath.Join(w.state, "disk", "fragments"), filepath.Join(w.state, "fragments.db"),
 		fragstore.Options{Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	w.store = s
@@ -126,6 +126,24 @@ func (w *world) admit(k fragstore.Key, length int64, value float64) error {
 		return err
 	}
 	return writer.Commit()
+}
+
+// admitFromAllSides begins 8 workers that admit 480 fragments of all sizes and values, and enforce the limit in between.
+func (w *world) admitFromAllSides(t *testing.T, workers *sync.WaitGroup) {
+	for worker := range 8 {
+		workers.Go(func() {
+			for i := range 60 {
+				k := key(string(rune('a'+worker)), uint32(i))
+				err := w.admit(k, int64(1+(i*worker*3000)%(64*kib)), float64(1+(i*7+worker)%50))
+				if err != nil && !errors.Is(err, ErrNoRoom) && !errors.Is(err, fragstore.ErrAborted) {
+					t.Errorf("%s: %v", k, err)
+				}
+				if i%20 == 19 {
+					w.ledger.Enforce()
+				}
+			}
+		})
+	}
 }
 
 // fillWith admits fragments 0.. of swarm a, of 64 KiB each, with the given values.

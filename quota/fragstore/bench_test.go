@@ -103,3 +103,38 @@ func BenchmarkOpen100000(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// The budget: 0.8 times as fast as writing, syncing and renaming the same files and nothing else.
+func BenchmarkPut256KiB(b *testing.B) {
+	const length = 256 << 10
+	b.Run("Store", func(b *testing.B) {
+		s := open(b, b.TempDir())
+		p, sum := content(key("a", 0), length), sumOf(key("a", 0), length)
+		b.SetBytes(length)
+		for index := uint32(0); b.Loop(); index++ {
+			w, err := s.Create(key("a", index), length, sum)
+			must(b, err)
+			for off := 0; off < length; off += 16 << 10 {
+				_, err := w.WriteAt(p[off:off+16<<10], int64(off))
+				must(b, err)
+			}
+			must(b, w.Commit())
+		}
+	})
+	b.Run("Plain", func(b *testing.B) {
+		dir := b.TempDir()
+		p := content(key("a", 0), length)
+		b.SetBytes(length)
+		for index := uint32(0); b.Loop(); index++ {
+			f, err := os.Create(filepath.Join(dir, "incoming"))
+			must(b, err)
+			for off := 0; off < length; off += 16 << 10 {
+				_, err := f.Write(p[off : off+16<<10])
+				must(b, err)
+			}
+			must(b, f.Sync())
+			must(b, f.Close())
+			must(b, os.Rename(f.Name(), filepath.Join(dir, indexName(index))))
+		}
+	})
+}

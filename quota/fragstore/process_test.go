@@ -39,6 +39,10 @@ func act(role, state string) int {
 	case holder:
 		_, err = io.Copy(io.Discard, os.Stdin)
 	case churner:
+		go func() { // should the test end without killing us
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(1)
+		}()
 		err = churn(s, state)
 	}
 	if err == nil {

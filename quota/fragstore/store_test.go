@@ -246,8 +246,6 @@ func TestIndexHearsOfManyChangesInOneTransactionWithinASecond(t *testing.T) {
 		}
 		<-time.After(indexDelay + time.Millisecond)
 		synctest.Wait()
-		s.index.flushing.Lock() // the flush that has begun has ended
-		defer s.index.flushing.Unlock()
 		if now, err := s.index.txid(); err != nil || now != before+1 {
 			t.Errorf("after the delay: transaction %d, was %d (%v)", now, before, err)
 		}
@@ -262,8 +260,6 @@ func TestIndexIsWrittenEarlyWhenMuchWaits(t *testing.T) {
 			must(t, s.PutSwarm(plantedHash(i), []byte("record")))
 		}
 		synctest.Wait()
-		s.index.flushing.Lock()
-		defer s.index.flushing.Unlock()
 		s.index.mu.Lock()
 		defer s.index.mu.Unlock()
 		if n := len(s.index.waiting); n != 0 || time.Since(began) != 0 {

@@ -8,7 +8,9 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -16,16 +18,15 @@ import (
 // Writer receives one fragment into an incoming file. The fragment is not held before Commit. A Writer ends with
 // Commit or Abort; the store can end it too (Close, DeleteSwarm), and then its methods report ErrAborted.
 type Writer struct {
-	store        *Store
-	key          Key
-	length       int64
-	sum          [sha1.Size]byte
-	charge       int64
-	preallocated bool
-	committing   atomic.Bool
+	store      *Store
+	key        Key
+	length     int64
+	sum        [sha1.Size]byte
+	charge     int64
+	committing atomic.Bool
 
-	written int64   // bytes, at most length; guarded by store.mu
-	value   float64 // guarded by store.mu
+	known int64   // the part of charge that the file system knows of; guarded by store.mu
+	value float64 // guarded by store.mu
 
 	mu     sync.Mutex // guards the fields below; held during I/O on the file
 	file   *os.File
@@ -88,12 +89,18 @@ func (w *Writer) open() (err error) {
 	if err != nil {
 		return err
 	}
-	w.preallocated, err = s.preallocate(w.file, w.length)
+	preallocated, err := s.preallocate(w.file, w.length)
+	if preallocated {
+		s.noteKnown(w, w.charge)
+	}
 	return err
 }
 
 // Key returns which fragment this is.
 func (w *Writer) Key() Key { return w.key }
+
+// Committing reports whether Commit has been called: Abort will have to wait for it.
+func (w *Writer) Committing() bool { return w.committing.Load() }
 
 // Charge returns what it counts for in Used.
 func (w *Writer) Charge() int64 { return w.charge }
@@ -129,7 +136,7 @@ func (w *Writer) WriteAt(p []byte, off int64) (int, error) {
 		w.hashed = 0
 	}
 	n, err := w.file.WriteAt(p, off)
-	w.store.noteWritten(w, int64(n))
+	w.store.noteKnown(w, int64(n))
 	if err != nil {
 		return n, fmt.Errorf("writing fragment %s: %w", w.key, explainDisk(err))
 	}
@@ -140,10 +147,11 @@ func (w *Writer) WriteAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-func (s *Store) noteWritten(w *Writer, n int64) {
+// noteKnown notes that the file system knows of n more bytes of an incoming fragment.
+func (s *Store) noteKnown(w *Writer, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.written = min(w.written+n, w.length)
+	w.known = min(w.known+n, w.charge)
 }
 
 // Commit makes the fragment held, if it has the right hash (ErrHash). In every other case it is given up.
@@ -201,21 +209,26 @@ func hashRest(h hash.Hash, file io.ReaderAt, from, length int64) error {
 	return err
 }
 
+// placeAttempts is how often a fragment's directory may go, with the swarm's last other fragment, just when the fragment
+// is to be moved there. Something that is always in the way must not keep us for ever.
+const placeAttempts = 100
+
 // place moves a complete file to where it belongs.
-func (s *Store) place(k Key) error {
-	for {
-		if err := s.root.MkdirAll(swarmDir(k.Hash), 0o700); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *Store) place(k Key) (err error) {
+	for range placeAttempts {
+		// That a directory exists, and that its parent does not, may both have changed by now: the move will tell.
+		if err := s.root.MkdirAll(swarmDir(k.Hash), 0o700); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		err := s.root.Rename(incomingPath(k), fragmentPath(k))
+		err = s.root.Rename(incomingPath(k), fragmentPath(k))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		// Either the directory went in between, with the swarm's last fragment, or the incoming file has gone.
 		if _, err := s.root.Lstat(incomingPath(k)); err != nil {
-			return err
+			return err // it is the incoming file that has gone
 		}
 	}
+	return err
 }
 
 // admit makes a fragment held whose file is in its place.
@@ -267,17 +280,11 @@ func (w *Writer) discard(why error) {
 	s.used += left
 }
 
-// Incoming returns the fragments that are being received and not yet being committed, in no particular order.
+// Incoming returns the fragments that are being received, in no particular order.
 func (s *Store) Incoming() []*Writer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	writers := make([]*Writer, 0, len(s.writers))
-	for _, w := range s.writers {
-		if !w.committing.Load() {
-			writers = append(writers, w)
-		}
-	}
-	return writers
+	return slices.Collect(maps.Values(s.writers))
 }
 
 // InFlight returns what the incoming fragments count for in Used, and how much of that the file system does not know of yet,
@@ -287,9 +294,7 @@ func (s *Store) InFlight() (charged, unwritten int64) {
 	defer s.mu.Unlock()
 	for _, w := range s.writers {
 		charged += w.charge
-		if !w.preallocated {
-			unwritten += w.charge - w.written
-		}
+		unwritten += w.charge - w.known
 	}
 	return charged, unwritten
 }

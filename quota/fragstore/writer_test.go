@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -202,18 +203,43 @@ func TestReceivingTakesNoMemoryForThePiece(t *testing.T) {
 	}
 }
 
-func TestFragmentAppearsOnlyWhenItsDirectoryIsThereAgain(t *testing.T) {
-	// Deleting a swarm's last fragment removes the directory into which another is just being moved.
-	s := open(t, t.TempDir())
-	must(t, put(s, key("a", 0), 100))
-	for i := range uint32(200) {
-		deleted := make(chan error)
-		go func() {
-			_, err := s.Delete(key("a", i))
-			deleted <- err
-		}()
-		must(t, put(s, key("a", i+1), 100))
-		must(t, <-deleted)
+// Deleting a swarm's last fragment removes the directory into which another is just being moved.
+func TestDirectoriesMayComeAndGoWhileFragmentsAreStored(t *testing.T) {
+	s := open(t, memoryDir(t)) // the faster the disk, the closer they meet
+	var workers sync.WaitGroup
+	for index := range uint32(6) {
+		workers.Go(func() {
+			for range 300 {
+				if err := put(s, key("a", index), 100); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Delete(key("a", index)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	workers.Wait()
 	must(t, s.Check())
+}
+
+func TestSomethingInTheWayOfADirectoryIsAnError(t *testing.T) {
+	state := t.TempDir()
+	s := open(t, state)
+	dir := filepath.Join(state, "fragments", swarmDir(hashOf("a")))
+	must(t, os.MkdirAll(filepath.Dir(dir), 0o700))
+	for name, block := range map[string]func() error{
+		"file":          func() error { return os.WriteFile(dir, nil, 0o600) },
+		"dangling link": func() error { return os.Symlink("nowhere", dir) },
+	} {
+		must(t, block())
+		if err := put(s, key("a", 0), 100); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if s.Used() != 0 {
+			t.Errorf("%s: Used = %d", name, s.Used())
+		}
+		must(t, os.Remove(dir))
+	}
+	must(t, put(s, key("a", 0), 100))
 }
