@@ -141,6 +141,31 @@ func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []metainfo.
 	return leave
 }
 
+// WakeView is what the choice of dormant swarms to wake looks at.
+type WakeView struct {
+	Hash   metainfo.Hash
+	Health Health
+	Woken  time.Time // when it was last woken; zero for never
+}
+
+// wakeInterval is how often a dormant swarm looks for peers by itself. In
+// between it waits for them to come, or for its trackers' next answer.
+const wakeInterval = 10 * time.Minute
+
+// ChooseWake picks dormant swarms that want fragments and are to look for peers
+// again, most needy first, as many as may be fetched beside those that are.
+func ChooseWake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []metainfo.Hash {
+	due := slices.DeleteFunc(slices.Clone(dormant), func(v WakeView) bool { return now.Sub(v.Woken) < wakeInterval })
+	slices.SortStableFunc(due, func(a, b WakeView) int {
+		return cmp.Compare(Need(b.Health, goal), Need(a.Health, goal))
+	})
+	var wake []metainfo.Hash
+	for _, v := range due[:min(max(maxFetching-fetching, 0), len(due))] {
+		wake = append(wake, v.Hash)
+	}
+	return wake
+}
+
 // ChoosePiece picks the piece to fetch next from a peer that has the pieces
 // in has: the one with the fewest copies among those that want accepts. Ties
 // are broken at random, so that agents in one swarm spread out. ok is false

@@ -104,6 +104,30 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 	}
 }
 
+func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	needy, healthy := Health{Seeds: 0, Leechers: 3}, Health{Seeds: 9, Leechers: 1, Copies: 9}
+	dormant := []WakeView{
+		{Hash: hashOf(1), Health: healthy},
+		{Hash: hashOf(2), Health: needy},
+		{Hash: hashOf(3), Health: needy, Woken: now.Add(time.Second - wakeInterval)},
+		{Hash: hashOf(4), Health: healthy, Woken: now.Add(-wakeInterval)},
+	}
+	for _, c := range []struct {
+		name     string
+		fetching int
+		want     []metainfo.Hash
+	}{
+		{"all that are due", 0, []metainfo.Hash{hashOf(2), hashOf(1), hashOf(4)}},
+		{"place for one", maxFetching - 1, []metainfo.Hash{hashOf(2)}},
+		{"no place", maxFetching, nil},
+	} {
+		if got := ChooseWake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {
+			t.Errorf("%s: woke %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
 	has := peerwire.NewBitfield(5)
 	for _, i := range []int{0, 1, 2, 4} {

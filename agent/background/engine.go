@@ -116,7 +116,8 @@ type swarm struct {
 	fetching  bool // there are pieces that we want and may store
 	dirty     bool // record differs from the one on disk
 	up, down  rate
-	lost      []uint32 // reclaimed pieces that the live swarm has yet to take note of
+	woken     time.Time // when the engine last woke it to look for peers
+	lost      []uint32  // reclaimed pieces that the live swarm has yet to take note of
 }
 
 // Errors of Join and Leave.
@@ -208,11 +209,15 @@ func (e *Engine) chooseSwarms() {
 	now := time.Now()
 	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
 	var stay []LeaveView
+	var dormant []WakeView
 	e.mu.Lock()
 	view.Goal, view.Swarms = e.goal, len(e.swarms)
 	for _, s := range e.swarms {
-		if s.fetching && s.live != nil {
+		switch {
+		case s.fetching && s.live != nil:
 			view.Fetching++
+		case s.fetching && view.Room > 0:
+			dormant = append(dormant, WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
 		}
 		stay = append(stay, LeaveView{
 			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
@@ -230,11 +235,25 @@ func (e *Engine) chooseSwarms() {
 		}
 		e.cfg.Candidates.Joined(c.Hash)
 	}
+	for _, h := range ChooseWake(dormant, view.Fetching, view.Goal, now) {
+		e.wake(h, now)
+	}
 	for _, h := range ChooseLeave(stay, view.Goal, now) {
 		if err := e.Leave(h); err == nil {
 			e.cfg.Tell("left", h, "left: nobody there needs us")
 		}
 	}
+}
+
+// wake has a dormant swarm dial the peers that it knows, and ask for more.
+func (e *Engine) wake(h metainfo.Hash, now time.Time) {
+	e.mu.Lock()
+	if s, ok := e.swarms[h]; ok {
+		s.woken = now
+		e.activate(s)
+	}
+	e.mu.Unlock()
+	e.cfg.Announcer.Now(h)
 }
 
 // Join describes a swarm to join.

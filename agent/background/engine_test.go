@@ -126,6 +126,17 @@ func TestFragmentsAreServedAfterARestart(t *testing.T) {
 	us.wait("all fragments", func() bool { return us.holds(c, 6) })
 }
 
+func TestRestartGoesOnFetchingFromThePeersThatItKnows(t *testing.T) {
+	c := makeContent(t, 6, false)
+	seed, us := newAgent(t, 1<<30), newAgent(t, 1<<30)
+	us.join(c, true, seed) // which is not in the swarm yet
+	us.stop()
+	seed.hold(c, all(6)...)
+	seed.join(c, true)
+	us.start(1 << 30)
+	us.wait("all fragments", func() bool { return us.holds(c, 6) })
+}
+
 func TestDamagedFragmentIsNotServedButFetchedAnew(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)

@@ -19,9 +19,9 @@ const agentPorts = 1001
 
 // AgentConfig is what the agents of a world may differ in.
 type AgentConfig struct {
-	Storage string // background.storage; "" leaves the background off
-	Upload  string // background.upload; "" for no limit
-	Extra   string // more lines of ebb.toml, to follow [background]
+	Storage string         // background.storage; "" leaves the background off
+	Upload  string         // background.upload; "" for no limit
+	DHT     netip.AddrPort // a node to begin with; none leaves the DHT off
 	Log     *slog.Logger
 }
 
@@ -43,20 +43,25 @@ func (w *World) WriteConfig(c AgentConfig) (config, state string, addr netip.Add
 	if upload == "" {
 		upload = "unlimited"
 	}
+	bootstrap := "" // of TOML
+	if c.DHT.IsValid() {
+		bootstrap = fmt.Sprintf("%q", c.DHT)
+	}
 	text := fmt.Sprintf(`[background]
 storage = %q
 upload = %q
 download = "unlimited"
 keep_free = "0"
-%s
+
 [network]
 peer_address = %q
-dht = false
+dht = %t
+dht_bootstrap = [%s]
 allow_private_trackers = true
 
 [web]
 address = "%v:0"
-`, c.Storage, upload, c.Extra, addr, host)
+`, c.Storage, upload, addr, c.DHT.IsValid(), bootstrap, host)
 	config = filepath.Join(dir, "ebb.toml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return "", "", netip.AddrPort{}, fmt.Errorf("preferences of an agent: %w", err)
