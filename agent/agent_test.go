@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ebb/agent"
+	"ebb/agent/prefs"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -132,12 +133,10 @@ func TestNothingHappensBeforeAnAllotmentIsSet(t *testing.T) {
 	}
 
 	// The yes of the owner is all that was missing.
-	p := get2(y.Preferences(ctx))
+	p := get[prefs.Preferences](t)(y.Preferences(ctx))
 	must(t, p.Background.Storage.UnmarshalText([]byte("64MiB")), y.SetPreferences(ctx, p))
 	told(t, ctx, y, "complete", second)
 }
-
-func get2[T any](v T, _ error) T { return v }
 
 func TestPrivateTorrentsHaveNoPartInTheBackground(t *testing.T) {
 	w, ctx := newWorld(t)
@@ -183,6 +182,53 @@ func TestVetoedSwarmIsDeletedAndStaysAway(t *testing.T) {
 	if why := get[webui.Why](t)(x.Why(ctx, c.Hash)); why.State != "vetoed" {
 		t.Errorf("state %q, want vetoed", why.State)
 	}
+}
+
+func TestAskMeansThatACandidateWaitsForTheOwnersYes(t *testing.T) {
+	w, ctx := newWorld(t)
+	first := get[*lab.Content](t)(w.Content("First Light", mib, 64<<10))
+	second := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
+	get[*lab.Peer](t)(w.Seed(ctx, first, second))
+	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
+	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: second.Torrent}))
+	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	told(t, ctx, x, "complete", first)
+
+	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
+	p := get[prefs.Preferences](t)(y.Preferences(ctx))
+	p.Sources.Peers = prefs.ModeAsk
+	must(t, y.SetPreferences(ctx, p))
+	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	told(t, ctx, y, "verified", second)
+	why := get[webui.Why](t)(y.Why(ctx, second.Hash))
+	if why.State != webui.CandidateWaiting {
+		t.Errorf("the candidate is %q (%s), want it to wait", why.State, why.Sentence)
+	}
+	if swarms := get[[]webui.BackgroundSwarm](t)(y.Background(ctx)); len(swarms) != 0 {
+		t.Errorf("joined before the owner's yes: %v", swarms)
+	}
+	must(t, y.Approve(ctx, second.Hash))
+	told(t, ctx, y, "complete", second)
+}
+
+func TestDownloadOfASwarmThatWeHelpComesFirst(t *testing.T) {
+	w, ctx := newWorld(t)
+	c := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
+	get[*lab.Peer](t)(w.Seed(ctx, c))
+	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
+	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	told(t, ctx, x, "complete", c)
+	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	if _, err := x.BackgroundSwarm(ctx, c.Hash); !errors.Is(err, webui.ErrNotFound) {
+		t.Errorf("the download is a background swarm still: %v", err)
+	}
+	if _, err := x.AddBackground(ctx, webui.Source{File: c.Torrent}); !errors.Is(err, webui.ErrConflict) {
+		t.Errorf("helping what is a download: %v, want a conflict", err)
+	}
+	must(t, await(ctx, func() bool {
+		d, err := x.ForegroundTorrent(ctx, c.Hash)
+		return err == nil && d.Length > 0 && d.Completed == d.Length
+	}))
 }
 
 func TestForegroundResumesAfterARestart(t *testing.T) {
