@@ -19,6 +19,9 @@ type Health struct {
 	Copies   int // copies of the rarest piece among the peers seen; -1 when unknown
 }
 
+// unknownHealth is that of a swarm of which nobody has said anything.
+var unknownHealth = Health{Seeds: -1, Leechers: -1, Copies: -1}
+
 // Need tells how much a swarm would gain from one more fragment here, per byte
 // of that fragment: 0 (nothing) to 1 (it may be the last copy, and peers wait
 // for it). Scarcity falls with every further copy; demand rises with the share

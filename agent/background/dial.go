@@ -19,7 +19,8 @@ type addressBook struct {
 type address struct {
 	next      time.Time // not to be dialled before
 	failures  int
-	connected bool
+	connected bool // or being dialled
+	useless   bool // a seed, while we hold everything
 }
 
 const (
@@ -64,7 +65,7 @@ func (b *addressBook) ban(host netip.Addr) {
 // due picks an address to dial now.
 func (b *addressBook) due(now time.Time) (netip.AddrPort, *address) {
 	for a, e := range b.entries {
-		if !e.connected && !now.Before(e.next) {
+		if !e.connected && !e.useless && !now.Before(e.next) {
 			return a, e
 		}
 	}
@@ -90,6 +91,28 @@ func (b *addressBook) parted(a netip.AddrPort, now time.Time) {
 	if e, ok := b.entries[a]; ok {
 		e.connected = false
 		e.next = now.Add(redialInterval)
+	}
+}
+
+// met notes that the peer at an address is connected, whoever dialled.
+func (b *addressBook) met(a netip.AddrPort) {
+	b.add(a)
+	if e, ok := b.entries[a]; ok {
+		e.connected = true
+	}
+}
+
+// spare notes that there is no use in dialling an address, until revive.
+func (b *addressBook) spare(a netip.AddrPort) {
+	if e, ok := b.entries[a]; ok {
+		e.useless = true
+	}
+}
+
+// revive makes the spared addresses ones like others.
+func (b *addressBook) revive() {
+	for _, e := range b.entries {
+		e.useless = false
 	}
 }
 

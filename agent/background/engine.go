@@ -108,7 +108,8 @@ type Engine struct {
 type swarm struct {
 	hash      metainfo.Hash
 	record    Record
-	live      *live // nil while dormant
+	told      Health // what its trackers said last, or else its introducer
+	live      *live  // nil while dormant
 	fragments int
 	bytes     int64 // of the fragments held
 	inFlight  int64 // of the pieces being fetched
@@ -116,8 +117,11 @@ type swarm struct {
 	fetching  bool // there are pieces that we want and may store
 	dirty     bool // record differs from the one on disk
 	up, down  rate
+	gained    time.Time // when it last went live or stored a fragment
 	woken     time.Time // when the engine last woke it to look for peers
 	lost      []uint32  // reclaimed pieces that the live swarm has yet to take note of
+	admitting bool      // room is being made for a piece of its own
+	crowded   bool      // of those lost, some went to make room for something else
 }
 
 // Errors of Join and Leave.
@@ -151,7 +155,7 @@ func New(cfg Config) (*Engine, error) {
 			}
 			continue
 		}
-		s := &swarm{hash: h, record: record}
+		s := &swarm{hash: h, record: record, told: unknownHealth}
 		s.count(cfg.Store)
 		e.swarms[h] = s
 		need := Need(record.Health, cfg.Goal)
@@ -214,9 +218,9 @@ func (e *Engine) chooseSwarms() {
 	view.Goal, view.Swarms = e.goal, len(e.swarms)
 	for _, s := range e.swarms {
 		switch {
-		case s.fetching && s.live != nil:
+		case s.busy(now):
 			view.Fetching++
-		case s.fetching && view.Room > 0:
+		case s.live == nil && s.fetching && view.Room > 0:
 			dormant = append(dormant, WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
 		}
 		stay = append(stay, LeaveView{
@@ -243,6 +247,15 @@ func (e *Engine) chooseSwarms() {
 			e.cfg.Tell("left", h, "left: nobody there needs us")
 		}
 	}
+}
+
+// stalled is how long a live swarm may get no further before it gives its place
+// among those that are fetched to another: its peers may lack what it lacks.
+const stalled = 2 * time.Minute
+
+// busy tells whether the swarm takes up a place among those that are fetched.
+func (s *swarm) busy(now time.Time) bool {
+	return s.live != nil && s.fetching && (s.inFlight > 0 || now.Sub(s.gained) < stalled)
 }
 
 // wake has a dormant swarm dial the peers that it knows, and ask for more.
@@ -272,7 +285,7 @@ type Join struct {
 // cannot be written. A private torrent whose metadata comes later is left
 // again the moment that shows.
 func (e *Engine) Join(j Join) error {
-	s := &swarm{hash: j.Hash, fetching: true, record: Record{
+	s := &swarm{hash: j.Hash, fetching: true, told: j.Health, record: Record{
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
 	}}
 	if j.Metadata != nil {
@@ -430,12 +443,19 @@ func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
 		leechers--
 	}
 	if r.Seeders >= 0 {
-		s.record.Health.Seeds = max(seeds, 0)
+		s.told.Seeds = max(seeds, 0)
+		s.record.Health.Seeds = s.told.Seeds
 	}
 	if r.Leechers >= 0 {
-		s.record.Health.Leechers = max(leechers, 0)
+		s.told.Leechers = max(leechers, 0)
+		s.record.Health.Leechers = s.told.Leechers
 	}
 	s.dirty = true
+	if s.live == nil {
+		// Nobody that we see has any of it: a live swarm sees for itself.
+		value := Value(Need(s.record.Health, e.goal), 0)
+		e.cfg.Store.SetValues(h, func(uint32) float64 { return value })
+	}
 	e.mu.Unlock()
 	if len(r.Peers) > 0 {
 		e.deliver(h, func(l *live) bool { return post(l, l.found, r.Peers) })
@@ -445,7 +465,7 @@ func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
 // activate makes a swarm live, if the engine runs. e.mu is held.
 func (e *Engine) activate(s *swarm) *live {
 	if s.live == nil && e.ctx != nil {
-		s.live = newLive(e.ctx, e, s)
+		s.live, s.gained = newLive(e.ctx, e, s), time.Now()
 		e.wg.Add(1)
 		go func(l *live) {
 			defer e.wg.Done()
@@ -519,6 +539,7 @@ func (e *Engine) Reclaimed(keys []fragstore.Key) {
 			s.count(e.cfg.Store)
 			if s.live != nil {
 				s.lost = append(s.lost, pieces...)
+				s.crowded = s.crowded || !s.admitting
 				select {
 				case s.live.reclaimed <- struct{}{}:
 				default: // it has been told, and will find these too

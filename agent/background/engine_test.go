@@ -251,3 +251,19 @@ func TestMetadataMayNotFillTheDisk(t *testing.T) {
 		t.Error("the metadata was stored")
 	}
 }
+
+func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.engine.mu.Lock()
+	for n := range maxFetching {
+		// Live, for its peers wait for the piece that nobody has.
+		s := &swarm{hash: metainfo.Hash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: Health{Leechers: 3}, Joined: time.Now()}}
+		us.engine.swarms[s.hash] = s
+	}
+	us.engine.mu.Unlock()
+	us.mu.Lock()
+	us.ready = []JoinCandidate{{Hash: c.info.Hash, Health: Health{Seeds: 1, Leechers: 2, Copies: 1}, Why: Why{Kind: "peer"}}}
+	us.mu.Unlock()
+	us.wait("the candidate to be joined", func() bool { return us.engine.Has(c.info.Hash) })
+}

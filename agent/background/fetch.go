@@ -1,8 +1,6 @@
 package background
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"ebb/agent/peerwire"
@@ -32,9 +30,8 @@ const (
 	blockPatience = 45 * time.Second // for the next block, before a peer counts as snubbing us
 	orphanAge     = 2 * time.Minute  // for another peer to take over a piece
 	noRoomPause   = 10 * time.Second // before the ledger is asked again
-	maxStrikes    = 3
-
-	storyFragments = 50 // of one swarm, about as many are told of
+	crowdedPause  = time.Minute      // before fetching after a reclaim: a disk that fills up fills up for a while
+	snubPause     = time.Minute      // before a peer that snubbed us is tried again
 )
 
 // fetch is a piece in flight.
@@ -42,10 +39,10 @@ type fetch struct {
 	index    uint32
 	length   int64
 	writer   *fragstore.Writer
-	asked    peerwire.Bitfield // blocks requested
-	got      peerwire.Bitfield // blocks received
-	from     *peer             // who sends it now; nil when orphaned
-	senders  map[*peer]struct{}
+	asked    peerwire.Bitfield  // blocks requested
+	got      peerwire.Bitfield  // blocks received
+	from     *peer              // who sends it now; nil when orphaned
+	senders  map[*peer]struct{} // of the blocks received
 	orphaned time.Time
 }
 
@@ -72,41 +69,6 @@ func (f *fetch) abandon() {
 	}
 }
 
-// wants tells whether there is any piece worth fetching.
-func (l *live) wants() bool {
-	for i := range l.held.Len() {
-		if l.wanted(i) {
-			return true
-		}
-	}
-	return false
-}
-
-// wanted tells whether a piece is worth fetching: not held, and of value.
-func (l *live) wanted(i int) bool {
-	return !l.held.Has(i) && (l.swarm.record.Why.Kind == kindOwner || Value(l.need, int(l.copies[i])) >= minFetchValue)
-}
-
-// showInterest keeps the peer's knowledge of our interest true.
-func (l *live) showInterest(p *peer) {
-	interested := false
-	for i := range p.has.Len() {
-		if p.has.Has(i) && l.wanted(i) {
-			interested = true
-			break
-		}
-	}
-	if interested == p.wanted {
-		return
-	}
-	p.wanted = interested
-	if interested {
-		p.send(peerwire.Message{Type: peerwire.Interested})
-	} else {
-		p.send(peerwire.Message{Type: peerwire.NotInterested})
-	}
-}
-
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
 	if l.info == nil || p.choking || p.snubbed || !p.wanted {
@@ -121,6 +83,9 @@ func (l *live) request(p *peer) {
 			continue
 		}
 		f.asked.Set(block)
+		if p.pending == 0 {
+			p.lastBlock = time.Now() // its time to answer begins here
+		}
 		p.pending++
 		p.send(peerwire.Message{
 			Type: peerwire.Request, Index: f.index,
@@ -149,7 +114,6 @@ func (l *live) begin(p *peer) *fetch {
 	for _, f := range l.fetches {
 		if f.from == nil && f.got.Count() < f.got.Len() && p.has.Has(int(f.index)) {
 			f.from = p
-			f.senders[p] = struct{}{}
 			p.fetches = append(p.fetches, f)
 			return f
 		}
@@ -164,27 +128,37 @@ func (l *live) begin(p *peer) *fetch {
 	}
 	length := l.info.PieceLen(i)
 	if !l.engine.claim(l.swarm, length) {
-		l.pausedUntil = time.Now().Add(noRoomPause)
+		l.pause(noRoomPause)
 		return nil
 	}
+	// Its value is the one that revalue will give it: were it more, a full store
+	// would for ever take turns between pieces of one swarm.
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])-1))
+	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
+	l.engine.admitted(l.swarm)
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
 		l.engine.unclaim(l.swarm, length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.pausedUntil = time.Now().Add(noRoomPause)
+		l.pause(noRoomPause)
 		return nil
 	}
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
 		index: uint32(i), length: length, writer: w,
 		asked: peerwire.NewBitfield(blocks), got: peerwire.NewBitfield(blocks),
-		from: p, senders: map[*peer]struct{}{p: {}},
+		from: p, senders: make(map[*peer]struct{}),
 	}
 	l.fetches[f.index] = f
 	p.fetches = append(p.fetches, f)
 	return f
+}
+
+// pause puts off new fetches for so long, or for as long as they are put off already.
+func (l *live) pause(d time.Duration) {
+	if until := time.Now().Add(d); until.After(l.pausedUntil) {
+		l.pausedUntil = until
+	}
 }
 
 // introducerShare is the part of the storage limit that the swarms of one
@@ -209,7 +183,15 @@ func (e *Engine) claim(s *swarm, length int64) bool {
 		}
 	}
 	s.inFlight += length
+	s.admitting = true
 	return true
+}
+
+// admitted notes that the ledger has answered: room is made no longer.
+func (e *Engine) admitted(s *swarm) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.admitting = false
 }
 
 // unclaim ends a claim: the piece is stored, and counts as such, or was given up.
@@ -225,6 +207,10 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	if l.info == nil {
 		return false
 	}
+	if p.snubbed { // no longer; and asked for again, even this block is of use
+		p.snubbed = false
+		l.request(p)
+	}
 	f := l.fetches[m.Index]
 	block := int(m.Begin / peerwire.BlockSize)
 	if f == nil || f.from != p || m.Begin%peerwire.BlockSize != 0 || block >= f.got.Len() ||
@@ -236,12 +222,14 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	p.lastBlock, p.received = now, p.received+int64(len(m.Block))
 	if _, err := f.writer.WriteAt(m.Block, int64(m.Begin)); err != nil {
 		// The disk is full or the room was reclaimed.
+		f.asked.Clear(block) // it is no longer outstanding
 		l.engine.cfg.Log.Debug("fragment given up", "swarm", l.info.Name, "err", err)
-		l.pausedUntil = now.Add(noRoomPause)
+		l.pause(noRoomPause)
 		l.giveUp(f)
 		return true
 	}
 	f.got.Set(block)
+	f.senders[p] = struct{}{}
 	l.engine.account(l.swarm, 0, int64(len(m.Block)))
 	if f.got.Count() == f.got.Len() {
 		p.drop(f)
@@ -323,6 +311,7 @@ func (l *live) takeReject(p *peer, m peerwire.Message) {
 	l.cancelRequests(p, f)
 	p.drop(f)
 	f.orphan(time.Now())
+	l.showInterest(p)
 	l.request(p)
 }
 
@@ -335,7 +324,11 @@ func (p *peer) tick(now time.Time) {
 	if reqq := p.conn.Peer().Reqq; reqq > 0 {
 		p.depth = min(p.depth, reqq)
 	}
-	if p.pending > 0 && now.Sub(p.lastBlock) > blockPatience {
+	switch silent := now.Sub(p.lastBlock); {
+	case p.snubbed && silent > blockPatience+snubPause:
+		// It may have been our own line that was too full, or held back.
+		p.snubbed = false
+	case p.pending > 0 && silent > blockPatience:
 		for _, f := range p.fetches {
 			p.live.cancelRequests(p, f)
 		}
@@ -349,78 +342,6 @@ func (p *peer) tick(now time.Time) {
 func (l *live) expireFetches(now time.Time) {
 	for _, f := range l.fetches {
 		if f.from == nil && f.got.Count() < f.got.Len() && now.Sub(f.orphaned) > orphanAge {
-			l.giveUp(f)
-		}
-	}
-}
-
-type commit struct {
-	fetch *fetch
-	err   error
-}
-
-// commit stores a complete piece.
-func (l *live) commit(f *fetch) {
-	l.wg.Add(1)
-	go func() {
-		defer l.wg.Done()
-		post(l, l.committed, commit{f, f.writer.Commit()})
-	}()
-}
-
-func (l *live) handleCommitted(c commit) {
-	f := c.fetch
-	delete(l.fetches, f.index)
-	l.engine.unclaim(l.swarm, f.length)
-	switch {
-	case errors.Is(c.err, fragstore.ErrHash):
-		l.blame(f)
-		return
-	case c.err != nil:
-		l.engine.cfg.Log.Warn("storing a fragment", "swarm", l.info.Name, "piece", f.index, "err", c.err)
-		l.pausedUntil = time.Now().Add(noRoomPause)
-		return
-	}
-	l.held.Set(int(f.index))
-	l.publish()
-	if step := max(l.held.Len()/storyFragments, 1); l.held.Count()%step == 0 {
-		l.engine.cfg.Tell("stored", l.swarm.hash, fmt.Sprintf("fragment %d of %d stored: %s", l.held.Count(), l.held.Len(), l.info.Name))
-	}
-	more := l.wants()
-	for p := range l.peers {
-		p.send(peerwire.Message{Type: peerwire.Have, Index: f.index})
-		l.showInterest(p)
-		if !more && p.conn.Extended() {
-			l.introduce(p) // from now on we only upload
-		}
-		l.partIfUseless(p)
-		l.request(p)
-	}
-	l.revalue()
-	if !more {
-		l.engine.cfg.Tell("complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
-		l.engine.cfg.Announcer.Now(l.swarm.hash)
-	}
-}
-
-// blame deals with a piece that failed its hash. If one peer sent all of it
-// the case is clear; if several did, each gets a strike.
-func (l *live) blame(f *fetch) {
-	for p := range f.senders {
-		if p.strikes++; len(f.senders) == 1 || p.strikes >= maxStrikes {
-			l.engine.cfg.Log.Debug("peer sent data that fails its hash", "peer", p.conn.RemoteAddr(), "swarm", l.info.Name)
-			l.shun(p)
-		}
-	}
-}
-
-// shun bans a peer, and gives up what it had a part in: other peers would only
-// complete its rubbish.
-func (l *live) shun(p *peer) {
-	l.book.ban(p.conn.RemoteAddr().Addr())
-	p.conn.Close()
-	for _, f := range l.fetches {
-		if _, sent := f.senders[p]; sent && f.got.Count() < f.got.Len() {
 			l.giveUp(f)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ type live struct {
 	book    addressBook
 	fetches map[uint32]*fetch
 	need    float64
+	guess   int // where to look first for a wanted piece
+
+	onlyUpload bool // we want nothing, as peers were told (BEP 21)
 
 	pausedUntil time.Time // no new fetch before then: the ledger had no room
 	lastUseful  time.Time // when there was last a reason to be awake
@@ -169,6 +173,7 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 	}
 	l.copies = make([]uint16, info.NumPieces())
 	l.publish()
+	l.onlyUpload = !l.wants()
 }
 
 // asleep decides whether to fall asleep, and does so in the same step in which
@@ -180,7 +185,14 @@ func (l *live) asleep() bool {
 	l.engine.mu.Lock()
 	defer l.engine.mu.Unlock()
 	l.swarm.live = nil
+	l.swarm.quiet()
 	return true
+}
+
+// quiet notes that nothing moves in the swarm any more. Engine.mu is held.
+func (s *swarm) quiet() {
+	s.inFlight, s.peers = 0, 0
+	s.up.smooth, s.down.smooth = 0, 0
 }
 
 // end closes everything and waits for it. Whoever is about to post gives up.
@@ -194,12 +206,11 @@ func (l *live) end() {
 		f.abandon()
 	}
 	l.engine.mu.Lock()
-	l.swarm.inFlight = 0
-	if l.swarm.live == l {
+	if l.swarm.live == l { // else it fell asleep, with nothing left, and may be awake again
 		l.swarm.live = nil
+		l.swarm.quiet()
 	}
 	l.engine.conns -= len(l.peers)
-	l.swarm.peers, l.swarm.up.smooth, l.swarm.down.smooth = 0, 0, 0
 	l.engine.mu.Unlock()
 	l.wg.Wait()
 	close(l.done)
@@ -215,7 +226,6 @@ func (l *live) publish() {
 		s.record.describe(l.info, len(l.raw))
 		s.dirty = true
 	}
-	s.count(e.cfg.Store)
 	s.peers = len(l.peers)
 	if s.peers > 0 {
 		s.record.LastPeer = time.Now()
@@ -224,10 +234,24 @@ func (l *live) publish() {
 	if l.info != nil && len(l.peers) > 0 {
 		seeds, leechers := l.census()
 		h := &s.record.Health
-		h.Seeds, h.Leechers = max(h.Seeds, seeds), max(h.Leechers, leechers)
+		h.Seeds, h.Leechers = max(s.told.Seeds, seeds), max(s.told.Leechers, leechers)
 		h.Copies = l.rarest()
 	}
 	l.need = Need(s.record.Health, e.goal)
+	l.tallyLocked()
+}
+
+// tally shows that the swarm holds another fragment, and whether it wants more.
+func (l *live) tally() {
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	l.swarm.gained = time.Now()
+	l.tallyLocked()
+}
+
+func (l *live) tallyLocked() {
+	s := l.swarm
+	s.count(l.engine.cfg.Store)
 	if s.fetching && l.info != nil {
 		s.fetching = l.wants()
 	}
@@ -278,6 +302,7 @@ func (l *live) handleTick(now time.Time) {
 		l.nextValues = now.Add(valuesInterval)
 		l.publish()
 		l.revalue()
+		l.review()
 	}
 	l.dial(now)
 	if len(l.peers) > 0 {
@@ -307,9 +332,12 @@ func (l *live) revalue() {
 
 func (l *live) handleReclaimed() {
 	l.engine.mu.Lock()
-	lost := l.swarm.lost
-	l.swarm.lost = nil
+	lost, crowded := l.swarm.lost, l.swarm.crowded
+	l.swarm.lost, l.swarm.crowded = nil, false
 	l.engine.mu.Unlock()
+	if crowded {
+		l.pause(crowdedPause)
+	}
 	l.handleLost(lost)
 }
 
@@ -321,15 +349,21 @@ func (l *live) handleLost(pieces []uint32) {
 	if l.info == nil {
 		return
 	}
+	pieces = slices.DeleteFunc(pieces, func(i uint32) bool {
+		// It may have come again by now, or only have been unreadable once.
+		return !l.held.Has(int(i)) || l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: i})
+	})
+	if len(pieces) == 0 {
+		return
+	}
 	for _, i := range pieces {
-		if int(i) < l.held.Len() && !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: i}) {
-			l.held.Clear(int(i))
-		}
+		l.held.Clear(int(i))
 	}
 	for p := range l.peers {
 		l.tellLost(p, pieces)
 	}
 	l.publish()
+	l.review()
 }
 
 // refuse leaves a swarm that must not be helped. The swarm's own goroutine

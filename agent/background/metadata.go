@@ -19,19 +19,24 @@ const (
 type metadataSeek struct {
 	from  *peer // who sends it now; nil when nobody does
 	fetch *peerwire.MetadataFetch
-	until time.Time          // when to try another peer
+	until time.Time          // nobody else is asked before
 	tried map[*peer]struct{} // connected peers that did not deliver
+}
+
+// failed lets the next peer be asked.
+func (m *metadataSeek) failed(p *peer) {
+	m.tried[p] = struct{}{}
+	m.from, m.until = nil, time.Time{}
 }
 
 // seekMetadata asks a peer that offers the metadata, if none is being asked.
 func (l *live) seekMetadata(now time.Time) {
 	m := l.meta
-	if m.from != nil && now.Before(m.until) {
+	if now.Before(m.until) {
 		return
 	}
 	if m.from != nil {
-		m.tried[m.from] = struct{}{}
-		m.from = nil
+		m.failed(m.from)
 	}
 	for p := range l.peers {
 		if _, tried := m.tried[p]; tried {
@@ -52,8 +57,9 @@ func (l *live) seekMetadata(now time.Time) {
 		}
 		return
 	}
-	if len(m.tried) > 0 && len(m.tried) >= len(l.peers) {
-		clear(m.tried) // everybody failed once: begin again with the next tick
+	if len(m.tried) > 0 {
+		clear(m.tried) // everybody failed once: begin again after a rest
+		m.until = now.Add(metadataPatience)
 	}
 }
 
@@ -76,6 +82,11 @@ func (l *live) takeMetadata(p *peer, payload []byte) bool {
 		return p.conn.SendExtended(peerwire.ExtensionMetadata, reply) == nil
 	}
 	if l.meta == nil || l.meta.from != p {
+		return true
+	}
+	if m, err := peerwire.ParseMetadataMessage(payload); err == nil && m.Kind == peerwire.MetadataReject {
+		l.meta.failed(p)
+		l.seekMetadata(time.Now())
 		return true
 	}
 	raw, err := l.meta.fetch.Add(payload)
@@ -111,7 +122,7 @@ func (l *live) learn(raw []byte) {
 	}
 	if err := l.engine.cfg.Store.PutMetadata(info.Hash, raw); err != nil {
 		l.engine.cfg.Log.Warn("storing metadata", "swarm", info.Name, "err", err)
-		l.meta.from = nil // asked for again later, when the disk may have recovered
+		l.meta.from, l.meta.until = nil, time.Now().Add(metadataPatience) // when the disk may have recovered
 		return
 	}
 	l.know(info, raw)
@@ -127,7 +138,24 @@ func (l *live) learn(raw []byte) {
 		if p.conn.Extended() {
 			l.introduce(p)
 		}
+		l.tellHeld(p)
 		l.request(p)
 	}
 	l.publish()
+}
+
+// tellHeld tells a peer what we hold after all, when the metadata had been lost
+// and it was greeted as if we held nothing. If that is much, it is let go, to be
+// greeted with a bitfield the next time.
+func (l *live) tellHeld(p *peer) {
+	const much = 1000
+	if l.held.Count() > much {
+		p.conn.Close()
+		return
+	}
+	for i := range l.held.Len() {
+		if l.held.Has(i) {
+			p.send(peerwire.Message{Type: peerwire.Have, Index: uint32(i)})
+		}
+	}
 }

@@ -18,23 +18,26 @@ type peer struct {
 	early   []peerwire.Message // what it said of its pieces before the metadata was known
 	choking bool               // it chokes us
 	wanted  bool               // we told it that we are interested
+	guess   int                // where to look first for a piece of it that we want
 	choked  bool               // we choke it
 	eager   bool               // it told us that it is interested
 
-	fetches    []*fetch // the pieces that we take from it, in order
-	pending    int      // blocks requested and not yet received
-	lastBlock  time.Time
-	received   int64   // bytes of blocks, since the last tick
-	rate       float64 // of the same, bytes per second, smoothed over about ten ticks
-	strikes    int     // fragments it had a part in that failed their hash
-	depth      int     // blocks to keep requested
-	snubbed    bool    // it left a request unanswered for too long
+	fetches    []*fetch  // the pieces that we take from it, in order
+	pending    int       // blocks requested and not yet received
+	lastBlock  time.Time // when it last sent a block, or was first asked for one
+	received   int64     // bytes of blocks, since the last tick
+	rate       float64   // of the same, bytes per second, smoothed over about ten ticks
+	strikes    int       // fragments it had a part in that failed their hash
+	depth      int       // blocks to keep requested
+	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
 	connected  time.Time
-	unchokedAt time.Time
-	sent       counter // bytes of blocks written to it
-	sentBefore int64   // its value at the last choice of whom to unchoke
-	asked      bool    // for its list
+	chokedAt   time.Time // when we last choked it; zero if it was never served
+	sent       counter   // bytes of blocks written to it
+	sentBefore int64     // its value at the last choice of whom to unchoke
+	asked      bool      // for its list
+	useless    bool      // it holds everything, and so do we
 	toldPEX    map[netip.AddrPort]struct{}
+	nextPEX    time.Time // when it may name addresses again
 }
 
 // servePeer takes a connection into its swarm and passes on what it says,
@@ -66,6 +69,18 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 func (l *live) handleJoined(p *peer) {
 	now := time.Now()
 	p.live, p.lastBlock, p.depth = l, now, minDepth
+	if other := l.twin(p); other != nil {
+		// The same peer, dialled and dialling. What was dialled is where it
+		// listens, and not to be dialled again while it is connected.
+		p.conn.Close()
+		switch {
+		case !other.addr.IsValid():
+			other.addr = p.addr
+		case p.addr.IsValid() && p.addr != other.addr:
+			l.book.parted(p.addr, now)
+		}
+		return
+	}
 	if !l.admit(p) {
 		p.conn.Close()
 		if p.addr.IsValid() {
@@ -82,15 +97,20 @@ func (l *live) handleJoined(p *peer) {
 	l.publish()
 }
 
+// twin is the connection that there is already to the same peer, or nil.
+func (l *live) twin(p *peer) *peer {
+	for other := range l.peers {
+		if other.conn.PeerID() == p.conn.PeerID() {
+			return other
+		}
+	}
+	return nil
+}
+
 // admit decides whether there is a place for the peer.
 func (l *live) admit(p *peer) bool {
 	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad || len(l.peers) >= maxPeers {
 		return false
-	}
-	for other := range l.peers {
-		if other.conn.PeerID() == p.conn.PeerID() {
-			return false // the same peer, dialled and dialling at once
-		}
 	}
 	e := l.engine
 	e.mu.Lock()
@@ -127,7 +147,7 @@ func (l *live) introduce(p *peer) {
 		Reqq:         maxQueuedBlocks,
 		MetadataSize: int64(len(l.raw)),
 		Port:         l.engine.cfg.Port,
-		UploadOnly:   l.info != nil && !l.wants(), // BEP 21
+		UploadOnly:   l.onlyUpload, // BEP 21
 		YourIP:       p.conn.RemoteAddr().Addr(),
 	})
 	if err != nil {
@@ -161,14 +181,17 @@ func (l *live) handleParted(p *peer) {
 	if l.meta != nil {
 		delete(l.meta.tried, p)
 		if l.meta.from == p {
-			l.meta.from = nil
+			l.meta.from, l.meta.until = nil, time.Time{}
 		}
 	}
 	if p.addr.IsValid() {
 		l.book.parted(p.addr, time.Now())
+		if p.useless {
+			l.book.spare(p.addr)
+		}
 	}
 	l.publish()
-	l.unchoke(time.Now()) // its slot may serve another
+	l.fillSlots(time.Now()) // its slot may serve another
 }
 
 // handleMessage takes one message. Whatever breaks the protocol ends the
@@ -194,9 +217,11 @@ func (l *live) take(p *peer, m peerwire.Message) bool {
 		l.request(p)
 	case peerwire.Interested:
 		p.eager = true
-		l.unchokeNow(p)
+		l.fillSlots(time.Now())
 	case peerwire.NotInterested:
 		p.eager = false
+		l.choke(p, time.Now())
+		l.fillSlots(time.Now())
 	case peerwire.Have, peerwire.HaveBitfield, peerwire.HaveAll, peerwire.HaveNone:
 		return l.takeHaving(p, m)
 	case peerwire.Request:
@@ -226,6 +251,9 @@ func (l *live) take(p *peer, m peerwire.Message) bool {
 func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 	if l.info == nil {
 		const enough = 4096
+		if m.Type != peerwire.Have {
+			p.early = nil // it says all there is to say: a bitfield may be large, but there is one
+		}
 		if len(p.early) >= enough {
 			return false
 		}
@@ -243,6 +271,10 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 		if !has.Has(int(m.Index)) {
 			has.Set(int(m.Index))
 			l.copies[m.Index]++
+		}
+		if !p.wanted && l.wanted(int(m.Index)) {
+			p.guess = int(m.Index)
+			l.showInterest(p)
 		}
 	default:
 		has = peerwire.NewBitfield(n)
@@ -264,24 +296,19 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 			}
 		}
 		p.has = has
+		l.showInterest(p)
 	}
-	l.showInterest(p)
 	l.partIfUseless(p)
 	return true
-}
-
-// partIfUseless ends a connection between two that want nothing of each other:
-// both hold all they want.
-func (l *live) partIfUseless(p *peer) {
-	if l.info != nil && l.held.Count() == l.held.Len() && p.has.Count() == p.has.Len() {
-		p.conn.Close()
-	}
 }
 
 // takeIntroduction reacts to an extension handshake.
 func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
 	if x.Port != 0 && !p.addr.IsValid() {
 		p.addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), x.Port)
+		if l.engine.cfg.AllowAddr(p.addr.Addr()) {
+			l.book.met(p.addr)
+		}
 	}
 	if l.meta != nil {
 		l.seekMetadata(time.Now())
@@ -314,7 +341,10 @@ func (l *live) takeExtended(p *peer, m peerwire.Message) bool {
 		if err != nil {
 			return false
 		}
-		l.handleFound(added)
+		if now := time.Now(); !now.Before(p.nextPEX) { // more often, it would only drown what others find
+			p.nextPEX = now.Add(pexInterval - pexInterval/4)
+			l.handleFound(added)
+		}
 	case peerwire.ExtensionList:
 		reply, err := l.engine.cfg.Lists.Handle(l.listPeer(p), m.Payload)
 		if err != nil {

@@ -20,19 +20,19 @@ import (
 // scripted is a peer that does as a test wants: it says that it has all of a
 // content, tells its metadata, and serves its blocks, or rubbish.
 type scripted struct {
-	t       *testing.T
+	t       testing.TB
 	content content
 	corrupt bool
 	port    *peerwire.Port
 	conn    *peerwire.Conn        // that it dialled
-	heard   chan peerwire.Message // what came on conn; closed when conn ends
+	heard   chan peerwire.Message // what came; closed when the connection ends
 
 	mu     sync.Mutex
 	joined int // connections that came to it
 	left   int // of these, ended
 }
 
-func newScripted(t *testing.T, c content) *scripted {
+func newScripted(t testing.TB, c content) *scripted {
 	t.Helper()
 	p := &scripted{t: t, content: c}
 	var err error
@@ -57,10 +57,15 @@ func (p *scripted) InfoHashes() iter.Seq[metainfo.Hash] {
 }
 func (p *scripted) Knows(h metainfo.Hash) bool { return h == p.content.info.Hash }
 
-// Incoming plays a seed.
+// Incoming plays a seed, or only listens if it was given where to put what it hears.
 func (p *scripted) Incoming(_ context.Context, c *peerwire.Conn) {
 	p.count(&p.joined)
 	defer p.count(&p.left)
+	if p.heard != nil && p.first() {
+		c.SendExtensionHandshake(peerwire.Extensions{V: "scripted", MetadataSize: int64(len(p.content.raw))})
+		p.listen(c)
+		return
+	}
 	c.Send(peerwire.Message{Type: peerwire.HaveAll})
 	c.SendExtensionHandshake(peerwire.Extensions{V: "scripted", MetadataSize: int64(len(p.content.raw))})
 	c.Send(peerwire.Message{Type: peerwire.Unchoke})
@@ -103,6 +108,9 @@ func (p *scripted) count(n *int) {
 	*n++
 }
 
+// first tells whether only one connection has come so far; only that is listened to.
+func (p *scripted) first() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.joined == 1 }
+
 // met tells whether anybody connected; ended, whether somebody who did has gone.
 func (p *scripted) met() bool   { p.mu.Lock(); defer p.mu.Unlock(); return p.joined > 0 }
 func (p *scripted) ended() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.left > 0 }
@@ -120,21 +128,26 @@ func (p *scripted) dial(a *agent) *scripted {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer close(p.heard)
-		for {
-			m, err := c.Read()
-			if err != nil {
-				return
-			}
-			m.Block = append([]byte(nil), m.Block...)
-			p.heard <- m
-		}
+		p.listen(c)
 	}()
 	p.t.Cleanup(func() {
 		c.Close()
 		<-done
 	})
 	return p
+}
+
+// listen keeps all that comes on a connection, until it ends.
+func (p *scripted) listen(c *peerwire.Conn) {
+	defer close(p.heard)
+	for {
+		m, err := c.Read()
+		if err != nil {
+			return
+		}
+		m.Block = append([]byte(nil), m.Block...)
+		p.heard <- m
+	}
 }
 
 // next waits for a message that fits; ok is false if the connection ended.

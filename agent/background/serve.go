@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,13 +39,17 @@ func (l *live) unchoke(now time.Time) {
 	var views []UploadView[*peer]
 	for p := range l.peers {
 		if !p.eager {
-			l.choke(p)
+			l.choke(p, now)
 			continue
+		}
+		waited := time.Duration(0) // whoever is served waits no more: the last slot moves on
+		if p.choked {
+			waited = now.Sub(p.chokedAt)
 		}
 		sent := p.sent.n.Load()
 		views = append(views, UploadView[*peer]{
 			Peer: p, Unchoked: !p.choked, Sent: sent - p.sentBefore,
-			Waited: now.Sub(p.unchokedAt), Connected: now.Sub(p.connected),
+			Waited: waited, Connected: now.Sub(p.connected),
 		})
 		p.sentBefore = sent
 	}
@@ -55,38 +60,44 @@ func (l *live) unchoke(now time.Time) {
 	}
 	for p := range l.peers {
 		if keep[p] {
-			l.letIn(p, now)
+			l.letIn(p)
 		} else {
-			l.choke(p)
+			l.choke(p, now)
 		}
 	}
 }
 
-// unchokeNow serves a newly interested peer if a slot is free.
-func (l *live) unchokeNow(p *peer) {
-	busy := 0
-	for other := range l.peers {
-		if !other.choked {
-			busy++
+// fillSlots serves those that have waited longest while slots are free. It
+// chooses none anew: a choice needs ten seconds of sending to go by.
+func (l *live) fillSlots(now time.Time) {
+	free := l.slots()
+	var waiting []*peer
+	for p := range l.peers {
+		switch {
+		case !p.choked:
+			free--
+		case p.eager:
+			waiting = append(waiting, p)
 		}
 	}
-	if busy < l.slots() {
-		l.letIn(p, time.Now())
+	slices.SortFunc(waiting, func(a, b *peer) int { return a.chokedAt.Compare(b.chokedAt) })
+	for _, p := range waiting[:min(max(free, 0), len(waiting))] {
+		l.letIn(p)
 	}
 }
 
-func (l *live) letIn(p *peer, now time.Time) {
+func (l *live) letIn(p *peer) {
 	if p.choked {
-		p.choked, p.unchokedAt = false, now
+		p.choked = false
 		p.send(peerwire.Message{Type: peerwire.Unchoke})
 	}
 }
 
-func (l *live) choke(p *peer) {
+func (l *live) choke(p *peer, now time.Time) {
 	if p.choked {
 		return
 	}
-	p.choked, p.unchokedAt = true, time.Now()
+	p.choked, p.chokedAt = true, now
 	p.send(peerwire.Message{Type: peerwire.Choke})
 	for _, b := range p.conn.DropBlocks() {
 		l.reject(p, b.Index, b.Begin, b.Length)

@@ -75,7 +75,7 @@ func (c content) piece(i int) []byte {
 // a peer port on loopback. Only the announcer, the lists and the candidates
 // are played by the test.
 type agent struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	store  *fragstore.Store
 	ledger *quota.Ledger
@@ -91,7 +91,7 @@ type agent struct {
 	ready   []JoinCandidate
 }
 
-func newAgent(t *testing.T, storage int64) *agent {
+func newAgent(t testing.TB, storage int64) *agent {
 	t.Helper()
 	a := &agent{t: t, dir: t.TempDir(), found: make(map[metainfo.Hash]func(peersource.Result)), refused: make(map[metainfo.Hash]string)}
 	a.cond = sync.NewCond(&a.mu)

@@ -1,0 +1,112 @@
+package background
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"ebb/agent/peerwire"
+	"ebb/quota/fragstore"
+)
+
+func TestWhatAPeerSaysBeforeTheMetadataIsKnownIsBounded(t *testing.T) {
+	c := makeContent(t, 20, false)
+	d := newAgent(t, 1<<30).directByHash(c)
+	p, _ := d.meet()
+	kept := func() (bytes int) {
+		for _, m := range p.early {
+			bytes += len(m.Bitfield)
+		}
+		return bytes
+	}
+	field := peerwire.NewBitfield(20)
+	field.Set(3)
+	for range 100 {
+		d.hear(p, peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: make([]byte, 1000)}, peerwire.Message{Type: peerwire.Have, Index: 5})
+	}
+	d.hear(p, peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: field.Bytes()}, peerwire.Message{Type: peerwire.Have, Index: 7})
+	if kept() > 1000 {
+		t.Errorf("%d bytes are kept of what one peer said again and again", kept())
+	}
+	d.learn(c.raw)
+	if !p.has.Has(3) || !p.has.Has(7) || p.has.Has(5) {
+		t.Errorf("what the peer said last was not what counted: %08b", p.has.Bytes())
+	}
+}
+
+func TestPeerThatCameToUsIsNotDialled(t *testing.T) {
+	c := makeContent(t, 3, false)
+	listens := addr("127.0.0.1:7")
+	t.Run("once it has said where it listens", func(t *testing.T) {
+		d := newAgent(t, 1<<30).direct(c)
+		d.book.add(listens)
+		p, _ := d.meet()
+		d.hear(p, peerwire.Message{Type: peerwire.ExtensionHandshake, Extensions: &peerwire.Extensions{Port: listens.Port()}})
+		if a, entry := d.book.due(time.Now()); entry != nil {
+			t.Errorf("%v is dialled, where a connected peer listens", a)
+		}
+		d.handleParted(p)
+		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry == nil {
+			t.Error("it is not dialled after it has parted")
+		}
+	})
+	t.Run("once it was dialled and found to be connected", func(t *testing.T) {
+		d := newAgent(t, 1<<30).direct(c)
+		d.book.add(listens)
+		p, other := d.meet()
+		d.book.entries[listens].connected = true
+		again, err := d.us.port.Dial(t.Context(), other.addr(), c.info.Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.handleJoined(&peer{conn: again, addr: listens})
+		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry != nil {
+			t.Error("it is dialled again and again while it is connected")
+		}
+		d.handleParted(p)
+		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry == nil {
+			t.Error("it is not dialled after it has parted")
+		}
+	})
+}
+
+func TestSeedIsNotDialledAgainByASeed(t *testing.T) {
+	c := makeContent(t, 3, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(3)...)
+	d := us.direct(c)
+	p, other := d.meet()
+	p.addr = other.addr()
+	d.book.add(p.addr)
+	d.book.entries[p.addr].connected = true
+	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
+	d.handleParted(p)
+	later := time.Now().Add(redialInterval + time.Second)
+	if _, entry := d.book.due(later); entry != nil {
+		t.Error("a seed dials a seed every two minutes")
+	}
+	if _, err := us.store.Delete(fragstore.Key{Hash: c.info.Hash, Index: 2}); err != nil {
+		t.Fatal(err)
+	}
+	d.handleLost([]uint32{2})
+	if _, entry := d.book.due(later); entry == nil {
+		t.Error("it is not dialled although it has the fragment that was lost")
+	}
+}
+
+func TestOnePeerDoesNotFillTheAddressBook(t *testing.T) {
+	c := makeContent(t, 3, false)
+	d := newAgent(t, 1<<30).direct(c)
+	p, _ := d.meet()
+	d.cancel() // none of them is really dialled
+	for n := range 20 {
+		var made []netip.AddrPort
+		for i := range 200 {
+			made = append(made, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), uint16(i+1)))
+		}
+		d.hear(p, peerwire.Message{Type: peerwire.Extended, Name: peerwire.ExtensionPEX, Payload: peerwire.MarshalPEX(made, nil)})
+	}
+	if n := len(d.book.entries); n > maxAddresses/2 {
+		t.Errorf("one peer has filled %d of the %d places for addresses", n, maxAddresses)
+	}
+}
