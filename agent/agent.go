@@ -44,6 +44,7 @@ type Agent struct {
 	state      *stateDir
 	token      string
 
+	peerID     [20]byte
 	guard      peersource.Guard
 	store      *fragstore.Store
 	ledger     *quota.Ledger
@@ -154,9 +155,9 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		local = netip.Addr{}
 	}
 	a.guard = peersource.Guard{AllowPrivate: p.Network.AllowPrivateTrackers, Local: local}
-	peerID := peerwire.NewPeerID(Version)
+	a.peerID = peerwire.NewPeerID(Version)
 	a.port, err = peerwire.Listen(p.Network.PeerAddress, peerwire.Config{
-		PeerID: peerID,
+		PeerID: a.peerID,
 		Client: client(),
 		Local:  local,
 		Wrap:   a.bandwidth.Wrap,
@@ -177,7 +178,7 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		})
 	}
 	a.announcer = peersource.NewAnnouncer(peersource.Config{
-		PeerID: peerID, Guard: a.guard, DHT: a.dht, UserAgent: "ebb/" + Version, Log: a.log,
+		PeerID: a.peerID, Guard: a.guard, DHT: a.dht, UserAgent: "ebb/" + Version, Log: a.log,
 	})
 	return nil
 }
@@ -233,6 +234,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 	}
 	a.background, err = background.New(background.Config{
 		Dialer:     a.port,
+		PeerID:     a.peerID,
 		Port:       a.port.Addr().Port(),
 		Client:     client(),
 		Store:      a.store,

@@ -1,6 +1,7 @@
 package background
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -69,7 +70,14 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 func (l *live) handleJoined(p *peer) {
 	now := time.Now()
 	p.live, p.lastBlock, p.depth = l, now, minDepth
-	if other := l.twin(p); other != nil {
+	if other := l.twin(p); other != nil && l.outranks(p, other) {
+		other.conn.Close()
+		if !p.addr.IsValid() {
+			p.addr = other.addr
+		}
+		other.addr = netip.AddrPort{} // p stands for it now
+		l.handleParted(other)
+	} else if other != nil {
 		// The same peer, dialled and dialling. What was dialled is where it
 		// listens, and not to be dialled again while it is connected.
 		p.conn.Close()
@@ -105,6 +113,23 @@ func (l *live) twin(p *peer) *peer {
 		}
 	}
 	return nil
+}
+
+// atOnce is how far apart two connections may be that both sides opened without
+// knowing of the other: about a handshake's time.
+const atOnce = 10 * time.Second
+
+// outranks decides which of two connections to one peer is kept when both
+// sides dialled at once: the one that the higher peer ID dialled. Both sides
+// decide the same, or each would close what the other keeps.
+func (l *live) outranks(p, other *peer) bool {
+	if p.conn.Incoming() == other.conn.Incoming() || p.connected.Sub(other.connected) > atOnce ||
+		p.conn.RemoteAddr().Addr() != other.conn.RemoteAddr().Addr() {
+		return false // not one peer that dials as it is dialled; it may only claim to be the other
+	}
+	id := p.conn.PeerID()
+	theirsIsHigher := bytes.Compare(id[:], l.engine.cfg.PeerID[:]) > 0
+	return p.conn.Incoming() == theirsIsHigher
 }
 
 // admit decides whether there is a place for the peer.
@@ -300,91 +325,4 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 	}
 	l.partIfUseless(p)
 	return true
-}
-
-// takeIntroduction reacts to an extension handshake.
-func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
-	if x.Port != 0 && !p.addr.IsValid() {
-		p.addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), x.Port)
-		if l.engine.cfg.AllowAddr(p.addr.Addr()) {
-			l.book.met(p.addr)
-		}
-	}
-	if l.meta != nil {
-		l.seekMetadata(time.Now())
-	}
-	if !p.asked {
-		if ask, ok := l.engine.cfg.Lists.Ask(l.listPeer(p)); ok {
-			p.asked = p.conn.SendExtended(peerwire.ExtensionList, ask) == nil
-		}
-	}
-}
-
-func (l *live) listPeer(p *peer) ListPeer {
-	addr := p.addr
-	if !addr.IsValid() {
-		addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), 0) // it did not say where it listens
-	}
-	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.HexString()}
-	if l.info != nil {
-		lp.ViaName = l.info.Name
-	}
-	return lp
-}
-
-func (l *live) takeExtended(p *peer, m peerwire.Message) bool {
-	switch m.Name {
-	case peerwire.ExtensionMetadata:
-		return l.takeMetadata(p, m.Payload)
-	case peerwire.ExtensionPEX:
-		added, _, err := peerwire.ParsePEX(m.Payload)
-		if err != nil {
-			return false
-		}
-		if now := time.Now(); !now.Before(p.nextPEX) { // more often, it would only drown what others find
-			p.nextPEX = now.Add(pexInterval - pexInterval/4)
-			l.handleFound(added)
-		}
-	case peerwire.ExtensionList:
-		reply, err := l.engine.cfg.Lists.Handle(l.listPeer(p), m.Payload)
-		if err != nil {
-			return false
-		}
-		if reply != nil {
-			return p.conn.SendExtended(peerwire.ExtensionList, reply) == nil
-		}
-	case peerwire.ExtensionDontHave:
-		return l.takeDontHave(p, m.Payload)
-	}
-	return true
-}
-
-// sendPEX tells each peer which others came and went since it was last told
-// (BEP 11). Only addresses at which a peer listens are passed on.
-func (l *live) sendPEX() {
-	now := make(map[netip.AddrPort]struct{})
-	for p := range l.peers {
-		if p.addr.IsValid() {
-			now[p.addr] = struct{}{}
-		}
-	}
-	for p := range l.peers {
-		var added, dropped []netip.AddrPort
-		for a := range now {
-			if _, told := p.toldPEX[a]; !told && a != p.addr {
-				added = append(added, a)
-			}
-		}
-		for a := range p.toldPEX {
-			if _, still := now[a]; !still {
-				dropped = append(dropped, a)
-			}
-		}
-		if len(added)+len(dropped) == 0 {
-			continue
-		}
-		if p.conn.SendExtended(peerwire.ExtensionPEX, peerwire.MarshalPEX(added, dropped)) == nil {
-			p.toldPEX = now
-		}
-	}
 }

@@ -2,6 +2,7 @@ package background
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,5 +109,25 @@ func TestOnePeerDoesNotFillTheAddressBook(t *testing.T) {
 	}
 	if n := len(d.book.entries); n > maxAddresses/2 {
 		t.Errorf("one peer has filled %d of the %d places for addresses", n, maxAddresses)
+	}
+}
+
+func TestBothSidesMayDialAtOnce(t *testing.T) {
+	c := makeContent(t, 8, false)
+	for range 10 {
+		one, two := newAgent(t, 1<<30), newAgent(t, 1<<30)
+		one.hold(c, all(8)[:4]...)
+		two.hold(c, all(8)[4:]...)
+		one.join(c, true)
+		two.join(c, true)
+		var both sync.WaitGroup
+		both.Go(func() { one.find(c, two.port.Addr()) })
+		both.Go(func() { two.find(c, one.port.Addr()) })
+		both.Wait()
+		for _, a := range []*agent{one, two} {
+			a.wait("all fragments", func() bool { return a.holds(c, 8) })
+		}
+		one.stop()
+		two.stop()
 	}
 }

@@ -113,12 +113,13 @@ func (a *agent) start(storage int64) {
 	a.ledger = quota.NewLedger(a.store, disk, quota.Limits{Storage: storage}, func(keys []fragstore.Key, _ string) {
 		a.engine.Reclaimed(keys)
 	})
-	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerwire.NewPeerID("0.1.0"), Client: "ebb test", Log: log})
+	peerID := peerwire.NewPeerID("0.1.0")
+	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Log: log})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.engine, err = New(Config{
-		Dialer: a.port, Port: a.port.Addr().Port(), Client: "ebb test",
+		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
 		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
 		AllowAddr: func(netip.Addr) bool { return true },

@@ -1,0 +1,127 @@
+package background
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+
+	"ebb/agent/peerwire"
+)
+
+// Join describes a swarm to join.
+type Join struct {
+	Hash     metainfo.Hash
+	Name     string
+	Trackers []string
+	Peers    []string // addresses to start from; bad ones are ignored
+	Metadata []byte   // the info dictionary, if it is at hand
+	Health   Health
+	Why      Why
+}
+
+// Join makes a swarm one of ours and starts to help it. It fails with
+// ErrJoined, with ErrPrivate when the metadata says so, or when the record
+// cannot be written. A private torrent whose metadata comes later is left
+// again the moment that shows.
+func (e *Engine) Join(j Join) error {
+	s := &swarm{hash: j.Hash, fetching: true, told: j.Health, record: Record{
+		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
+	}}
+	if j.Metadata != nil {
+		info, err := peerwire.ParseInfo(j.Metadata)
+		if err != nil {
+			return fmt.Errorf("joining %s: %w", j.Hash.HexString(), err)
+		}
+		if info.Hash != j.Hash {
+			return fmt.Errorf("joining %s: its metadata is that of %s", j.Hash.HexString(), info.Hash.HexString())
+		}
+		if info.Private {
+			return ErrPrivate
+		}
+		if e.Has(j.Hash) {
+			return ErrJoined
+		}
+		if !e.fitsMetadata(len(j.Metadata)) {
+			return ErrMetadata
+		}
+		if err := e.cfg.Store.PutMetadata(j.Hash, j.Metadata); err != nil {
+			return fmt.Errorf("joining %s: %w", info.Name, err)
+		}
+		s.record.describe(info, len(j.Metadata))
+	}
+	if s.record.Name == "" {
+		s.record.Name = j.Hash.HexString()
+	}
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := e.swarms[j.Hash]; ok {
+		return ErrJoined
+	}
+	if err := e.put(s); err != nil {
+		return fmt.Errorf("joining %s: %w", s.record.Name, err)
+	}
+	e.swarms[j.Hash] = s
+	e.cfg.Tell("joined", j.Hash, "joined: "+s.record.Name)
+	e.announce(s)
+	e.activate(s)
+	return nil
+}
+
+// describe takes what the metadata, of so many bytes, says of the torrent.
+func (r *Record) describe(info *peerwire.Info, size int) {
+	r.Name, r.Length, r.PieceSize, r.Pieces = info.Name, info.Length, info.PieceLength, info.NumPieces()
+	r.Metadata = int64(size)
+}
+
+// Metadata lies beside the fragments and does not count as one. So that nobody
+// fills a disk with it, all of it together may take metadataShare of the
+// storage limit, or metadataLeast bytes where that is more.
+const (
+	metadataShare = 0.05
+	metadataLeast = 1 << 20
+)
+
+// fitsMetadata tells whether there is room for that many bytes more of it.
+func (e *Engine) fitsMetadata(size int) bool {
+	limit := max(int64(metadataShare*float64(e.cfg.Ledger.Usage().Limit)), metadataLeast)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	total := int64(size)
+	for _, s := range e.swarms {
+		total += s.record.Metadata
+	}
+	return total <= limit
+}
+
+// Leave drops a swarm and deletes everything that is held of it.
+func (e *Engine) Leave(h metainfo.Hash) error {
+	e.mu.Lock()
+	s, ok := e.swarms[h]
+	if !ok {
+		e.mu.Unlock()
+		return ErrUnknown
+	}
+	delete(e.swarms, h)
+	l := s.live
+	e.mu.Unlock()
+
+	if l != nil {
+		l.cancel()
+		<-l.done
+	}
+	e.cfg.Announcer.Remove(h)
+	return e.erase(h)
+}
+
+// erase deletes all that the store has of a swarm.
+func (e *Engine) erase(h metainfo.Hash) error {
+	if _, err := e.cfg.Store.DeleteSwarm(h); err != nil {
+		return fmt.Errorf("deleting fragments of %s: %w", h.HexString(), err)
+	}
+	if err := e.cfg.Store.DeleteSwarmRecord(h); err != nil {
+		return fmt.Errorf("deleting the record of %s: %w", h.HexString(), err)
+	}
+	return nil
+}

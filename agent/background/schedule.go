@@ -1,0 +1,70 @@
+package background
+
+import (
+	"errors"
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// chooseSwarms carries out what ChooseJoin and ChooseLeave decide.
+func (e *Engine) chooseSwarms() {
+	usage := e.cfg.Ledger.Usage()
+	now := time.Now()
+	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
+	var stay []LeaveView
+	var dormant []WakeView
+	e.mu.Lock()
+	view.Goal, view.Swarms = e.goal, len(e.swarms)
+	for _, s := range e.swarms {
+		switch {
+		case s.busy(now):
+			view.Fetching++
+		case s.live == nil && s.fetching && view.Room > 0:
+			dormant = append(dormant, WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
+		}
+		stay = append(stay, LeaveView{
+			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
+			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.Kind == kindOwner,
+		})
+	}
+	e.mu.Unlock()
+
+	for _, c := range ChooseJoin(view) {
+		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Why.Addr}, Health: c.Health, Why: c.Why})
+		if err != nil && !errors.Is(err, ErrJoined) {
+			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.HexString(), "err", err)
+			e.cfg.Candidates.Refused(c.Hash, err.Error())
+			continue
+		}
+		e.cfg.Candidates.Joined(c.Hash)
+	}
+	for _, h := range ChooseWake(dormant, view.Fetching, view.Goal, now) {
+		e.wake(h, now)
+	}
+	for _, h := range ChooseLeave(stay, view.Goal, now) {
+		if err := e.Leave(h); err == nil {
+			e.cfg.Tell("left", h, "left: nobody there needs us")
+		}
+	}
+}
+
+// stalled is how long a live swarm may get no further before it gives its place
+// among those that are fetched to another: its peers may lack what it lacks.
+const stalled = 2 * time.Minute
+
+// busy tells whether the swarm takes up a place among those that are fetched.
+func (s *swarm) busy(now time.Time) bool {
+	return s.live != nil && s.fetching && (s.inFlight > 0 || now.Sub(s.gained) < stalled)
+}
+
+// wake has a dormant swarm dial the peers that it knows, and ask for more.
+func (e *Engine) wake(h metainfo.Hash, now time.Time) {
+	e.mu.Lock()
+	if s, ok := e.swarms[h]; ok {
+		s.woken = now
+		e.activate(s)
+	}
+	e.mu.Unlock()
+	e.cfg.Announcer.Now(h)
+}
