@@ -77,6 +77,17 @@ func told(t *testing.T, ctx context.Context, a *lab.Agent, kind string, c *lab.C
 	must(t, a.Follow(ctx, func(e webui.Event) bool { return e.Kind == kind && e.Hash == c.Hash }))
 }
 
+// helper starts an agent that has downloaded the first content and helps the
+// swarm of the second.
+func helper(t *testing.T, ctx context.Context, w *lab.World, first, second *lab.Content) *lab.Agent {
+	t.Helper()
+	a := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
+	get[metainfo.Hash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
+	get[metainfo.Hash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	told(t, ctx, a, "complete", first)
+	return a
+}
+
 // TestASwarmOutlivesItsSeeds is the whole of what ebb is for: Y, told only to
 // download one torrent, hears of another from X, checks that this is so, joins,
 // and serves it when everybody else has gone.
@@ -87,10 +98,7 @@ func TestASwarmOutlivesItsSeeds(t *testing.T) {
 	second := content(w.Content("Old Maps", 6*mib, 128<<10))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, first, second))
 
-	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
-	told(t, ctx, x, "complete", first)
+	x := helper(t, ctx, w, first, second)
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
 	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
@@ -119,10 +127,7 @@ func TestNothingHappensBeforeAnAllotmentIsSet(t *testing.T) {
 	first := get[*lab.Content](t)(w.Content("First Light", mib, 64<<10))
 	second := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, first, second))
-	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
-	told(t, ctx, x, "complete", first)
+	helper(t, ctx, w, first, second)
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{}))
 	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
@@ -189,10 +194,7 @@ func TestAskMeansThatACandidateWaitsForTheOwnersYes(t *testing.T) {
 	first := get[*lab.Content](t)(w.Content("First Light", mib, 64<<10))
 	second := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, first, second))
-	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
-	told(t, ctx, x, "complete", first)
+	helper(t, ctx, w, first, second)
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
 	p := get[prefs.Preferences](t)(y.Preferences(ctx))

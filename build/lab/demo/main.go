@@ -24,22 +24,27 @@ import (
 // limit is how long the story may take. It takes about ten seconds.
 const limit = 120 * time.Second
 
-const mib = 1 << 20
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
 
 func main() {
 	binary := flag.String("ebb", "build/out/ebb", "the ebb to run")
+	size := flag.Int64("size", 12, "size of the swarm to help, in `MiB`")
+	piece := flag.Int64("piece", 256, "length of its pieces, in `KiB`")
 	flag.Parse()
 	once := os.Getenv("DEMO") == "once"
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := demo(ctx, *binary, once); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil && !once) {
+	if err := demo(ctx, *binary, story{*size * mib, *piece * kib}, once); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil && !once) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
 // demo plays the story; then it ends if it is to be played once, or waits for Ctrl-C.
-func demo(ctx context.Context, binary string, once bool) (err error) {
+func demo(ctx context.Context, binary string, s story, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "ebb-demo-")
 	if err != nil {
 		return err
@@ -54,7 +59,7 @@ func demo(ctx context.Context, binary string, once bool) (err error) {
 	play, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the story did not end within %v", limit))
 	defer cancel()
 	t := &teller{began: time.Now()}
-	us, err := tell(play, world, binary, t)
+	us, err := s.tell(play, world, binary, t)
 	if us != nil {
 		defer func() { err = errors.Join(err, us.stop()) }()
 	}
@@ -69,13 +74,16 @@ func demo(ctx context.Context, binary string, once bool) (err error) {
 	return nil
 }
 
+// story is what may differ from one telling to the next.
+type story struct{ size, piece int64 } // of the swarm to help, bytes
+
 // tell plays the story up to its end: a stock leecher has it all from us.
-func tell(ctx context.Context, world *lab.World, binary string, t *teller) (us *ebb, err error) {
+func (s story) tell(ctx context.Context, world *lab.World, binary string, t *teller) (us *ebb, err error) {
 	light, err := world.Content("First Light", 24*mib, 512<<10)
 	if err != nil {
 		return nil, err
 	}
-	maps, err := world.Content("Old Maps", 12*mib, 256<<10)
+	maps, err := world.Content("Old Maps", s.size, s.piece)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +91,7 @@ func tell(ctx context.Context, world *lab.World, binary string, t *teller) (us *
 	if err != nil {
 		return nil, err
 	}
-	t.say("lab", fmt.Sprintf("a tracker at %s, and a stock seed of First Light (24 MiB) and of Old Maps (12 MiB)", world.TrackerURL()))
+	t.say("lab", fmt.Sprintf("a tracker at %s, and a stock seed of First Light (24 MiB) and of Old Maps (%d MiB)", world.TrackerURL(), s.size/mib))
 
 	other, err := world.Agent(lab.AgentConfig{Storage: "64MiB"})
 	if err != nil {
