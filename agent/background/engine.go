@@ -116,6 +116,7 @@ type swarm struct {
 	peers     int
 	fetching  bool // there are pieces that we want and may store
 	dirty     bool // record differs from the one on disk
+	leaving   bool // Leave is at work: it goes live no more, and is not saved
 	up, down  rate
 	gained    time.Time // when it last went live or stored a fragment
 	woken     time.Time // when the engine last woke it to look for peers
@@ -209,7 +210,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // activate makes a swarm live, if the engine runs. e.mu is held.
 func (e *Engine) activate(s *swarm) *live {
-	if s.live == nil && e.ctx != nil {
+	if s.live == nil && e.ctx != nil && !s.leaving {
 		s.live, s.gained = newLive(e.ctx, e, s), time.Now()
 		e.wg.Add(1)
 		go func(l *live) {
@@ -320,7 +321,7 @@ func (e *Engine) save() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.swarms {
-		if !s.dirty {
+		if !s.dirty || s.leaving {
 			continue
 		}
 		if err := e.put(s); err != nil {

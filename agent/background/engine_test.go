@@ -267,3 +267,23 @@ func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	us.mu.Unlock()
 	us.wait("the candidate to be joined", func() bool { return us.engine.Has(c.info.Hash) })
 }
+
+func TestSwarmThatWasLeftMayBeJoinedAgain(t *testing.T) {
+	c := makeContent(t, 4, false)
+	seed, us := newAgent(t, 1<<30), newAgent(t, 1<<30)
+	seed.hold(c, all(4)...)
+	seed.join(c, true)
+	for range 5 {
+		us.join(c, true, seed)
+		us.wait("all fragments", func() bool { return us.holds(c, 4) })
+		if err := us.engine.Leave(c.info.Hash); err != nil {
+			t.Fatal(err)
+		}
+		if err := us.engine.Leave(c.info.Hash); err != ErrUnknown {
+			t.Errorf("leaving it twice: %v, want ErrUnknown", err)
+		}
+		if n := us.store.Count(c.info.Hash); n != 0 || us.store.Used() != 0 {
+			t.Errorf("%d fragments, %d bytes are left", n, us.store.Used())
+		}
+	}
+}

@@ -26,7 +26,7 @@ const (
 	minDepth = 4
 	maxDepth = 128
 
-	maxFetches    = 12               // pieces in flight in one swarm: each holds room and a file
+	maxFetches    = 12               // pieces in flight in one swarm, beyond one for each peer: each holds room and a file
 	blockPatience = 45 * time.Second // for the next block, before a peer counts as snubbing us
 	orphanAge     = 2 * time.Minute  // for another peer to take over a piece
 	noRoomPause   = 10 * time.Second // before the ledger is asked again
@@ -118,7 +118,9 @@ func (l *live) begin(p *peer) *fetch {
 			return f
 		}
 	}
-	if len(l.fetches) >= maxFetches || time.Now().Before(l.pausedUntil) {
+	// Each peer may send one piece, whatever the others do: slow ones must not
+	// keep a quick one idle.
+	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
 		return nil
 	}
 	want := func(i int) bool { return l.wanted(i) && l.fetches[uint32(i)] == nil }

@@ -174,3 +174,17 @@ func TestMakingRoomForABetterFragmentDoesNotPauseTheSwarm(t *testing.T) {
 		t.Error("no room is made for the next rarer fragment")
 	}
 }
+
+func TestSlowPeersDoNotKeepAQuickOneIdle(t *testing.T) {
+	c := makeContent(t, 60, false)
+	d := newAgent(t, 1<<30).direct(c)
+	for range maxFetches {
+		d.seed() // and sends nothing
+	}
+	if len(d.fetches) < maxFetches {
+		t.Fatalf("%d pieces in flight, want the slow peers to have %d", len(d.fetches), maxFetches)
+	}
+	if quick, _ := d.seed(); len(quick.fetches) != 1 {
+		t.Errorf("a further peer has %d pieces to send, want one", len(quick.fetches))
+	}
+}

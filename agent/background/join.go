@@ -99,11 +99,11 @@ func (e *Engine) fitsMetadata(size int) bool {
 func (e *Engine) Leave(h metainfo.Hash) error {
 	e.mu.Lock()
 	s, ok := e.swarms[h]
-	if !ok {
+	if !ok || s.leaving {
 		e.mu.Unlock()
 		return ErrUnknown
 	}
-	delete(e.swarms, h)
+	s.leaving = true // it stays known until its traces are gone, lest it be joined again before
 	l := s.live
 	e.mu.Unlock()
 
@@ -112,7 +112,11 @@ func (e *Engine) Leave(h metainfo.Hash) error {
 		<-l.done
 	}
 	e.cfg.Announcer.Remove(h)
-	return e.erase(h)
+	err := e.erase(h)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.swarms, h)
+	return err
 }
 
 // erase deletes all that the store has of a swarm.

@@ -369,6 +369,9 @@ func (l *live) handleLost(pieces []uint32) {
 // refuse leaves a swarm that must not be helped. The swarm's own goroutine
 // cannot wait for itself to end, so the engine leaves on another one.
 func (l *live) refuse(reason error) {
+	if l.ctx.Err() != nil {
+		return // refused already
+	}
 	l.engine.cfg.Tell("refused", l.swarm.hash, "left: "+reason.Error())
 	l.engine.cfg.Candidates.Refused(l.swarm.hash, reason.Error())
 	l.cancel()
