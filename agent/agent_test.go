@@ -321,6 +321,22 @@ func TestUnusableStateDirectoryIsExplained(t *testing.T) {
 	expectError(t, o, o.StateDir, "choose another", "-state")
 }
 
+func TestFirstPreferencesAreSavedWhereThereIsNothingYet(t *testing.T) {
+	o := config(t, "")
+	ready := config(t, onLoopback)
+	p := get[prefs.Preferences](t)(prefs.Load(ready.ConfigPath))
+	o.ConfigPath = filepath.Join(t.TempDir(), "not", "there", "ebb.toml")
+	p.State.Directory = o.StateDir
+	must(t, os.MkdirAll(filepath.Dir(o.ConfigPath), 0o700), prefs.Save(o.ConfigPath, p))
+	a := get[*agent.Agent](t)(agent.New(o))
+	defer a.Run(cancelled())
+	must(t, os.RemoveAll(filepath.Dir(o.ConfigPath))) // as if it had never been
+	must(t, p.Background.Storage.UnmarshalText([]byte("1GiB")), a.SetPreferences(context.Background(), p))
+	if saved := get[prefs.Preferences](t)(prefs.Load(o.ConfigPath)); !saved.Equal(p) {
+		t.Errorf("saved %+v, want %+v", saved, p)
+	}
+}
+
 func TestBadPreferencesAreExplained(t *testing.T) {
 	expectError(t, config(t, "[background]\nstorrage = \"1GiB\"\n"), "line 2", "storrage", "storage")
 	expectError(t, config(t, "[background]\nstorage = \"much\"\n"), "background.storage", "much", "20GiB")

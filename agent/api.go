@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"ebb/agent/background"
@@ -95,6 +97,10 @@ func (a *Agent) Preferences(context.Context) (prefs.Preferences, error) { return
 func (a *Agent) SetPreferences(_ context.Context, p prefs.Preferences) error {
 	if dir := a.current().State.Directory; p.State.Directory != dir {
 		return &webui.BadRequest{Err: fmt.Errorf("state.directory cannot change while ebb runs on %s: stop it, move the directory, and edit the file", dir)}
+	}
+	// The first time there may be no directory for the file yet.
+	if err := os.MkdirAll(filepath.Dir(a.configPath), 0o755); err != nil {
+		return fmt.Errorf("saving the preferences: %w", err)
 	}
 	if err := prefs.Save(a.configPath, p); err != nil {
 		return err
