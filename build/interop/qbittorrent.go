@@ -20,7 +20,7 @@ import (
 )
 
 // QBittorrent is a qbittorrent-nox (4.5.2 with libtorrent 2.0.8 in Debian 12). Bound to the interface lo and an address
-// on it, it listens there, over TCP and uTP, and its connections and announces leave from there; that its log calls an
+// on it, it listens there, over TCP, and its connections and announces leave from there; that its log calls an
 // address other than 127.0.0.1 'not found' changes nothing. libtorrent keeps one connection per IP address and torrent.
 type QBittorrent struct {
 	*Process
@@ -38,6 +38,7 @@ Session\Port=%[2]d
 Session\DefaultSavePath=%[4]s
 Session\DHTEnabled=false
 Session\LSDEnabled=false
+Session\BTProtocol=TCP
 Session\QueueingSystemEnabled=false
 Session\AnnounceToAllTrackers=true
 Session\AnnounceToAllTiers=true

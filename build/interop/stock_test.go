@@ -19,7 +19,7 @@ const (
 
 // downloadLimit bounds one download on loopback, which takes seconds. A client that was given no peer at its first
 // announce asks again half an hour later, so more patience would not help.
-const downloadLimit = 60 * time.Second
+const downloadLimit = 2 * time.Minute
 
 // announceLimit bounds how long an announce takes to be made and recorded.
 const announceLimit = 15 * time.Second

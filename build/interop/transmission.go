@@ -46,6 +46,7 @@ func StartTransmission(ctx context.Context, at Place) (*Transmission, error) {
 		"bind-address-ipv6":       "::1",
 		"peer-port":               peerPort,
 		"dht-enabled":             false,
+		"utp-enabled":             false, // over loopback, and its 64 KiB packets, it stalls against libtorrent's
 		"lpd-enabled":             false,
 		"port-forwarding-enabled": false,
 		"download-queue-enabled":  false,
