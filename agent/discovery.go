@@ -58,7 +58,7 @@ func (c engineCandidates) Ready() []background.JoinCandidate {
 	for _, k := range ready {
 		in := k.Introducer()
 		list = append(list, background.JoinCandidate{
-			Hash: k.Hash, Name: k.Name, Length: k.Length, Trackers: k.Trackers,
+			Hash: k.Hash, Name: k.Name, Trackers: k.Trackers,
 			Health: background.Health{Seeds: k.Seeds, Leechers: k.Leechers, Copies: k.Copies},
 			Why: background.Why{
 				Rule: k.Rule, Kind: in.Kind, Addr: in.Addr.String(), PeerID: in.PeerID.String(), Client: in.Client,

@@ -66,7 +66,6 @@ const (
 type JoinCandidate struct {
 	Hash     metainfo.Hash
 	Name     string
-	Length   int64 // bytes; as listed, not yet verified
 	Trackers []string
 	Health   Health
 	Why      Why
@@ -194,11 +193,9 @@ func ChoosePiece(has peerwire.Bitfield, copies []uint16, want func(index int) bo
 
 // UploadView is one interested peer, as the choice of whom to unchoke sees it.
 type UploadView[P any] struct {
-	Peer      P
-	Unchoked  bool
-	Sent      int64 // bytes sent to it since the last choice
-	Waited    time.Duration
-	Connected time.Duration
+	Peer   P
+	Sent   int64 // bytes sent to it since the last choice
+	Waited time.Duration
 }
 
 // ChooseUnchoked picks the peers to serve until the next choice. All but one

@@ -157,9 +157,9 @@ func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
 
 func TestUnchokeServesTheQuickestAndTheLongestWaiting(t *testing.T) {
 	views := []UploadView[string]{
-		{Peer: "slow", Sent: 10, Unchoked: true},
-		{Peer: "quick", Sent: 1000, Unchoked: true},
-		{Peer: "middling", Sent: 100, Unchoked: true},
+		{Peer: "slow", Sent: 10},
+		{Peer: "quick", Sent: 1000},
+		{Peer: "middling", Sent: 100},
 		{Peer: "patient", Waited: time.Hour},
 		{Peer: "new", Waited: time.Second},
 	}

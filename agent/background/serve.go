@@ -48,8 +48,7 @@ func (l *live) unchoke(now time.Time) {
 		}
 		sent := p.sent.n.Load()
 		views = append(views, UploadView[*peer]{
-			Peer: p, Unchoked: !p.choked, Sent: sent - p.sentBefore,
-			Waited: waited, Connected: now.Sub(p.connected),
+			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
 		})
 		p.sentBefore = sent
 	}
