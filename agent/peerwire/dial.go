@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
+	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
 )
@@ -58,16 +60,23 @@ func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (
 // with something else, as it does when it wants encryption, or none.
 var errUnanswered = errors.New("no answer to the handshake")
 
-func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h metainfo.Hash, provide uint32) (*Conn, error) {
-	dialer := net.Dialer{
-		Timeout:         p.cfg.HandshakeTimeout,
+// dialer dials from a local address, or from any if that is the zero Addr.
+func dialer(local netip.Addr, timeout time.Duration) *net.Dialer {
+	d := &net.Dialer{
+		Timeout:         timeout,
 		KeepAlive:       -1,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
+		// Before the first packet leaves.
+		Control: func(_, _ string, c syscall.RawConn) error { return yieldToOthers(c) },
 	}
-	if p.cfg.Local.IsValid() {
-		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.cfg.Local, 0))
+	if local.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}
-	nc, err := dialer.DialContext(ctx, "tcp", addr.String())
+	return d
+}
+
+func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h metainfo.Hash, provide uint32) (*Conn, error) {
+	nc, err := dialer(p.cfg.Local, p.cfg.HandshakeTimeout).DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -39,7 +40,11 @@ type Port struct {
 // IPv6 where the system has both.
 func Listen(address string, cfg Config) (*Port, error) {
 	// Peers send keep-alives of their own, and TCP's cost traffic on sleeping links.
-	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}
+	config := net.ListenConfig{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1,
+		// What accepted sockets inherit: the send buffer and the congestion control.
+		Control: func(_, _ string, c syscall.RawConn) error { return yieldToOthers(c) },
+	}
 	listener, err := config.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for peers: %w", err)
@@ -56,6 +61,20 @@ func Listen(address string, cfg Config) (*Port, error) {
 // Addr returns the address that the port listens on.
 func (p *Port) Addr() netip.AddrPort { return p.addr }
 
+// accept waits for the next connection.
+func (p *Port) accept() (net.Conn, error) {
+	nc, err := p.listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := nc.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			_ = yieldToOthers(raw) // it may be closed already, which the handshake finds out
+		}
+	}
+	return nc, nil
+}
+
 // Serve accepts connections and gives each to the router once it is handshaken.
 // When ctx ends it closes the port and all of its connections, dialled ones
 // included, waits for everything that the port has started, and returns nil. It
@@ -69,7 +88,7 @@ func (p *Port) Serve(ctx context.Context, router Router) error {
 		p.shut()
 	})
 	for failing := false; ; {
-		nc, err := p.listener.Accept()
+		nc, err := p.accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
