@@ -17,7 +17,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test check interop cross fuzz clean
+.PHONY: build run demo test check interop cross fuzz bench clean
 
 build:
 	$(BUILD) -o $(OUT)/ebb ./agent/ebb
@@ -63,6 +63,10 @@ fuzz:
 		echo "$$package $$target"; \
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" || exit 1; \
 	done
+
+# What is promised, measured: a table of figures beside their bounds.
+bench:
+	go run ./build/bench
 
 clean:
 	rm -rf $(OUT)

@@ -1,0 +1,78 @@
+package main
+
+import "fmt"
+
+// figure is one promise.
+type figure struct {
+	what      string
+	benchmark string // its name in the output, without the number of processors
+	over      string // if not empty: the figure is the benchmark's divided by this one's
+	unit      string // of the metric in the output
+	scale     float64
+	bound     float64
+	least     bool // the bound is the least that the figure may be, not the most
+	shown     string
+}
+
+// suite is the figures of one package.
+type suite struct {
+	pkg     string
+	pattern string
+	args    []string
+	figures []figure
+}
+
+const (
+	milliseconds = 1e-6 // of ns/op
+	seconds      = 1e-9
+)
+
+// suites: the bounds are those of the design's budgets, for two cores and ext4 or tmpfs.
+var suites = []suite{
+	{
+		pkg: "./quota", pattern: "^(BenchmarkReclaim10000|BenchmarkReserve1000|BenchmarkOvershoot)$", args: []string{"-benchtime=1x"},
+		figures: []figure{
+			{what: "breach to within quota, 10,000 fragments of 1 MiB", benchmark: "BenchmarkReclaim10000", unit: "ns/op", scale: seconds, bound: 1, shown: "s"},
+			{what: "a reservation that needs 1,000 fragments gone", benchmark: "BenchmarkReserve1000", unit: "ns/op", scale: milliseconds, bound: 150, shown: "ms"},
+			{what: "overshoot of the quota, in pieces per fetch in flight", benchmark: "BenchmarkOvershoot", unit: "pieces/fetch", scale: 1, bound: 1},
+		},
+	},
+	{
+		pkg: "./quota/fragstore", pattern: "^(BenchmarkOpen100000Clean|BenchmarkOpen100000Unclean|BenchmarkRSS100000)$", args: []string{"-benchtime=1x"},
+		figures: []figure{
+			{what: "opening 100,000 fragments after a clean stop", benchmark: "BenchmarkOpen100000Clean", unit: "ns/op", scale: seconds, bound: 1, shown: "s"},
+			{what: "the same after an unclean one", benchmark: "BenchmarkOpen100000Unclean", unit: "ns/op", scale: seconds, bound: 5, shown: "s"},
+			{what: "memory for 100,000 fragments in 10,000 swarms", benchmark: "BenchmarkRSS100000", unit: "rss-MB", scale: 1, bound: 24, shown: "MB"},
+		},
+	},
+	{
+		pkg: "./quota/fragstore", pattern: "^BenchmarkPut256KiB$", args: []string{"-benchtime=1s"},
+		figures: []figure{
+			{what: "storing 256 KiB, beside write+fsync+rename (ratio)", benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.8, least: true},
+		},
+	},
+}
+
+// holds tells whether a value keeps to the bound.
+func (f figure) holds(value float64) bool {
+	if f.least {
+		return value >= f.bound
+	}
+	return value <= f.bound
+}
+
+// row is a line of the table.
+func (f figure) row(value float64) string {
+	sign, verdict := "≤", "ok"
+	if f.least {
+		sign = "≥"
+	}
+	if !f.holds(value) {
+		verdict = "MISSED"
+	}
+	unit := f.shown
+	if unit != "" {
+		unit = " " + unit
+	}
+	return fmt.Sprintf("%s\t%.3g%s\t%s %g%s\t%s", f.what, value, unit, sign, f.bound, unit, verdict)
+}
