@@ -5,112 +5,161 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/anacrolix/torrent/metainfo"
 	"go.etcd.io/bbolt"
 )
 
 // differencesReported bounds how many differences a Check names.
 const differencesReported = 10
 
-// Check proves that memory, index and directory say the same, and that Used is their sum. It returns every kind of
-// difference that it finds, the first ten by name. Nothing may be received, deleted or opened meanwhile.
+// Check proves that memory, index and directory say the same, that each file has the length and occupies the blocks that are
+// counted for it, and that Used is their sum. It returns every kind of difference that it finds, the first ten by name.
+// The store may be in use: what would change a file waits meanwhile.
 func (s *Store) Check() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.work.Done()
+	s.moves.Lock()
+	defer s.moves.Unlock()
 	if err := s.index.flush(); err != nil {
 		return explainDisk(err)
 	}
+	var d differences
+	if err := also(s.checkIndex(&d), s.checkTree(&d)); err != nil {
+		return explainDisk(err)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock() // an exception to its rule: what is compared must hold still
-
-	c := check{missingFile: make(map[Key]entry), missingIndex: make(map[Key]entry)}
-	for h, sw := range s.table.swarms {
-		for _, e := range sw.entries {
-			c.missingFile[Key{h, e.index}], c.missingIndex[Key{h, e.index}] = e, e
-			c.used += int64(e.bytes)
-		}
+	if sum := s.sum(); s.used != sum {
+		d.add("%d bytes are counted as used, and %d are", s.used, sum)
 	}
-	for _, w := range s.writers {
-		c.used += w.charge
-	}
-	if err := errors.Join(c.readIndex(s), c.readTree(s)); err != nil {
-		return err
-	}
-	for k := range c.missingIndex {
-		c.differ("fragment %s is held and not in the index", k)
-	}
-	for k := range c.missingFile {
-		c.differ("fragment %s is held and has no file", k)
-	}
-	if s.used != c.used {
-		c.differ("%d bytes are counted as used, and %d are", s.used, c.used)
-	}
-	if more := c.found - len(c.named); more > 0 {
-		c.named = append(c.named, fmt.Errorf("and %d more", more))
-	}
-	return errors.Join(c.named...)
+	s.mu.Unlock()
+	return d.err()
 }
 
-type check struct {
-	missingFile, missingIndex map[Key]entry // what was not met yet
-	used                      int64
-	found                     int
-	named                     []error
+// differences are what a Check has found.
+type differences struct {
+	found int
+	named []error
 }
 
-func (c *check) differ(format string, args ...any) {
-	if c.found++; c.found <= differencesReported {
-		c.named = append(c.named, fmt.Errorf(format, args...))
+func (d *differences) add(format string, args ...any) {
+	if d.found++; d.found <= differencesReported {
+		d.named = append(d.named, fmt.Errorf(format, args...))
 	}
 }
 
-func (c *check) readIndex(s *Store) error {
-	return guarded(func() error {
-		return s.index.db.View(func(tx *bbolt.Tx) error {
+func (d *differences) err() error {
+	if more := d.found - len(d.named); more > 0 {
+		d.named = append(d.named, fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(d.named...)
+}
+
+func (s *Store) checkIndex(d *differences) error {
+	return s.compareIndex(func(key string, e *entry, what string) { d.add("%s", what) })
+}
+
+// compareIndex tells of every key of the index's fragments at which the index does not say what memory does: the entry
+// of memory, or nil if there is none, and what the difference is. s.moves is held and nothing waits for the index. tell is called under s.mu.
+func (s *Store) compareIndex(tell func(key string, e *entry, what string)) error {
+	s.mu.Lock()
+	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= indexed })
+	s.mu.Unlock()
+	err := guarded(func() error {
+		return s.index.tx.View(func(tx *bbolt.Tx) error {
 			return tx.Bucket(fragmentsBucket.name()).ForEach(func(key, value []byte) error {
-				k, length, epoch, ok := parseFragment(key, value)
-				e, held := c.missingIndex[k]
-				switch {
-				case !ok:
-					c.differ("index entry %x = %x makes no sense", key, value)
-				case !held:
-					c.differ("fragment %s is in the index and not held", k)
-				case e.length != length:
-					c.differ("fragment %s has %d bytes, and %d in the index", k, e.length, length)
-				case e.is(verified) != (epoch == s.epoch):
-					c.differ("fragment %s was last verified in epoch %d says the index; now it is %d", k, epoch, s.epoch)
+				k, kept, ok := parseFragment(key, value, s.epoch)
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				e := s.table.find(k)
+				if !ok || e == nil {
+					what := fmt.Sprintf("fragment %s is in the index and not held", k)
+					if !ok {
+						what = fmt.Sprintf("index entry %x = %x makes no sense", key, value)
+					}
+					if len(key) != fragmentKeyLen {
+						e = nil
+					}
+					if e != nil {
+						e.state |= indexed
+					}
+					tell(string(key), e, what)
+					return nil
 				}
-				delete(c.missingIndex, k)
+				e.state |= indexed
+				if what := e.differs(&kept); what != "" {
+					tell(string(key), e, fmt.Sprintf("fragment %s %s", k, what))
+				}
 				return nil
 			})
 		})
 	})
+	if err != nil {
+		return fmt.Errorf("reading the fragment index: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.each(func(h metainfo.Hash, e *entry) {
+		if k := (Key{h, e.index}); !e.is(indexed) {
+			tell(fragmentKey(k), e, fmt.Sprintf("fragment %s is held and not in the index", k))
+		}
+	})
+	return nil
 }
 
-func (c *check) readTree(s *Store) error {
-	return walk(s.root, visitor{
-		fragment: func(k Key, _ *os.Root, _ string, fi os.FileInfo) error {
-			e, held := c.missingFile[k]
-			switch {
-			case !held:
-				c.differ("file of fragment %s is not held", k)
-			case fi.Size() != int64(e.length):
-				c.differ("file of fragment %s has %d bytes instead of %d", k, fi.Size(), e.length)
+// differs says in what an entry is not what the index keeps of it, or nothing.
+func (e *entry) differs(kept *entry) string {
+	switch {
+	case e.length != kept.length:
+		return fmt.Sprintf("has %d bytes, and %d in the index", e.length, kept.length)
+	case e.is(verified) != kept.is(verified):
+		return fmt.Sprintf("is verified (%v), and in the index it is the other way", e.is(verified))
+	case !e.is(unsaved) && (e.stored != kept.stored || e.lastServed != kept.lastServed || e.served != kept.served):
+		return "was stored or served otherwise than the index says"
+	}
+	return ""
+}
+
+func (s *Store) checkTree(d *differences) error {
+	s.mu.Lock()
+	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= found })
+	s.mu.Unlock()
+	err := walk(s.root, visitor{
+		fragment: func(k Key, _ directory, _ string, fi os.FileInfo) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			e := s.table.find(k)
+			if e == nil {
+				d.add("file of fragment %s is not held", k)
+				return nil
 			}
-			delete(c.missingFile, k)
+			e.state |= found
+			if fi.Size() != int64(e.length) {
+				d.add("file of fragment %s has %d bytes instead of %d", k, fi.Size(), e.length)
+			} else if bytes := occupied(fi); asBytes(bytes) != e.bytes {
+				d.add("file of fragment %s occupies %d bytes, and %d are counted", k, bytes, e.bytes)
+			}
 			return nil
 		},
-		incoming: func(_ *os.Root, name string, _ os.FileInfo) error {
-			for k := range s.writers {
-				if incomingPath(k) == incomingDir+"/"+name {
-					return nil
-				}
+		incoming: func(_ directory, name string, _ os.FileInfo) error {
+			if !s.receives(name) {
+				d.add("incoming file %s belongs to nothing", name)
 			}
-			c.differ("incoming file %s belongs to nothing", name)
 			return nil
 		},
 		foreign: func(string) {},
 		left:    func(string) error { return nil },
 	})
+	if err != nil {
+		return fmt.Errorf("reading the fragments directory: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.each(func(h metainfo.Hash, e *entry) {
+		if !e.is(found) {
+			d.add("fragment %s is held and has no file", Key{h, e.index})
+		}
+	})
+	return nil
 }

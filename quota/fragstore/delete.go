@@ -62,6 +62,8 @@ func (s *Store) delete(keys []Key) (freed int64, err error) {
 	for h, indexes := range bySwarm {
 		group.Go(func() error {
 			slices.Sort(indexes)
+			s.moves.RLock()
+			defer s.moves.RUnlock()
 			gone, err := s.unlink(h, indexes)
 			total.Add(s.forget(h, indexes, gone))
 			if err != nil {

@@ -87,7 +87,7 @@ func TestFullDiskIsAClearErrorAndLosesNothing(t *testing.T) {
 		const length = 100 << 10
 		s := reopen(t, disk)
 		if !preallocate {
-			s.preallocate = withoutPreallocation
+			doNotPreallocate(s)
 		}
 		var held []Key
 		var err error
@@ -202,7 +202,7 @@ func TestRefusedWritesLoseNothing(t *testing.T) {
 	for _, preallocate := range []bool{true, false} {
 		s := open(t, t.TempDir())
 		if !preallocate {
-			s.preallocate = withoutPreallocation
+			doNotPreallocate(s)
 		}
 		held := []Key{key("a", 0), key("a", 1)}
 		for _, k := range held {

@@ -28,8 +28,9 @@ type Fragment struct {
 	Bytes      int64     // what it occupies on disk: its allocated blocks, and never less than Length
 	Length     int64     // its length in bytes, 1..MaxLength
 	Value      float64   // as last set; 0 until then
-	LastServed time.Time // zero if not served since the store was opened
-	Served     int64     // bytes served since the store was opened
+	Stored     time.Time // when it became a fragment; to the second, like LastServed
+	LastServed time.Time // zero if it was never served
+	Served     int64     // bytes served since it was stored
 }
 
 // What the operations of a Store report. They are wrapped with what was being done; use errors.Is.
@@ -40,5 +41,6 @@ var (
 	ErrHash    = errors.New("fragment does not have the expected hash")
 	ErrDamaged = errors.New("fragment was damaged on disk and has been deleted")
 	ErrAborted = errors.New("fragment was given up before it was complete")
+	ErrAsleep  = errors.New("the disk sleeps")
 	ErrClosed  = errors.New("fragment store is closed")
 )

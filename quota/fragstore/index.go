@@ -3,7 +3,6 @@ package fragstore
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,15 +12,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"go.etcd.io/bbolt"
 )
 
 // The buckets of the index.
 //
-//	fragments  info-hash (20 bytes) ‖ piece index (4, big-endian) → length (4) ‖ epoch (4)
+//	fragments  info-hash (20 bytes) ‖ piece index (4, big-endian) → length (4) ‖ epoch (4) ‖ stored (4) ‖ last served (4) ‖ bytes served (8)
 //	swarms     info-hash → the swarm's record
 //	metadata   info-hash → the swarm's info dictionary
 //	meta       bucket name ‖ NUL ‖ key → value
@@ -57,9 +56,14 @@ type slot struct {
 
 // index is the bbolt database and the changes on their way to it. Reads see those changes.
 type index struct {
-	db   *bbolt.DB
-	file *os.File // the database's
-	log  *slog.Logger
+	db      *bbolt.DB
+	tx      transactions // db's
+	file    *os.File     // db's
+	log     *slog.Logger
+	asleep  func() bool // the disk is not to be woken
+	hourly  func()
+	page    int64        // bytes
+	written atomic.Int64 // bytes of pages
 
 	flushing sync.Mutex // held by the one flush that runs
 
@@ -75,23 +79,30 @@ type index struct {
 	done chan struct{} // closed when it has ended
 }
 
-func newIndex(db *bbolt.DB, file *os.File, log *slog.Logger) *index {
+// newIndex returns the index of what was opened; its loop is to be started. asleep says whether the disk is not to be woken, hourly is called once an hour.
+func newIndex(c *contents, log *slog.Logger, asleep func() bool, hourly func()) *index {
 	x := &index{
-		db: db, file: file, log: log,
+		db: c.db, tx: c.tx, file: c.file, log: log, asleep: asleep, hourly: hourly,
+		page:    int64(c.db.Info().PageSize),
 		waiting: make(map[slot][]byte),
 		wake:    make(chan struct{}, 1), full: make(chan struct{}, 1),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	go x.loop()
 	return x
 }
 
-// loop flushes, at the latest indexDelay after a change.
+// loop flushes, at the latest indexDelay after a change; or when the disk is awake again, or so much waits that it
+// has to be woken.
 func (x *index) loop() {
 	defer close(x.done)
+	hour := time.NewTicker(servedEvery)
+	defer hour.Stop()
 	for {
 		select {
 		case <-x.wake:
+		case <-hour.C:
+			x.hourly()
+			continue
 		case <-x.stop:
 			return
 		}
@@ -104,10 +115,17 @@ func (x *index) loop() {
 			timer.Stop()
 			return
 		}
-		if x.flush() != nil { // reported there
-			nudge(x.wake) // again in indexDelay: the disk may have room by then
+		if x.asleep() && !x.crowded() || x.flush() != nil { // an error is reported there
+			nudge(x.wake) // again in indexDelay: the disk may be awake, or have room, by then
 		}
 	}
+}
+
+// crowded reports that too much waits to go on waiting.
+func (x *index) crowded() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.waiting) >= indexBatch
 }
 
 func nudge(c chan<- struct{}) {
@@ -129,7 +147,7 @@ func (x *index) put(b bucket, key string, value []byte) {
 	}
 }
 
-// putNow is put and flush. If it fails, the change is not made later either.
+// putNow is put and flush, whether or not the disk sleeps. If it fails, the change is not made later either.
 func (x *index) putNow(b bucket, key string, value []byte) error {
 	x.put(b, key, value)
 	err := x.flush()
@@ -153,7 +171,7 @@ func (x *index) get(b bucket, key string) (value []byte) {
 		return slices.Clone(v)
 	}
 	err := guarded(func() error {
-		return x.db.View(func(tx *bbolt.Tx) error {
+		return x.tx.View(func(tx *bbolt.Tx) error {
 			value = slices.Clone(tx.Bucket(b.name()).Get([]byte(key)))
 			return nil
 		})
@@ -179,7 +197,7 @@ func (x *index) keys(b bucket, prefix string) []string {
 	x.mu.Unlock()
 	present := make(map[string]bool)
 	err := guarded(func() error {
-		return x.db.View(func(tx *bbolt.Tx) error {
+		return x.tx.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket(b.name()).Cursor()
 			for k, _ := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
 				present[string(k)] = true
@@ -209,7 +227,7 @@ func (x *index) flush() error {
 	x.waiting, x.writing = make(map[slot][]byte), batch
 	x.mu.Unlock()
 
-	err := guarded(func() error { return x.db.Update(func(tx *bbolt.Tx) error { return write(tx, batch) }) })
+	err := x.update(func(tx *bbolt.Tx) error { return write(tx, batch) })
 
 	x.mu.Lock()
 	x.writing = nil
@@ -239,6 +257,20 @@ func (x *index) flush() error {
 	return err
 }
 
+// update makes a transaction that writes, and counts its pages: those that were allocated for it, and the one with which
+// bbolt ends it.
+func (x *index) update(fn func(*bbolt.Tx) error) error {
+	return guarded(func() error {
+		var tx *bbolt.Tx
+		err := x.tx.Update(func(t *bbolt.Tx) error { tx = t; return fn(t) })
+		if tx != nil {
+			stats := tx.Stats()
+			x.written.Add(stats.GetPageAlloc() + x.page)
+		}
+		return err
+	})
+}
+
 // write applies a batch in key order, which keeps bbolt's pages together.
 func write(tx *bbolt.Tx, batch map[slot][]byte) error {
 	order := slices.SortedFunc(maps.Keys(batch), func(a, b slot) int {
@@ -262,7 +294,7 @@ func write(tx *bbolt.Tx, batch map[slot][]byte) error {
 // txid returns the number of the last transaction that was written.
 func (x *index) txid() (id int, err error) {
 	err = guarded(func() error {
-		return x.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
+		return x.tx.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil })
 	})
 	return id, err
 }
@@ -295,34 +327,4 @@ func guarded(fn func() error) (err error) {
 		}
 	}()
 	return fn()
-}
-
-// Keys and values of the fragments bucket.
-
-const (
-	fragmentKeyLen   = metainfo.HashSize + 4
-	fragmentValueLen = 4 + 4
-)
-
-func fragmentKey(k Key) string {
-	var b [fragmentKeyLen]byte
-	copy(b[:], k.Hash[:])
-	binary.BigEndian.PutUint32(b[metainfo.HashSize:], k.Index)
-	return string(b[:])
-}
-
-func fragmentValue(length, epoch uint32) []byte {
-	b := make([]byte, 0, fragmentValueLen)
-	b = binary.BigEndian.AppendUint32(b, length)
-	return binary.BigEndian.AppendUint32(b, epoch)
-}
-
-func parseFragment(key, value []byte) (k Key, length, epoch uint32, ok bool) {
-	if len(key) != fragmentKeyLen || len(value) != fragmentValueLen {
-		return k, 0, 0, false
-	}
-	copy(k.Hash[:], key)
-	k.Index = binary.BigEndian.Uint32(key[metainfo.HashSize:])
-	length, epoch = binary.BigEndian.Uint32(value), binary.BigEndian.Uint32(value[4:])
-	return k, length, epoch, length >= 1 && length <= MaxLength
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 )
 
 const (
-	indexFormat = 1
+	// indexFormat is what is written; oldestFormat can still be read, and becomes the present one with the first change.
+	// An older ebb must not open the newer one: it would take every entry for nonsense, and delete the fragments.
+	indexFormat  = 2
+	oldestFormat = 1
 	// lockWait is how long another process may take to let go of the index, for instance on a restart.
 	lockWait = time.Second
 	// indexGrowth is the step in which the index file grows, in bytes. bbolt's own 16 MiB is much on a router.
@@ -28,8 +32,10 @@ var errIndexDamaged = errors.New("fragment index is damaged")
 // contents is what an index says when it is opened.
 type contents struct {
 	db      *bbolt.DB
-	file    *os.File // the database's
+	tx      transactions // db's
+	file    *os.File     // db's
 	table   table
+	format  byte
 	epoch   uint32
 	txid    int
 	invalid [][]byte // keys of entries that make no sense
@@ -38,20 +44,23 @@ type contents struct {
 
 // openIndex opens or creates the index and reads it. One that is damaged is set aside and replaced by an
 // empty one: the fragments can be fetched again.
-func openIndex(path string, log *slog.Logger) (*contents, error) {
-	c, err := readIndex(path)
+func openIndex(d disk, home directory, path string, log *slog.Logger) (*contents, error) {
+	c, err := readIndex(d, path)
 	if !errors.Is(err, errIndexDamaged) {
 		return c, err
 	}
-	aside := path + ".damaged"
-	if renameErr := os.Rename(path, aside); renameErr != nil {
+	name := filepath.Base(path)
+	if renameErr := home.Rename(name, name+".damaged"); renameErr != nil {
 		return nil, also(err, explainDisk(renameErr))
 	}
-	log.Error("the fragment index was damaged; starting with an empty one: all fragments go", "err", err, "set_aside_as", aside)
-	return readIndex(path)
+	log.Error("the fragment index was damaged; starting with an empty one: all fragments go", "err", err, "set_aside_as", path+".damaged")
+	return readIndex(d, path)
 }
 
-func readIndex(path string) (*contents, error) {
+func readIndex(d disk, path string) (*contents, error) {
+	if err := checkSound(path); err != nil {
+		return nil, err
+	}
 	c := &contents{table: newTable()}
 	err := guarded(func() (err error) {
 		c.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
@@ -67,7 +76,8 @@ func readIndex(path string) (*contents, error) {
 			return explainIndex(path, err)
 		}
 		c.db.AllocSize = indexGrowth
-		if err := createBuckets(c.db); err != nil {
+		c.tx = d.transactions(c.db)
+		if err := createBuckets(c.tx); err != nil {
 			return fmt.Errorf("preparing the fragment index %s: %w", path, explainDisk(err))
 		}
 		return c.load()
@@ -109,7 +119,7 @@ func explainIndex(path string, err error) error {
 }
 
 // createBuckets writes to a new index only: an old one must open on a full disk too.
-func createBuckets(db *bbolt.DB) error {
+func createBuckets(db transactions) error {
 	complete := false
 	if err := db.View(func(tx *bbolt.Tx) error {
 		complete = tx.Bucket(storeBucket.name()) != nil
@@ -128,8 +138,8 @@ func createBuckets(db *bbolt.DB) error {
 }
 
 func (c *contents) load() error {
-	return c.db.View(func(tx *bbolt.Tx) error {
-		if fi, err := os.Stat(c.db.Path()); err != nil {
+	return c.tx.View(func(tx *bbolt.Tx) error {
+		if fi, err := c.file.Stat(); err != nil {
 			return err
 		} else if fi.Size() < tx.Size() {
 			return fmt.Errorf("%w: it is %d bytes long and says that it has %d", errIndexDamaged, fi.Size(), tx.Size())
@@ -140,10 +150,12 @@ func (c *contents) load() error {
 			}
 		}
 		store := tx.Bucket(storeBucket.name())
-		if format := store.Get([]byte("format")); len(format) != 1 || format[0] != indexFormat {
-			return fmt.Errorf("fragment index %s has format %v, this ebb knows %d only: use the ebb that wrote it, or delete the file (and with it the fragments)",
-				c.db.Path(), format, indexFormat)
+		format := store.Get([]byte("format"))
+		if len(format) != 1 || format[0] < oldestFormat || format[0] > indexFormat {
+			return fmt.Errorf("fragment index %s has format %v, this ebb knows %d to %d only: use the ebb that wrote it, or delete the file (and with it the fragments)",
+				c.db.Path(), format, oldestFormat, indexFormat)
 		}
+		c.format = format[0]
 		if epoch := store.Get([]byte("epoch")); len(epoch) == 4 {
 			c.epoch = binary.BigEndian.Uint32(epoch)
 		}
@@ -173,7 +185,7 @@ func (c *contents) loadFragments(b *bbolt.Bucket) error {
 		}
 	}
 	err := b.ForEach(func(key, value []byte) error {
-		k, length, epoch, ok := parseFragment(key, value)
+		k, e, ok := parseFragment(key, value, c.epoch)
 		if !ok {
 			c.invalid = append(c.invalid, slices.Clone(key))
 			return nil
@@ -181,10 +193,6 @@ func (c *contents) loadFragments(b *bbolt.Bucket) error {
 		if k.Hash != hash {
 			finish()
 			hash = k.Hash
-		}
-		e := entry{index: k.Index, length: length}
-		if epoch == c.epoch {
-			e.state = verified
 		}
 		entries = append(entries, e)
 		return nil

@@ -2,12 +2,14 @@ package fragstore
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -17,8 +19,10 @@ type model struct {
 	t       *rapid.T
 	state   string
 	store   *Store
-	held    map[Key]int64 // → length
-	damaged map[Key]bool  // their files were changed while the store could not see it
+	held    map[Key]int64   // → length
+	served  map[Key]int64   // → bytes, of those that are held
+	damaged map[Key]bool    // their files were changed while the store could not see it
+	foreign map[string]bool // paths of what is not the store's
 }
 
 var someKeys = rapid.Custom(func(t *rapid.T) Key {
@@ -32,7 +36,10 @@ func TestAnyHistoryLeavesWhatAMapWouldHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state, err := os.MkdirTemp(parent, "")
 		must(t, err)
-		m := &model{t: t, state: state, held: make(map[Key]int64), damaged: make(map[Key]bool)}
+		m := &model{
+			t: t, state: state,
+			held: make(map[Key]int64), served: make(map[Key]int64), damaged: make(map[Key]bool), foreign: make(map[string]bool),
+		}
 		m.store = reopen(t, state)
 		defer func() { must(t, m.store.Close()) }()
 		t.Repeat(map[string]func(*rapid.T){
@@ -42,15 +49,18 @@ func TestAnyHistoryLeavesWhatAMapWouldHold(t *testing.T) {
 			"abort":       m.abort,
 			"delete":      m.delete,
 			"deleteSwarm": m.deleteSwarm,
+			"reclaim":     m.reclaim,
 			"read":        m.read,
+			"serve":       m.serve,
 			"restart":     m.restart,
 			"crash":       m.crash,
+			"vandalise":   m.vandalise,
 		})
 	})
 }
 
 // memoryDir is a directory in memory where there is one: many short histories sync very often.
-func memoryDir(t *testing.T) string {
+func memoryDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "fragstore")
 	if err != nil {
 		return t.TempDir()
@@ -61,14 +71,29 @@ func memoryDir(t *testing.T) string {
 
 func (m *model) agrees(t *rapid.T) {
 	must(t, m.store.Check())
-	got := make(map[Key]int64)
+	got, served := make(map[Key]int64), make(map[Key]int64)
 	var sum int64
 	for f := range m.store.Fragments() {
 		got[f.Key] = f.Length
+		if f.Served != 0 {
+			served[f.Key] = f.Served
+		}
 		sum += f.Bytes
+		if f.Stored.IsZero() || f.Stored.After(time.Now()) || f.LastServed.IsZero() != (f.Served == 0) {
+			t.Fatalf("times of %+v", f)
+		}
 	}
 	if !maps.Equal(got, m.held) {
 		t.Fatalf("held: %v, should be %v", got, m.held)
+	}
+	maps.DeleteFunc(m.served, func(k Key, _ int64) bool { _, held := m.held[k]; return !held })
+	if !maps.Equal(served, m.served) {
+		t.Fatalf("served: %v, should be %v", served, m.served)
+	}
+	for path := range m.foreign {
+		if _, err := os.Lstat(path); err != nil {
+			t.Fatalf("what is not ours: %v", err)
+		}
 	}
 	if used := m.store.Used(); used != sum {
 		t.Fatalf("Used = %d, the fragments have %d", used, sum)
@@ -171,6 +196,39 @@ func (m *model) deleteSwarm(t *rapid.T) {
 	maps.DeleteFunc(m.damaged, func(k Key, _ bool) bool { return k.Hash == h })
 }
 
+// reclaim deletes the fragments of the lowest values, as who needs the space does.
+func (m *model) reclaim(t *rapid.T) {
+	for _, swarm := range []string{"a", "b", "c"} {
+		m.store.SetValues(hashOf(swarm), func(uint32) float64 { return rapid.Float64().Draw(t, "value") })
+	}
+	all := slices.SortedFunc(m.store.Fragments(), func(a, b Fragment) int { return cmp.Compare(a.Value, b.Value) })
+	all = all[:rapid.IntRange(0, len(all)).Draw(t, "victims")]
+	var keys []Key
+	var want int64
+	for _, f := range all {
+		keys = append(keys, f.Key)
+		want += f.Bytes
+		delete(m.held, f.Key)
+		delete(m.damaged, f.Key)
+	}
+	freed, err := m.store.Delete(keys...)
+	must(t, err)
+	if freed != want {
+		t.Fatalf("freed %d bytes of %d", freed, want)
+	}
+}
+
+func (m *model) serve(t *rapid.T) {
+	k, n := someKeys.Draw(t, "key"), rapid.Int64Range(1, 1<<40).Draw(t, "bytes")
+	m.store.Served(k, n)
+	if _, held := m.held[k]; held {
+		m.served[k] += n
+	}
+	if rapid.Bool().Draw(t, "hour") {
+		m.store.settle()
+	}
+}
+
 func (m *model) read(t *rapid.T) {
 	k := someKeys.Draw(t, "key")
 	length, held := m.held[k]
@@ -225,6 +283,16 @@ func (m *model) crash(t *rapid.T) {
 	m.store = reopen(t, m.state)
 	if !synced { // what the index had not heard of may be lost; nothing else may
 		maps.DeleteFunc(m.held, func(k Key, _ int64) bool { return !m.store.Has(k) })
+	}
+	before := m.served
+	m.served = make(map[Key]int64)
+	for f := range m.store.Fragments() {
+		if f.Served > before[f.Key] {
+			t.Fatalf("%d bytes of %s were served, and after a crash it is %d", before[f.Key], f.Key, f.Served)
+		}
+		if f.Served != 0 {
+			m.served[f.Key] = f.Served
+		}
 	}
 	maps.DeleteFunc(m.damaged, func(k Key, _ bool) bool { _, held := m.held[k]; return !held })
 }

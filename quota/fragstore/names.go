@@ -46,9 +46,9 @@ func isPrefix(name string) bool {
 	return err == nil && len(b) == 1 && hex.EncodeToString(b) == name
 }
 
-func isIncoming(name string) bool {
+func parseIncoming(name string) (Key, bool) {
 	hash, index, found := strings.Cut(name, "-")
-	_, hashOK := parseHash(hash)
-	_, indexOK := parseIndex(index)
-	return found && hashOK && indexOK
+	h, hashOK := parseHash(hash)
+	i, indexOK := parseIndex(index)
+	return Key{h, i}, found && hashOK && indexOK
 }

@@ -27,7 +27,7 @@ func TestOnlyOurOwnNamesAreOurs(t *testing.T) {
 		}
 	}
 	for _, name := range []string{hash, hash + "-", "-1", hash + "-01", hash + "-1-1", hash + "_1"} {
-		if isIncoming(name) {
+		if _, ok := parseIncoming(name); ok {
 			t.Errorf("%q passes as an incoming fragment", name)
 		}
 	}
@@ -45,8 +45,8 @@ func TestNamesRoundTripAndStayInside(t *testing.T) {
 		if !isPrefix(parts[0]) || !hashOK || !indexOK || (Key{h, index}) != k {
 			t.Fatalf("%s was read as %v", fragmentPath(k), Key{h, index})
 		}
-		if !isIncoming(filepath.Base(incomingPath(k))) {
-			t.Fatalf("%s is not recognised", incomingPath(k))
+		if got, ok := parseIncoming(filepath.Base(incomingPath(k))); !ok || got != k {
+			t.Fatalf("%s was read as %v", incomingPath(k), got)
 		}
 	})
 }

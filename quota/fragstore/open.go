@@ -2,70 +2,89 @@ package fragstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/anacrolix/torrent/metainfo"
 )
 
 // Open opens the store in dir, with its index in the file index, and makes the two agree; it creates what is missing.
 // Only one process can have a store open. After an unclean stop every fragment is hashed again before it is first
 // served. Errors are one line and say what to do.
-func Open(dir, index string, opts Options) (*Store, error) {
-	log := opts.Log
-	if log == nil {
-		log = slog.Default()
-	}
+func Open(dir, index string, opts Options) (*Store, error) { return openOn(osDisk{}, dir, index, opts) }
+
+func openOn(d disk, dir, index string, opts Options) (_ *Store, err error) {
 	s := &Store{
-		dir: dir, indexPath: index, log: log, preallocate: preallocate,
+		dir: dir, mark: filepath.Base(index), log: opts.Log, quiet: opts.Quiet,
 		writers:   make(map[Key]*Writer),
 		verifying: make(map[Key]chan struct{}),
 	}
-	for _, d := range []string{filepath.Dir(index), dir} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("creating the directory of the fragments: %w", explainDisk(err))
-		}
+	s.idle.most, s.ahead.most = idleThreads, aheadThreads
+	if s.log == nil {
+		s.log = slog.Default()
 	}
-	// The index comes first: its lock keeps two processes from cleaning up each other's incoming files.
-	c, err := openIndex(index, log)
+	defer func() {
+		for _, opened := range []directory{s.home, s.root} {
+			if err != nil && opened != nil {
+				opened.Close() // the first error says it all
+			}
+		}
+	}()
+	if s.home, err = d.open(filepath.Dir(index)); err != nil {
+		return nil, fmt.Errorf("opening the directory of the fragment index: %w", explainDisk(err))
+	}
+	if s.root, err = d.open(dir); err != nil {
+		return nil, fmt.Errorf("opening the fragments directory: %w", explainDisk(err))
+	}
+	// Before anything is changed: the index's lock keeps two processes from cleaning up each other's incoming files.
+	c, err := openIndex(d, s.home, index, s.log)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openTree(c); err != nil {
+	if err := s.openTree(c, index); err != nil {
 		if closeErr := c.db.Close(); closeErr != nil {
-			log.Error("closing the fragment index", "err", closeErr)
+			s.log.Error("closing the fragment index", "err", closeErr)
 		}
 		return nil, err
 	}
-	s.index = newIndex(c.db, c.file, log)
+	s.index = newIndex(c, s.log, s.asleep, s.settle)
 	s.bringUpToDate(c)
+	go s.index.loop()
 	return s, nil
 }
 
 // openTree makes the table agree with the directory.
-func (s *Store) openTree(c *contents) (err error) {
-	if s.root, err = os.OpenRoot(s.dir); err != nil {
-		return fmt.Errorf("opening the fragments directory: %w", explainDisk(err))
-	}
+func (s *Store) openTree(c *contents, index string) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("fragments directory %s: %w", s.dir, explainDisk(err))
-			s.root.Close()
 		}
 	}()
+	// A store that was ever opened has this directory. Without it, but with fragments in the index, most likely a disk is
+	// not mounted: were the entries dropped now, the files would be strays when it is there again.
+	if _, err := s.root.Lstat(incomingDir); errors.Is(err, fs.ErrNotExist) && c.table.entries > 0 {
+		return fmt.Errorf("it is empty, and %d fragments should be in it: mount its disk, or delete %s to begin without them", c.table.entries, index)
+	}
 	if err := s.root.MkdirAll(incomingDir, 0o700); err != nil {
 		return err
 	}
 	s.block = blockSize(s.dir)
 	s.table = c.table
-	if err := s.reconcile(c); err != nil {
+	r, err := s.reconcile()
+	if err = also(err, r.undeleted); err != nil {
 		return err
 	}
+	c.stale = r.missing
+	r.report(s.log)
 	if err := s.probe(); err != nil && !isFull(err) { // the store must open on a full disk, to make room
 		return err
 	}
 	// Last of all: nothing that goes wrong before costs the mark.
-	clean, err := takeMark(s.indexPath, c.txid)
+	clean, err := takeMark(s.home, s.mark, c.txid)
 	if err != nil {
 		return err
 	}
@@ -95,16 +114,15 @@ func (s *Store) distrust(c *contents) {
 		return
 	}
 	s.epoch++
-	for _, sw := range s.table.swarms {
-		for i := range sw.entries {
-			sw.entries[i].state &^= verified
-		}
-	}
+	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= verified })
 	s.log.Info("the last stop was not clean: every fragment is verified again before it is served", "fragments", s.table.entries)
 }
 
 // bringUpToDate lets the index hear what opening has found. It is written behind: a full disk does not keep the store from opening.
 func (s *Store) bringUpToDate(c *contents) {
+	if c.format != indexFormat { // it comes with, or before, the first entry of the new format
+		s.index.put(storeBucket, "format", []byte{indexFormat})
+	}
 	if s.epoch != c.epoch {
 		s.index.put(storeBucket, "epoch", binary.BigEndian.AppendUint32(nil, s.epoch))
 	}

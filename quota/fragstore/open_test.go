@@ -329,11 +329,11 @@ func TestNonsenseInTheIndexIsDropped(t *testing.T) {
 	must(t, s.index.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(fragmentsBucket.name())
 		for k, v := range map[string][]byte{
-			"short":                   fragmentValue(1, 0),
+			"short":                   valueOf(1, 0),
 			fragmentKey(key("a", 50)): {1},
-			fragmentKey(key("a", 51)): fragmentValue(0, 0),
-			fragmentKey(key("a", 52)): fragmentValue(math.MaxUint32, 0),
-			string(h[:]) + "too long": fragmentValue(1, 0),
+			fragmentKey(key("a", 51)): valueOf(0, 0),
+			fragmentKey(key("a", 52)): valueOf(math.MaxUint32, 0),
+			string(h[:]) + "too long": valueOf(1, 0),
 		} {
 			if err := b.Put([]byte(k), v); err != nil {
 				return err
@@ -376,13 +376,13 @@ func TestCheckFindsEveryKindOfDisagreement(t *testing.T) {
 		"used":          func(s *Store, _ string) error { s.used++; return nil },
 		"index missing": func(s *Store, _ string) error { return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 0)), nil) },
 		"index stale": func(s *Store, _ string) error {
-			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 9)), fragmentValue(1, 0))
+			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 9)), valueOf(1, 0))
 		},
 		"index length": func(s *Store, _ string) error {
-			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 0)), fragmentValue(1, 0))
+			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 0)), valueOf(1, 0))
 		},
 		"index epoch": func(s *Store, _ string) error {
-			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 0)), fragmentValue(50000, 7))
+			return s.index.putNow(fragmentsBucket, fragmentKey(key("a", 0)), valueOf(50000, 7))
 		},
 		"index nonsense": func(s *Store, _ string) error { return s.index.putNow(fragmentsBucket, "nonsense", []byte{1}) },
 	} {

@@ -1,6 +1,7 @@
 package fragstore
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -17,26 +19,39 @@ import (
 // Options of a Store. The zero value is ready for use.
 type Options struct {
 	Log *slog.Logger // nil: slog.Default()
+	// Quiet, which may be nil, reports that the disk sleeps and is not to be woken. While it does, Open reports ErrAsleep, and
+	// what is written behind waits longer, unless thousands of changes have come together. What a caller waits for wakes the disk:
+	// Create, Delete, PutMetadata, PutMeta, DeleteMeta, Sync, Check, Mend, Close. It is called from any goroutine, and must not use the store.
+	Quiet func() bool
 }
 
 // Store is a directory of fragments and its index. Its methods may be called by any number of goroutines.
 type Store struct {
-	dir       string
-	indexPath string
-	root      *os.Root // every access to the directory goes through it
-	index     *index
-	log       *slog.Logger
-	epoch     uint32 // unclean stops so far
-	block     int64  // what the file system allocates in, bytes
-
-	preallocate func(*os.File, int64) (bool, error)
+	dir    string
+	root   directory // every access to dir goes through it
+	home   directory // where the index is
+	index  *index
+	mark   string // the index's name in home, from which that of the clean mark is made
+	log    *slog.Logger
+	quiet  func() bool
+	epoch  uint32 // unclean stops so far
+	block  int64  // what the file system allocates in, bytes
+	idle   idle   // hashes, and syncs
+	ahead  idle   // reads ahead
+	warmth warmth
+	blocks atomic.Int64 // bytes of blocks that were written
 
 	work sync.WaitGroup // operations that Close waits for; Add is only called under mu while closed is false
+
+	// moves is read-held while a file comes, moves or goes and what is known of it changes with that, or the index hears of it;
+	// it is held by who compares the two.
+	moves sync.RWMutex
 
 	mu        sync.Mutex // guards the fields below; not held during file I/O
 	closed    bool
 	table     table
-	used      int64
+	used      int64 // by the fragments in table, by writers, and left
+	left      int64 // by files that could not be deleted
 	writers   map[Key]*Writer
 	verifying map[Key]chan struct{} // closed when somebody's look at the fragment has ended
 }
@@ -121,6 +136,7 @@ func (s *Store) Fragments() iter.Seq[Fragment] {
 		s.mu.Lock()
 		hashes := slices.Collect(maps.Keys(s.table.swarms))
 		s.mu.Unlock()
+		now := stampOf(time.Now())
 		var entries []entry
 		for _, h := range hashes {
 			s.mu.Lock()
@@ -133,7 +149,7 @@ func (s *Store) Fragments() iter.Seq[Fragment] {
 				if entries[i].is(deleting) {
 					continue
 				}
-				if !yield(entries[i].fragment(h)) {
+				if !yield(entries[i].fragment(h, now)) {
 					return
 				}
 			}
@@ -166,17 +182,6 @@ func valid(value float64) float64 {
 	return value
 }
 
-// Served notes that n bytes of a fragment were sent to a peer. It costs no I/O.
-func (s *Store) Served(k Key, n int64) {
-	now := time.Now().UnixNano()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.table.held(k); e != nil {
-		e.served += n
-		e.lastServed = now
-	}
-}
-
 // Sync writes what waits for the index. Without it, that happens within a second.
 func (s *Store) Sync() error {
 	if err := s.begin(); err != nil {
@@ -185,6 +190,33 @@ func (s *Store) Sync() error {
 	defer s.work.Done()
 	return explainDisk(s.index.flush())
 }
+
+// Written returns the bytes that the store has written since it was opened: blocks of fragments, and pages of its index.
+func (s *Store) Written() int64 {
+	return s.blocks.Load() + s.index.written.Load()
+}
+
+// Lost returns nil if the directory of the fragments is still the one that was opened. If not, its disk was unplugged or
+// unmounted, or something is mounted over it, and only opening the store again helps. It costs two system calls.
+func (s *Store) Lost() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.work.Done()
+	there, err := os.Stat(s.dir)
+	if err == nil {
+		var here os.FileInfo
+		if here, err = s.root.Stat("."); err == nil && os.SameFile(here, there) {
+			return nil
+		}
+	}
+	if err == nil {
+		err = errors.New("another directory has taken its place")
+	}
+	return fmt.Errorf("the fragments directory %s has gone (%w): plug its disk in again, or mount it", s.dir, err)
+}
+
+func (s *Store) asleep() bool { return s.quiet != nil && s.quiet() }
 
 // Close gives up the fragments that are being received, waits for running operations, writes the index and marks it
 // as cleanly stopped. Readers that are open stay usable. Calling it again does nothing.
@@ -202,10 +234,15 @@ func (s *Store) Close() error {
 		w.Abort()
 	}
 	s.work.Wait()
-	err := s.index.close(func(txid int) error { return putMark(s.indexPath, txid) })
-	if rootErr := s.root.Close(); err == nil {
-		err = rootErr
+	s.idle.close()
+	s.ahead.close()
+	// In batches: a change waits in memory, and takes more of it than a fragment does.
+	err := error(nil)
+	for err == nil && s.saveServed(indexBatch) == indexBatch {
+		err = s.index.flush()
 	}
+	err = also(err, s.index.close(func(txid int) error { return putMark(s.home, s.mark, txid) }))
+	err = also(also(err, s.root.Close()), s.home.Close())
 	if err != nil {
 		return fmt.Errorf("closing the fragment store (the fragments will be verified again before they are served): %w", explainDisk(err))
 	}

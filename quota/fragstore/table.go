@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/anacrolix/torrent/metainfo"
 )
@@ -13,10 +12,11 @@ import (
 type entry struct {
 	value      float64
 	served     int64
-	lastServed int64 // Unix nanoseconds, 0 = never
+	stored     stamp // 0: not known
+	lastServed stamp // 0: never
 	index      uint32
 	length     uint32 // ≤ MaxLength
-	bytes      uint32 // occupied on disk
+	bytes      uint32 // occupied on disk; 0 until its file was looked at
 	state      state
 }
 
@@ -25,17 +25,18 @@ type state uint8
 const (
 	verified state = 1 << iota // its hash was seen to be right in this epoch
 	deleting                   // it is being deleted: nobody may find it any more, but it still occupies its bytes
-	found                      // its file was found; meaningful only while the store is being opened
+	unsaved                    // the index does not know its times and its count of bytes served as they are now
+	found                      // its file was found; means something only while the store is opened, checked or mended
+	indexed                    // it was found in the index; likewise
 )
 
 func (e *entry) is(s state) bool { return e.state&s != 0 }
 
-func (e *entry) fragment(h metainfo.Hash) Fragment {
-	f := Fragment{Key: Key{h, e.index}, Bytes: int64(e.bytes), Length: int64(e.length), Value: e.value, Served: e.served}
-	if e.lastServed != 0 {
-		f.LastServed = time.Unix(0, e.lastServed)
+func (e *entry) fragment(h metainfo.Hash, now stamp) Fragment {
+	return Fragment{
+		Key: Key{h, e.index}, Bytes: int64(e.bytes), Length: int64(e.length), Value: e.value,
+		Stored: e.stored.time(now), LastServed: e.lastServed.time(now), Served: e.served,
 	}
-	return f
 }
 
 // swarm is the fragments of one swarm, sorted by index.
@@ -95,6 +96,15 @@ func (t *table) insert(h metainfo.Hash, e entry) {
 	}
 	s.entries = slices.Insert(s.entries, i, e)
 	t.entries++
+}
+
+// each calls fn with every entry, also with those that are being deleted.
+func (t *table) each(fn func(h metainfo.Hash, e *entry)) {
+	for h, s := range t.swarms {
+		for i := range s.entries {
+			fn(h, &s.entries[i])
+		}
+	}
 }
 
 // markDeleting hides k and reports whether it was held.

@@ -18,9 +18,9 @@ const walkers = 4
 // visitor is told what is in the fragments directory. Its functions are called one at a time.
 type visitor struct {
 	// fragment gets a file with a fragment's name, by its directory and its name there.
-	fragment func(k Key, in *os.Root, name string, fi os.FileInfo) error
+	fragment func(k Key, in directory, name string, fi os.FileInfo) error
 	// incoming gets a file with an incoming fragment's name.
-	incoming func(in *os.Root, name string, fi os.FileInfo) error
+	incoming func(in directory, name string, fi os.FileInfo) error
 	// foreign gets the path of anything that is not ours. Nothing below it is looked at.
 	foreign func(path string)
 	// left is called after a directory of ours was gone through.
@@ -31,12 +31,12 @@ type visitor struct {
 func (v visitor) oneAtATime() visitor {
 	var mu sync.Mutex
 	return visitor{
-		fragment: func(k Key, in *os.Root, name string, fi os.FileInfo) error {
+		fragment: func(k Key, in directory, name string, fi os.FileInfo) error {
 			mu.Lock()
 			defer mu.Unlock()
 			return v.fragment(k, in, name, fi)
 		},
-		incoming: func(in *os.Root, name string, fi os.FileInfo) error {
+		incoming: func(in directory, name string, fi os.FileInfo) error {
 			mu.Lock()
 			defer mu.Unlock()
 			return v.incoming(in, name, fi)
@@ -55,7 +55,7 @@ func (v visitor) oneAtATime() visitor {
 }
 
 // walk goes through the whole tree. Links are foreign: they are not followed.
-func walk(root *os.Root, v visitor) error {
+func walk(root directory, v visitor) error {
 	v = v.oneAtATime()
 	var group errgroup.Group
 	group.SetLimit(walkers)
@@ -73,18 +73,18 @@ func walk(root *os.Root, v visitor) error {
 	return also(err, group.Wait())
 }
 
-func (v visitor) walkPrefix(dir *os.Root, e fs.DirEntry, prefix string) error {
+func (v visitor) walkPrefix(dir directory, e fs.DirEntry, prefix string) error {
 	h, ok := parseHash(e.Name())
 	if !ok || !e.IsDir() || prefixDir(h) != prefix {
 		v.foreign(path.Join(prefix, e.Name()))
 		return nil
 	}
-	return inside(dir, e.Name(), path.Join(prefix, e.Name()), v, func(dir *os.Root, e fs.DirEntry, swarm string) error {
+	return inside(dir, e.Name(), path.Join(prefix, e.Name()), v, func(dir directory, e fs.DirEntry, swarm string) error {
 		return v.walkFragment(dir, e, swarm, h)
 	})
 }
 
-func (v visitor) walkFragment(dir *os.Root, e fs.DirEntry, swarm string, h metainfo.Hash) error {
+func (v visitor) walkFragment(dir directory, e fs.DirEntry, swarm string, h metainfo.Hash) error {
 	index, ok := parseIndex(e.Name())
 	if !ok || !e.Type().IsRegular() {
 		v.foreign(path.Join(swarm, e.Name()))
@@ -95,8 +95,8 @@ func (v visitor) walkFragment(dir *os.Root, e fs.DirEntry, swarm string, h metai
 	})
 }
 
-func (v visitor) walkIncoming(dir *os.Root, e fs.DirEntry, in string) error {
-	if !isIncoming(e.Name()) || !e.Type().IsRegular() {
+func (v visitor) walkIncoming(dir directory, e fs.DirEntry, in string) error {
+	if _, ok := parseIncoming(e.Name()); !ok || !e.Type().IsRegular() {
 		v.foreign(path.Join(in, e.Name()))
 		return nil
 	}
@@ -106,7 +106,7 @@ func (v visitor) walkIncoming(dir *os.Root, e fs.DirEntry, in string) error {
 }
 
 // inside runs each on every entry of a directory of ours, whose full path below the root is given to it.
-func inside(parent *os.Root, name, full string, v visitor, each func(dir *os.Root, e fs.DirEntry, full string) error) error {
+func inside(parent directory, name, full string, v visitor, each func(dir directory, e fs.DirEntry, full string) error) error {
 	dir, err := parent.OpenRoot(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it has just gone
@@ -121,7 +121,7 @@ func inside(parent *os.Root, name, full string, v visitor, each func(dir *os.Roo
 	return v.left(full)
 }
 
-func eachEntry(dir *os.Root, each func(fs.DirEntry) error) error {
+func eachEntry(dir directory, each func(fs.DirEntry) error) error {
 	f, err := dir.Open(".")
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func eachEntry(dir *os.Root, each func(fs.DirEntry) error) error {
 	return nil
 }
 
-func withInfo(dir *os.Root, name string, use func(os.FileInfo) error) error {
+func withInfo(dir directory, name string, use func(os.FileInfo) error) error {
 	fi, err := dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it has just gone

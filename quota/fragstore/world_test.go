@@ -64,7 +64,15 @@ func crash(tb failer, s *Store) {
 		w.file.Close()
 	}
 	s.mu.Unlock()
+	s.idle.close()
+	s.ahead.close()
 	must(tb, s.root.Close())
+	must(tb, s.home.Close())
+}
+
+// valueOf is what the index keeps of a fragment that was verified in that epoch, and never served.
+func valueOf(length, epoch uint32) []byte {
+	return fragmentValue(&entry{length: length, stored: 1, state: verified}, epoch)
 }
 
 func hashOf(name string) metainfo.Hash { return sha1.Sum([]byte(name)) }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Writer receives one fragment into an incoming file. The fragment is not held before Commit. A Writer ends with
@@ -29,7 +30,7 @@ type Writer struct {
 	value float64 // guarded by store.mu
 
 	mu     sync.Mutex // guards the fields below; held during I/O on the file
-	file   *os.File
+	file   file
 	hash   hash.Hash
 	hashed int64 // the first bytes of the file that hash has seen
 	ended  error // what every further call reports; nil while the Writer is in use
@@ -51,11 +52,13 @@ func (s *Store) Create(k Key, length int64, sum [sha1.Size]byte) (*Writer, error
 	w := &Writer{store: s, key: k, length: length, sum: sum, charge: s.Charge(length), hash: sha1.New()}
 	w.mu.Lock() // whoever finds it in s.writers waits until it has a file
 	defer w.mu.Unlock()
+	s.moves.RLock()
+	defer s.moves.RUnlock()
 	if err := s.enter(w); err != nil {
 		return nil, fmt.Errorf("receiving fragment %s: %w", k, err)
 	}
 	if err := w.open(); err != nil {
-		w.discard(err)
+		w.remove(err)
 		return nil, fmt.Errorf("receiving fragment %s: %w", k, explainDisk(err))
 	}
 	return w, nil
@@ -83,13 +86,14 @@ func (s *Store) enter(w *Writer) error {
 	return nil
 }
 
-func (w *Writer) open() (err error) {
+func (w *Writer) open() error {
 	s := w.store
-	w.file, err = s.root.OpenFile(incomingPath(w.key), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := s.root.OpenFile(incomingPath(w.key), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	preallocated, err := s.preallocate(w.file, w.length)
+	w.file = f
+	preallocated, err := f.preallocate(w.length)
 	if preallocated {
 		s.noteKnown(w, w.charge)
 	}
@@ -136,6 +140,7 @@ func (w *Writer) WriteAt(p []byte, off int64) (int, error) {
 		w.hashed = 0
 	}
 	n, err := w.file.WriteAt(p, off)
+	w.store.blocks.Add(int64(n))
 	w.store.noteKnown(w, int64(n))
 	if err != nil {
 		return n, fmt.Errorf("writing fragment %s: %w", w.key, explainDisk(err))
@@ -162,16 +167,21 @@ func (w *Writer) Commit() error {
 	if w.ended != nil {
 		return fmt.Errorf("storing fragment %s: %w", w.key, w.ended)
 	}
-	occupied, err := w.seal()
+	s := w.store
+	var occupied int64
+	var err error
+	s.idle.run(func() { occupied, err = w.seal() })
+	s.moves.RLock()
+	defer s.moves.RUnlock()
 	if err == nil {
-		err = w.store.place(w.key)
+		err = s.place(w.key)
 	}
 	if err != nil {
-		w.discard(err)
+		w.remove(err)
 		return fmt.Errorf("storing fragment %s: %w", w.key, explainDisk(err))
 	}
 	w.ended = errCommitted
-	w.store.admit(w, occupied)
+	s.admit(w, occupied)
 	return nil
 }
 
@@ -189,6 +199,9 @@ func (w *Writer) seal() (int64, error) {
 	fi, err := w.file.Stat()
 	if err != nil {
 		return 0, err
+	}
+	if fi.Size() != w.length { // somebody else has cut it
+		return 0, ErrHash
 	}
 	return occupied(fi), w.file.Close()
 }
@@ -221,24 +234,40 @@ func (s *Store) place(k Key) (err error) {
 			return err
 		}
 		err = s.root.Rename(incomingPath(k), fragmentPath(k))
+		if err == nil {
+			return nil
+		}
+		moving := err
+		if _, err := s.root.Lstat(incomingPath(k)); errors.Is(err, fs.ErrNotExist) {
+			// The incoming file has gone; or it was moved, and the system lost the answer: network file systems do that.
+			return also(moving, s.removeUnheld(k))
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
-		}
-		if _, err := s.root.Lstat(incomingPath(k)); err != nil {
-			return err // it is the incoming file that has gone
 		}
 	}
 	return err
 }
 
-// admit makes a fragment held whose file is in its place.
+// removeUnheld removes the file of a fragment that is not held, if there is one.
+func (s *Store) removeUnheld(k Key) error {
+	if err := s.root.Remove(fragmentPath(k)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// admit makes a fragment held whose file is in its place. s.moves is held.
 func (s *Store) admit(w *Writer, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := entry{index: w.key.Index, length: uint32(w.length), bytes: asBytes(bytes), value: w.value, state: verified}
+	e := entry{
+		index: w.key.Index, length: uint32(w.length), bytes: asBytes(bytes),
+		value: w.value, stored: stampOf(time.Now()), state: verified,
+	}
 	s.table.insert(w.key.Hash, e)
 	s.used += int64(e.bytes)
-	s.index.put(fragmentsBucket, fragmentKey(w.key), fragmentValue(e.length, s.epoch))
+	s.tell(w.key.Hash, &e)
 	s.leaveLocked(w)
 }
 
@@ -257,26 +286,29 @@ func (w *Writer) Abort() bool {
 	if w.ended != nil {
 		return false
 	}
-	w.discard(ErrAborted)
+	w.store.moves.RLock()
+	defer w.store.moves.RUnlock()
+	w.remove(ErrAborted)
 	return true
 }
 
-// discard removes the file. w.mu is held.
-func (w *Writer) discard(why error) {
+// remove removes the file, and ends the Writer. w.mu and s.moves are held.
+func (w *Writer) remove(why error) {
 	s := w.store
 	w.ended = why
-	left := int64(0) // what stays behind
 	if w.file != nil {
 		w.file.Close() // it may be closed already, and what it says about its content does not matter any more
-		if err := s.root.Remove(incomingPath(w.key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			// It goes at the next start. Until then its space stays counted, because it stays taken.
-			s.log.Error("deleting an incoming fragment", "fragment", w.key.String(), "err", err)
-			left = w.charge
-		}
+	}
+	left := int64(0) // what stays behind
+	if err := s.root.Remove(incomingPath(w.key)); err != nil && !errors.Is(err, fs.ErrNotExist) && w.file != nil {
+		// It goes at the next start, or when the store is mended. Until then its space stays counted, because it stays taken.
+		s.log.Error("deleting an incoming fragment", "fragment", w.key.String(), "err", err)
+		left = w.charge
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaveLocked(w)
+	s.left += left
 	s.used += left
 }
 

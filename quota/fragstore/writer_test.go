@@ -77,7 +77,7 @@ func TestIncompleteFragmentIsRefused(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, preallocated := range []bool{true, false} {
 		if !preallocated {
-			s.preallocate = withoutPreallocation
+			doNotPreallocate(s)
 		}
 		w, err := s.Create(key("a", 0), 40000, sumOf(key("a", 0), 40000))
 		must(t, err)
@@ -89,7 +89,23 @@ func TestIncompleteFragmentIsRefused(t *testing.T) {
 	}
 }
 
-func withoutPreallocation(*os.File, int64) (bool, error) { return false, nil }
+// withoutPreallocation is a disk that cannot set space aside.
+type withoutPreallocation struct{ osDirectory }
+
+func (d withoutPreallocation) OpenFile(name string, flag int, mode os.FileMode) (file, error) {
+	f, err := d.Root.OpenFile(name, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	return growingFile{osFile{f}}, nil
+}
+
+type growingFile struct{ osFile }
+
+func (growingFile) preallocate(int64) (bool, error) { return false, nil }
+
+// doNotPreallocate makes a store's files grow as they are written.
+func doNotPreallocate(s *Store) { s.root = withoutPreallocation{s.root.(osDirectory)} }
 
 func TestIncomingFragmentCountsInFullFromTheStart(t *testing.T) {
 	s := open(t, t.TempDir())
@@ -114,7 +130,7 @@ func TestIncomingFragmentCountsInFullFromTheStart(t *testing.T) {
 
 func TestSpaceNotSetAsideIsReportedAsUnwritten(t *testing.T) {
 	s := open(t, t.TempDir())
-	s.preallocate = withoutPreallocation
+	doNotPreallocate(s)
 	length := 4 * s.block
 	w, err := s.Create(key("a", 0), length, sumOf(key("a", 0), length))
 	must(t, err)
