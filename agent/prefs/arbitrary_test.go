@@ -82,6 +82,7 @@ func preferences() *rapid.Generator[prefs.Preferences] {
 				KeepFree:        sizes().Draw(t, "keep free"),
 				Hours:           rapid.SliceOf(windows()).Draw(t, "hours"),
 				MonthlyTransfer: limits().Draw(t, "monthly transfer"),
+				DiskSleep:       rapid.SampledFrom([]prefs.DiskSleep{prefs.DiskSleepRespect, prefs.DiskSleepIgnore}).Draw(t, "disk sleep"),
 				Goal:            rapid.SampledFrom([]prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced}).Draw(t, "goal"),
 			},
 			Foreground: prefs.Foreground{

@@ -24,9 +24,18 @@ const (
 	GoalBalanced   Goal = "balanced"   // some of both
 )
 
+// DiskSleep says what the background does while a spinning disk is in standby.
+type DiskSleep string
+
+const (
+	DiskSleepRespect DiskSleep = "respect" // it waits until something else wakes the disk
+	DiskSleepIgnore  DiskSleep = "ignore"  // it uses the disk, and so wakes it
+)
+
 var (
-	modes = []Mode{ModeOff, ModeAsk, ModeAuto}
-	goals = []Goal{GoalPreserve, GoalAccelerate, GoalBalanced}
+	modes      = []Mode{ModeOff, ModeAsk, ModeAuto}
+	goals      = []Goal{GoalPreserve, GoalAccelerate, GoalBalanced}
+	diskSleeps = []DiskSleep{DiskSleepRespect, DiskSleepIgnore}
 )
 
 // UnmarshalText reads one of the three modes.
@@ -40,6 +49,12 @@ func (g *Goal) UnmarshalText(text []byte) error { return choose(g, text, goals) 
 
 // MarshalText gives the goal's name.
 func (g Goal) MarshalText() ([]byte, error) { return []byte(g), nil }
+
+// UnmarshalText reads one of the two ways.
+func (d *DiskSleep) UnmarshalText(text []byte) error { return choose(d, text, diskSleeps) }
+
+// MarshalText gives the way's name.
+func (d DiskSleep) MarshalText() ([]byte, error) { return []byte(d), nil }
 
 func choose[T ~string](to *T, text []byte, choices []T) error {
 	choice := T(text)

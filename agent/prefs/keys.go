@@ -33,6 +33,8 @@ var sections = []section{
 			func(p *Preferences) *Limit { return &p.Background.MonthlyTransfer }, limitAboveZero),
 		one("write_budget", `Most bytes written to the disk in a day, to spare flash, or "unlimited".`,
 			func(p *Preferences) *PerDay { return &p.Background.WriteBudget }, perDayAboveZero),
+		one("disk_sleep", `While a spinning disk sleeps: "respect" that and wait, or "ignore" it and wake the disk.`,
+			func(p *Preferences) *DiskSleep { return &p.Background.DiskSleep }, oneOf(diskSleeps)),
 		one("goal", `"preserve" swarms about to die, "accelerate" busy ones, or "balanced".`,
 			func(p *Preferences) *Goal { return &p.Background.Goal }, oneOf(goals)),
 	}},

@@ -51,6 +51,14 @@ func LimitPerDay(n int64) PerDay { return PerDay{LimitTo(n)} }
 // Bytes returns the limit for one day; limited is false when there is none.
 func (d PerDay) Bytes() (n int64, limited bool) { return d.limit.Bytes() }
 
+// BytesPerDay returns the limit for one day, or -1 when there is none.
+func (d PerDay) BytesPerDay() int64 {
+	if n, limited := d.Bytes(); limited {
+		return n
+	}
+	return -1
+}
+
 // UnmarshalText reads a size with "/day" behind it, or "unlimited".
 func (d *PerDay) UnmarshalText(text []byte) error {
 	trimmed := strings.TrimSpace(string(text))

@@ -22,6 +22,7 @@ keep_free        = "2GiB"
 hours            = ["22:00-07:00", "12:00-13:00"]
 monthly_transfer = "500GiB"
 write_budget     = "3GiB/day"
+disk_sleep       = "ignore"
 goal             = "preserve"
 
 [foreground]
@@ -76,7 +77,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	}
 	if p.Background.Storage.Bytes(0) != 20<<30 || p.Background.Upload.BytesPerSecond() != 625_000 || !p.Background.Download.Unlimited() ||
 		p.Background.KeepFree != 2<<30 || len(p.Background.Hours) != 2 || p.Background.MonthlyTransfer != prefs.LimitTo(500<<30) ||
-		p.Background.WriteBudget != prefs.LimitPerDay(3<<30) || p.Background.Goal != prefs.GoalPreserve {
+		p.Background.WriteBudget != prefs.LimitPerDay(3<<30) || p.Background.DiskSleep != prefs.DiskSleepIgnore || p.Background.Goal != prefs.GoalPreserve {
 		t.Errorf("background: %+v", p.Background)
 	}
 	if p.Foreground != (prefs.Foreground{Directory: "/srv/downloads", Upload: prefs.FixedRate(1 << 20), Download: prefs.FixedRate(2 << 20)}) {
@@ -115,7 +116,7 @@ func TestParseOfNothingIsTheDefaultsWithTheBackgroundOff(t *testing.T) {
 	}
 	p := prefs.Default()
 	if p.Web.Address != "127.0.0.1:8088" || p.Network.PeerAddress != ":51515" || p.Background.KeepFree != 1<<30 ||
-		p.Foreground.Directory != "" || p.Sources.Peers != prefs.ModeAuto {
+		p.Background.DiskSleep != prefs.DiskSleepRespect || p.Foreground.Directory != "" || p.Sources.Peers != prefs.ModeAuto {
 		t.Errorf("unexpected defaults: %+v", p)
 	}
 }
@@ -155,6 +156,7 @@ func TestParseSaysWhatIsWrongAndWhatWouldBeRight(t *testing.T) {
 		{"[background]\nmonthly_transfer = 0", `line 2: background.monthly_transfer = "0": must be above 0; write "unlimited" for no limit`},
 		{"[background]\nwrite_budget = \"2GiB\"", `line 2: background.write_budget = "2GiB": not an amount per day; write it like "2GiB/day" or "unlimited"`},
 		{"[background]\nwrite_budget = \"0/day\"", `line 2: background.write_budget = "0/day": must be above 0; write "unlimited" for no limit`},
+		{"[background]\ndisk_sleep = \"never\"", `line 2: background.disk_sleep = "never": no such choice; write "respect" or "ignore"`},
 		{"[background]\ngoal = \"fame\"", `line 2: background.goal = "fame": no such choice; write "preserve", "accelerate" or "balanced"`},
 		{"[foreground]\ndirectory = \"downloads\"", `line 2: foreground.directory = "downloads": not a directory; write its full path, like "/srv/downloads", or "" for downloads in the state directory`},
 		{"[foreground]\nupload = \"0\"", `line 2: foreground.upload = "0": not a rate for the foreground; write it like "5Mbit/s" or "unlimited" (to send or fetch nothing, stop the torrent)`},
@@ -312,7 +314,7 @@ func TestJSONHasTheNamesAndUnitsOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"storage":"20GiB"`, `"upload":"5Mbit/s"`, `"hours":["22:00-07:00","12:00-13:00"]`, `"write_budget":"3GiB/day"`, `"peers":"ask"`,
+		`"storage":"20GiB"`, `"upload":"5Mbit/s"`, `"hours":["22:00-07:00","12:00-13:00"]`, `"write_budget":"3GiB/day"`, `"disk_sleep":"ignore"`, `"peers":"ask"`,
 		`"deny":["0123456789abcdef0123456789abcdef01234567"]`, `"feed":[{"url":"https://example.org/a.xml"},`, `"dht":false`,
 	} {
 		if !strings.Contains(string(text), want) {
@@ -327,6 +329,7 @@ func TestJSONHasTheNamesAndUnitsOfTheFile(t *testing.T) {
 func TestJSONIsReadAsStrictlyAsTheFile(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{"background": {"storage": "20GX"}}`, `background.storage = "20GX": not a size; write it like "20GiB", "500MB" or "10%"`},
+		{`{"background": {"disk_sleep": true}}`, `background.disk_sleep = true: no such choice; write "respect" or "ignore"`},
 		{`{"background": {"storage": null}}`, `background.storage = null: not a size; write it like "20GiB", "500MB" or "10%"`},
 		{`{"background": {"Storage": "1GiB"}}`, `unknown key "background.Storage" (did you mean "storage"?)`},
 		{`{"background": {"hours": null}}`, `background.hours = null: not a list; write it in brackets, like ["…", "…"]`},

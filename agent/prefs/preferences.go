@@ -40,6 +40,8 @@ type Background struct {
 	MonthlyTransfer Limit `toml:"monthly_transfer" json:"monthly_transfer"`
 	// WriteBudget limits what the background writes to disk in a day.
 	WriteBudget PerDay `toml:"write_budget" json:"write_budget"`
+	// DiskSleep says whether the background may wake a spinning disk from standby.
+	DiskSleep DiskSleep `toml:"disk_sleep" json:"disk_sleep"`
 	// Goal is what the background aims for when it chooses.
 	Goal Goal `toml:"goal" json:"goal"`
 }
@@ -121,6 +123,7 @@ func Default() Preferences {
 			KeepFree:    1 << 30,
 			Hours:       []Hours{},
 			WriteBudget: LimitPerDay(2 << 30), // a cheap 16 GB flash chip lasts years at this pace
+			DiskSleep:   DiskSleepRespect,
 			Goal:        GoalBalanced,
 		},
 		Foreground: Foreground{Upload: UnlimitedRate(), Download: UnlimitedRate()},

@@ -2,6 +2,7 @@ package prefs
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -49,6 +50,21 @@ func (s Size) String() string {
 	}
 	return plain
 }
+
+// Rounded gives two or three digits and a unit, for people to read: "1.4 GiB", "37 MiB".
+func (s Size) Rounded() string {
+	value, unit := float64(s), 0
+	for value >= 1000 && unit < len(roundedUnits)-1 {
+		value /= 1024
+		unit++
+	}
+	if unit > 0 && value < 9.95 {
+		return fmt.Sprintf("%.1f %s", value, roundedUnits[unit])
+	}
+	return fmt.Sprintf("%.0f %s", value, roundedUnits[unit])
+}
+
+var roundedUnits = [...]string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 
 func parseSize(text string) (Size, bool) {
 	number, name := splitUnit(text)

@@ -42,6 +42,14 @@ func (s Storage) Bytes(fsTotal int64) int64 {
 	return fsTotal/wholeShare*s.amount + fsTotal%wholeShare*s.amount/wholeShare
 }
 
+// Share returns the part of the file system that is allotted, 0.1 for "10%"; 0 if the allotment is not a share.
+func (s Storage) Share() float64 {
+	if s.kind != storageShare {
+		return 0
+	}
+	return float64(s.amount) / wholeShare
+}
+
 // UnmarshalText reads a size or a percentage from 0% to 100%; empty text is not set.
 func (s *Storage) UnmarshalText(text []byte) error {
 	trimmed := strings.TrimSpace(string(text))

@@ -72,6 +72,13 @@ func TestTextSaysHowToSwitchTheBackgroundOn(t *testing.T) {
 	}
 }
 
+func TestTextSaysWhatDiskSleepMayBe(t *testing.T) {
+	text := string(prefs.Default().Text())
+	if !strings.Contains(text, "\"ignore\" it and wake the disk.\ndisk_sleep = \"respect\"\n") {
+		t.Errorf("disk_sleep is not explained in\n%s", text)
+	}
+}
+
 func TestValidateNamesWhatAProgramSetWrong(t *testing.T) {
 	if err := prefs.Default().Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
@@ -80,6 +87,7 @@ func TestValidateNamesWhatAProgramSetWrong(t *testing.T) {
 		`background.keep_free = "-1"`:          func(p *prefs.Preferences) { p.Background.KeepFree = -1 },
 		`background.hours = "00:00-00:00"`:     func(p *prefs.Preferences) { p.Background.Hours = []prefs.Hours{{}} },
 		`background.goal = ""`:                 func(p *prefs.Preferences) { p.Background.Goal = "" },
+		`background.disk_sleep = ""`:           func(p *prefs.Preferences) { p.Background.DiskSleep = "" },
 		`foreground.upload = "auto"`:           func(p *prefs.Preferences) { p.Foreground.Upload = prefs.AutoRate() },
 		`foreground.directory = "/a\u000ab"`:   func(p *prefs.Preferences) { p.Foreground.Directory = "/a\nb" },
 		`sources.feeds = "maybe"`:              func(p *prefs.Preferences) { p.Sources.Feeds = "maybe" },

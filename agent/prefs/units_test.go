@@ -139,6 +139,16 @@ func TestStorageIsASizeOrAShareOfTheDisk(t *testing.T) {
 	}
 }
 
+func TestAShareIsToldApartFromASize(t *testing.T) {
+	for in, want := range map[string]float64{
+		"": 0, "0": 0, "20GiB": 0, "0%": 0, "10%": 0.1, "2.5%": 0.025, "0.01%": 0.0001, "100%": 1,
+	} {
+		if got := mustParse[prefs.Storage](in).Share(); got != want {
+			t.Errorf("%q: got %v, want %v", in, got, want)
+		}
+	}
+}
+
 func TestRateReadsBitsAndBytes(t *testing.T) {
 	for _, c := range []struct {
 		in   string
@@ -216,8 +226,11 @@ func TestLimitIsASizeOrUnlimited(t *testing.T) {
 	if n, limited := d.Bytes(); n != 2<<30 || !limited {
 		t.Errorf("got %d, %v", n, limited)
 	}
-	if err := d.UnmarshalText([]byte("unlimited")); err != nil || d != (prefs.PerDay{}) {
-		t.Errorf("got %v, %v", d, err)
+	if n := d.BytesPerDay(); n != 2<<30 {
+		t.Errorf("%v is %d bytes a day", d, n)
+	}
+	if err := d.UnmarshalText([]byte("unlimited")); err != nil || d != (prefs.PerDay{}) || d.BytesPerDay() != -1 {
+		t.Errorf("got %v, %v: %d bytes a day", d, err, d.BytesPerDay())
 	}
 	for _, in := range []string{"", "2GiB", "unlimited/day", "2GiB/week", "/day", "-1/day"} {
 		if err := d.UnmarshalText([]byte(in)); err == nil {
