@@ -49,6 +49,8 @@ type Agent struct {
 	store      *fragstore.Store
 	ledger     *quota.Ledger
 	bandwidth  *quota.Bandwidth
+	disk       diskState
+	moves      *moves
 	port       *peerwire.Port
 	dhtConn    net.PacketConn
 	dht        *peersource.DHT // nil when network.dht is false
@@ -69,6 +71,27 @@ type Agent struct {
 // databases. Its errors say in one line what to do; after one, everything is
 // closed again.
 func New(o Options) (_ *Agent, err error) {
+	a, err := build(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	for _, open := range []func(prefs.Preferences) error{
+		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
+	} {
+		if err := open(a.preferences); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// build makes an agent that has read its preferences and opened nothing.
+func build(o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -92,18 +115,7 @@ func New(o Options) (_ *Agent, err error) {
 		changed:     make(chan struct{}, 1),
 		preferences: p,
 	}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
-	for _, open := range []func(prefs.Preferences) error{
-		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
-	} {
-		if err := open(p); err != nil {
-			return nil, err
-		}
-	}
+	a.moves = newMoves(a)
 	return a, nil
 }
 
@@ -118,20 +130,22 @@ func (a *Agent) openState(p prefs.Preferences) (err error) {
 }
 
 func (a *Agent) openQuota(p prefs.Preferences) (err error) {
-	a.store, err = fragstore.Open(a.state.file("fragments"), a.state.file("fragments.db"), fragstore.Options{Log: a.log})
+	a.openDrive()
+	a.store, err = fragstore.Open(a.state.file("fragments"), a.state.file("fragments.db"), fragstore.Options{Log: a.log, Quiet: a.quiet})
 	if err != nil {
 		return openError("the fragment store", err)
 	}
-	a.ledger = quota.NewLedger(a.store, a.disk, a.limits(p), a.reclaimed)
+	a.ledger = quota.NewLedger(quota.Config{
+		Store:     a.store,
+		Fragments: fileSystem(a.state.file("fragments")),
+		Downloads: fileSystem(a.downloads(p)),
+		Limits:    limits(p),
+		Reclaimed: a.reclaimed,
+		Hold:      a.hold,
+	})
 	up, down := rates(p)
 	a.bandwidth = quota.NewBandwidth(up, down)
 	return nil
-}
-
-// disk tells how much space the file system of the fragments has.
-func (a *Agent) disk() (free, total int64, err error) {
-	d, err := platform.DiskUsage(a.state.path)
-	return d.Free, d.Total, err
 }
 
 // reclaimed passes on that the ledger deleted fragments. It may do so while
@@ -187,10 +201,6 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 func client() string { return "ebb " + Version }
 
 func (a *Agent) openForeground(p prefs.Preferences) (err error) {
-	directory := p.Foreground.Directory
-	if directory == "" {
-		directory = a.state.file("downloads")
-	}
 	memory, _ := platform.Memory()
 	host := "0.0.0.0"
 	if a.guard.Local.IsValid() {
@@ -198,19 +208,20 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	}
 	first, last := torrentPorts(a.port.Addr().Port())
 	a.foreground, err = foreground.Open(foreground.Config{
-		Directory:     directory,
-		Database:      a.state.file("foreground.db"),
-		Host:          host,
-		PortBegin:     first,
-		PortEnd:       last,
-		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
-		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:   memory,
-		Ledger:        a.ledger,
-		CheckURL:      a.guard.CheckURL,
-		Transport:     &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
-		Log:           a.log,
-		Tell:          a.story.tell,
+		Directory:      a.downloads(p),
+		Database:       a.state.file("foreground.db"),
+		Host:           host,
+		PortBegin:      first,
+		PortEnd:        last,
+		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
+		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
+		MemoryTotal:    memory,
+		Ledger:         a.ledger,
+		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
+		CheckURL:       a.guard.CheckURL,
+		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
+		Log:            a.log,
+		Tell:           a.story.tell,
 	})
 	if err != nil {
 		return openError("the downloads", err)
@@ -247,6 +258,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 			up, _ := a.bandwidth.Limits()
 			return up
 		},
+		Asleep:    a.quiet,
 		AllowAddr: a.guard.AllowAddr,
 		AddNode:   a.addNode(),
 		Tell:      a.story.tell,
@@ -304,7 +316,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("foreground", a.foreground.Run)
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
+	start("disk", a.watchDisk)
 	start("background", quiet(a.runBackground))
+	start("moves", quiet(a.moves.run))
 	start("foreground swarms", quiet(a.followForeground))
 	start("preferences", quiet(a.watchPreferences))
 	start("page", func(ctx context.Context) error {

@@ -221,16 +221,14 @@ func TestDownloadOfASwarmThatWeHelpComesFirst(t *testing.T) {
 	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
-	if _, err := x.BackgroundSwarm(ctx, c.Hash); !errors.Is(err, webui.ErrNotFound) {
-		t.Errorf("the download is a background swarm still: %v", err)
+	if _, err := x.AddBackground(ctx, webui.Source{File: c.Torrent}); !errors.Is(err, webui.ErrConflict) {
+		t.Errorf("helping what is becoming a download: %v, want a conflict", err)
 	}
+	downloaded(t, ctx, x, c)
+	expectNoFragments(t, ctx, x, c)
 	if _, err := x.AddBackground(ctx, webui.Source{File: c.Torrent}); !errors.Is(err, webui.ErrConflict) {
 		t.Errorf("helping what is a download: %v, want a conflict", err)
 	}
-	must(t, await(ctx, func() bool {
-		d, err := x.ForegroundTorrent(ctx, c.Hash)
-		return err == nil && d.Length > 0 && d.Completed == d.Length
-	}))
 }
 
 func TestForegroundResumesAfterARestart(t *testing.T) {

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"ebb/agent/background"
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/quota"
+	"ebb/quota/fragstore"
 	"ebb/webui"
 )
 
@@ -29,7 +32,7 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 	upLimit, downLimit := a.bandwidth.Limits()
 	uploaded, downloaded := a.bandwidth.Totals()
 	fragments, _ := a.store.Stats()
-	swarms := a.background.Swarms()
+	swarms := len(a.background.Hashes())
 
 	s := webui.Status{
 		Version:       Version,
@@ -38,27 +41,49 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 			UploadRate: up, DownloadRate: down, UploadLimit: upLimit, DownloadLimit: downLimit,
 			Uploaded: uploaded, Downloaded: downloaded,
 			StorageUsed: usage.Used, StorageLimit: usage.Limit, StorageAllotment: usage.Allotment,
-			Fragments: fragments, Swarms: len(swarms), Candidates: len(a.candidates.List()),
+			WriteBudget: usage.Writes, WrittenToday: usage.Written, WriteBudgetRenews: usage.Renews,
+			Fragments: fragments, Swarms: swarms, Candidates: len(a.candidates.List()),
 		},
 		Foreground: a.foregroundStatus(p),
-		Disk:       webui.DiskStatus{Free: usage.DiskFree, Total: usage.DiskTotal, Promised: usage.Promised},
+		Disk: webui.DiskStatus{
+			Free: usage.DiskFree, Total: usage.DiskTotal, Promised: usage.Promised,
+			DownloadsFree: usage.Downloads.Free, DownloadsTotal: usage.Downloads.Total, SameDisk: usage.SameDisk,
+			ReadOnly: usage.ReadOnly, Asleep: a.quiet(),
+		},
 		// The interface stays empty: nothing looks at the line yet.
 		Link: webui.LinkStatus{LineUp: p.Network.LineUp.BytesPerSecond(), LineDown: p.Network.LineDown.BytesPerSecond()},
 	}
+	s.State, s.Why = a.stateOf(p, usage, fragments, swarms)
+	return s, nil
+}
+
+// stateOf says what the background does, and why.
+func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, fragments, swarms int) (webui.State, string) {
 	on, state, why := allotted(p, usage.Allotment, time.Now())
-	s.State, s.Why = webui.State(state), why
+	hold := a.hold()
 	switch {
 	case !on:
+		return webui.State(state), why
+	case errors.Is(hold, fragstore.ErrAsleep):
+		return webui.StatePaused, "paused: the disk sleeps; the background goes on when something else wakes it (background.disk_sleep)"
+	case hold != nil:
+		return webui.StatePaused, fmt.Sprintf("paused: %v", hold)
+	case usage.DiskError != nil:
+		return webui.StatePaused, fmt.Sprintf("paused: free space cannot be measured, so nothing is fetched: %v", usage.DiskError)
+	case usage.ReadOnly:
+		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
 	case usage.Limit < usage.Allotment:
-		s.State = webui.StateYielding
-		s.Why = fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",
-			prefs.Size(usage.Limit), prefs.Size(usage.Allotment))
-	case len(swarms) == 0:
-		s.Why = "sharing: no swarm to help yet; ebb hears of them from the peers of your downloads"
-	default:
-		s.Why = fmt.Sprintf("sharing: %s of %s", count(fragments, "fragment"), count(len(swarms), "swarm"))
+		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",
+			prefs.Size(usage.Limit).Rounded(), prefs.Size(usage.Allotment).Rounded())
+	case swarms == 0:
+		return webui.StateSharing, "sharing: no swarm to help yet; ebb hears of them from the peers of your downloads"
 	}
-	return s, nil
+	why = fmt.Sprintf("sharing: %s of %s", count(fragments, "fragment"), count(swarms, "swarm"))
+	if usage.Writes >= 0 && usage.Written >= usage.Writes {
+		why += fmt.Sprintf("; today's write budget of %s is spent, so nothing new is fetched until %s",
+			prefs.Size(usage.Writes).Rounded(), usage.Renews.Local().Format("15:04"))
+	}
+	return webui.StateSharing, why
 }
 
 // count is a number of things, in words.
@@ -138,36 +163,61 @@ func foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
 }
 
 // AddForeground adds a download of the owner's. If the background helps that
-// swarm it leaves it first: the owner's wish comes before.
+// swarm already, what it holds becomes part of the download.
 func (a *Agent) AddForeground(ctx context.Context, s webui.Source, start bool) (infoHash, error) {
-	var add func() (infoHash, error)
-	if s.File != nil {
-		t, err := peerwire.ParseTorrent(s.File)
+	if s.File == nil && !strings.HasPrefix(s.URI, "magnet:") {
+		file, err := a.foreground.Fetch(ctx, s.URI)
 		if err != nil {
-			return noHash, &webui.BadRequest{Err: err}
+			return noHash, foregroundError(err)
 		}
-		if err := a.makeWay(t.Info.Hash); err != nil {
+		s = webui.Source{File: file}
+	}
+	h, trackers, err := read(s)
+	if err != nil {
+		return noHash, &webui.BadRequest{Err: err}
+	}
+	if helped, ok := a.background.Swarm(h); ok {
+		if helped.Fragments > 0 {
+			return h, a.promote(h, move{Promotion: true, Start: start, Trackers: trackers})
+		}
+		if err := a.leave(h); err != nil {
 			return noHash, err
 		}
-		add = func() (infoHash, error) { return a.foreground.AddTorrent(ctx, s.File, start) }
-	} else {
-		if m, err := peerwire.ParseMagnet(s.URI); err == nil {
-			if err := a.makeWay(m.Hash); err != nil {
-				return noHash, err
-			}
-		}
-		add = func() (infoHash, error) { return a.foreground.AddURI(ctx, s.URI, start) }
 	}
-	h, err := add()
+	if s.File != nil {
+		_, err = a.foreground.AddTorrent(ctx, s.File, start)
+	} else {
+		_, err = a.foreground.AddURI(ctx, s.URI, start)
+	}
 	return h, foregroundError(err)
 }
 
-// makeWay leaves a background swarm that is to be a download.
-func (a *Agent) makeWay(h infoHash) error {
-	if err := a.background.Leave(h); err != nil && !errors.Is(err, background.ErrUnknown) {
+// read looks at what the owner gave us: a torrent file or a magnet link.
+func read(s webui.Source) (h infoHash, trackers []string, err error) {
+	if s.File == nil {
+		m, err := peerwire.ParseMagnet(s.URI)
+		if err != nil {
+			return h, nil, err
+		}
+		return m.Hash, m.Trackers, nil
+	}
+	t, err := peerwire.ParseTorrent(s.File)
+	if err != nil {
+		return h, nil, err
+	}
+	return t.Info.Hash, t.Trackers, nil
+}
+
+// leave leaves a background swarm, if it is one.
+func (a *Agent) leave(h infoHash) error {
+	switch err := a.background.Leave(h); {
+	case err == nil, errors.Is(err, background.ErrUnknown):
+		return nil
+	case errors.Is(err, background.ErrReleased):
+		return fmt.Errorf("%w: %w", webui.ErrConflict, err)
+	default:
 		return err
 	}
-	return nil
 }
 
 // foregroundError gives an error of the foreground the type that the API turns
@@ -187,13 +237,20 @@ func foregroundError(err error) error {
 	}
 }
 
-// RemoveForeground forgets a download.
-func (a *Agent) RemoveForeground(_ context.Context, h infoHash, deleteData bool) error {
-	return foregroundError(a.foreground.Remove(h, deleteData))
+// RemoveForeground forgets a download, or keeps on helping its swarm.
+func (a *Agent) RemoveForeground(_ context.Context, h infoHash, r webui.Removal) error {
+	if r.KeepHelping {
+		return a.keepHelping(h, r.DeleteData)
+	}
+	a.moves.cancel(h)
+	return foregroundError(a.foreground.Remove(h, r.DeleteData))
 }
 
 // StartForeground starts a download.
 func (a *Agent) StartForeground(_ context.Context, h infoHash) error {
+	if _, moving := a.moves.read(h); moving {
+		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
+	}
 	return foregroundError(a.foreground.Start(h))
 }
 

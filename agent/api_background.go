@@ -38,7 +38,7 @@ func (a *Agent) BackgroundSwarm(_ context.Context, h infoHash) (webui.Background
 func backgroundSwarm(s background.Status) webui.BackgroundSwarm {
 	r := s.Record
 	return webui.BackgroundSwarm{
-		Hash: s.Hash, Name: r.Name, State: string(s.State), Why: whySentence(r),
+		Hash: s.Hash, Name: r.Name, State: string(s.State), Why: whySentence(r), Waiting: s.Waiting,
 		Length: r.Length, Pieces: r.Pieces, Fragments: s.Fragments, Bytes: s.Bytes,
 		Peers: s.Peers, Seeders: r.Health.Seeds, Leechers: r.Health.Leechers,
 		UploadRate: s.UploadRate, DownloadRate: s.DownloadRate,
@@ -105,11 +105,10 @@ func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join,
 
 // LeaveBackground leaves a swarm and deletes what is held of it.
 func (a *Agent) LeaveBackground(_ context.Context, h infoHash) error {
-	err := a.background.Leave(h)
-	if errors.Is(err, background.ErrUnknown) {
+	if !a.background.Has(h) {
 		return webui.ErrNotFound
 	}
-	return err
+	return a.leave(h)
 }
 
 // Veto leaves a swarm, deletes what is held of it, and keeps it away for good.
@@ -117,7 +116,7 @@ func (a *Agent) Veto(_ context.Context, h infoHash) error {
 	if err := a.candidates.Veto(h, a.nameOf(h), time.Now()); err != nil {
 		return err
 	}
-	if err := a.makeWay(h); err != nil {
+	if err := a.leave(h); err != nil {
 		return err
 	}
 	a.story.tell("vetoed", h, "vetoed: "+a.nameOf(h))

@@ -111,8 +111,8 @@ func (a *Agent) listed() []discovery.Entry {
 	if p.Sharing.ListBackground {
 		for _, s := range a.background.Swarms() {
 			r := s.Record
-			if r.Pieces == 0 {
-				continue // it may be private; nobody knows yet
+			if r.Pieces == 0 || s.State == background.StatePromoting {
+				continue // it may be private, nobody knows yet; or it is on its way to the downloads
 			}
 			list = append(list, discovery.Entry{
 				Hash: s.Hash, Name: r.Name, Length: r.Length, PieceLength: r.PieceSize, Pieces: r.Pieces,

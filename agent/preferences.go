@@ -19,16 +19,13 @@ func (a *Agent) current() prefs.Preferences {
 }
 
 // limits is what the preferences allot on disk.
-func (a *Agent) limits(p prefs.Preferences) quota.Limits {
-	l := quota.Limits{KeepFree: int64(p.Background.KeepFree)}
-	_, total, err := a.disk()
-	if err != nil {
-		// A share of a disk that we cannot measure is nothing; the next change
-		// of the preferences, or the next start, measures again.
-		a.log.Warn("measuring the disk", "err", err)
+func limits(p prefs.Preferences) quota.Limits {
+	return quota.Limits{
+		Storage:  p.Background.Storage.Bytes(0),
+		Share:    p.Background.Storage.Share(),
+		KeepFree: int64(p.Background.KeepFree),
+		Writes:   p.Background.WriteBudget.BytesPerDay(),
 	}
-	l.Storage = p.Background.Storage.Bytes(total)
-	return l
 }
 
 // autoRates, in bytes per second, stand in for a rate of "auto" where the
@@ -65,7 +62,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.preferences = p
 	a.mu.Unlock()
 
-	a.ledger.SetLimits(a.limits(p))
+	a.ledger.SetLimits(limits(p))
 	a.bandwidth.SetLimits(rates(p))
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)

@@ -34,12 +34,12 @@ func (r router) InfoHashes() iter.Seq[infoHash] {
 
 // Knows tells whether a connection under this info-hash is of any use.
 func (r router) Knows(h infoHash) bool {
-	return r.background.Running() && (r.background.Has(h) || r.rendezvous.Knows(h))
+	return r.background.Running() && (r.background.Serves(h) || r.rendezvous.Knows(h))
 }
 
 // Incoming serves a connection until it ends.
 func (r router) Incoming(ctx context.Context, c *peerwire.Conn) {
-	if h := c.InfoHash(); r.background.Has(h) {
+	if h := c.InfoHash(); r.background.Serves(h) {
 		r.background.Incoming(ctx, c)
 	} else {
 		r.rendezvous.HandleConn(ctx, c, h)

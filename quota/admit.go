@@ -3,127 +3,146 @@ package quota
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"ebb/quota/fragstore"
 )
 
+// ErrNoRoom says that the background may not use as much as it would take.
+var ErrNoRoom = errors.New("no room within the storage allotment")
+
 // Admit begins to receive a fragment, if there is room for all of it, or if room can be made by reclaiming fragments of
-// clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: ErrNoRoom, and those
-// of fragstore.Store.Create. The store's Used is never taken above the limit.
+// clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: what Hold says,
+// ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The store's Used is never taken above the limit.
 func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
-	w, err := l.admitFree(k, length, sum)
+	if err := l.hold(); err != nil {
+		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
+	}
+	return l.admit(newcomer{k, length, sum, value, false})
+}
+
+// AdmitAsked is Admit for a fragment that the owner asked for: neither Hold nor the write budget keeps it waiting. What it
+// writes counts all the same.
+func (l *Ledger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+	return l.admit(newcomer{k, length, sum, value, true})
+}
+
+// newcomer is a fragment that is to be received.
+type newcomer struct {
+	fragstore.Key
+	length int64
+	sum    [20]byte
+	value  float64
+	asked  bool // by the owner
+}
+
+func (l *Ledger) admit(n newcomer) (*fragstore.Writer, error) {
+	w, full, err := l.admitFree(n)
 	if errors.Is(err, ErrNoRoom) {
+		if full == promises {
+			l.refresh() // what has landed since the last check must not count twice, and cost a fragment
+		}
 		var keys []fragstore.Key
-		w, keys, err = l.admitBetter(k, length, sum, value)
+		w, keys, err = l.admitBetter(n)
 		if len(keys) > 0 {
 			l.reclaimed(keys, "room for a fragment that is needed more")
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
+		return nil, fmt.Errorf("admitting fragment %s: %w", n.Key, err)
 	}
-	w.SetValue(value)
+	w.SetValue(n.value)
 	return w, nil
 }
 
-// admitFree admits a fragment if there is room for it.
-func (l *Ledger) admitFree(k fragstore.Key, length int64, sum [20]byte) (*fragstore.Writer, error) {
+// admitFree admits a fragment if there is room for it. If not, it says what the limit comes from.
+func (l *Ledger) admitFree(n newcomer) (*fragstore.Writer, cause, error) {
 	l.making.RLock()
 	defer l.making.RUnlock()
-	if l.store.Has(k) { // before anything is reclaimed for it
-		return nil, fragstore.ErrHeld
+	if l.store.Has(n.Key) { // before anything is reclaimed for it
+		return nil, 0, fragstore.ErrHeld
 	}
-	charge := l.store.Charge(length)
-	need, err := l.take(charge)
+	need, full, err := l.take(n)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if need > 0 {
-		return nil, ErrNoRoom
+		return nil, full, ErrNoRoom
 	}
-	defer l.untake(charge) // when the store counts it, or has refused it
-	return l.store.Create(k, length, sum)
+	defer l.untake(n) // when the store counts it, or has refused it
+	w, err := l.store.Create(n.Key, n.length, n.sum)
+	return w, 0, err
 }
 
 // take takes room if it is there, or else returns how much is needed.
-func (l *Ledger) take(charge int64) (need int64, err error) {
+func (l *Ledger) take(n newcomer) (need int64, full cause, err error) {
+	charge := l.store.Charge(n.length)
 	d := l.measure()
 	if d.err != nil {
-		return 0, fmt.Errorf("measuring free space: %w", d.err)
+		return 0, 0, fmt.Errorf("measuring free space: %w", d.err)
+	}
+	if d.fragments.ReadOnly {
+		return 0, 0, ErrReadOnly
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	need = l.over(l.balance(d), charge)
+	if !n.asked {
+		if err := l.afford(n.length); err != nil {
+			return 0, 0, err
+		}
+	}
+	b := l.balance(d)
+	need = b.taken + charge - b.grow
 	if need <= 0 {
 		l.pending += charge
 	}
-	return need, nil
+	return need, b.binding, nil
 }
 
-func (l *Ledger) untake(charge int64) {
+func (l *Ledger) untake(n newcomer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending -= charge
+	l.pending -= l.store.Charge(n.length)
 }
 
 // admitBetter admits a fragment after reclaiming what is worth clearly less. It returns what was reclaimed.
-func (l *Ledger) admitBetter(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, []fragstore.Key, error) {
+func (l *Ledger) admitBetter(n newcomer) (*fragstore.Writer, []fragstore.Key, error) {
 	l.making.Lock()
 	defer l.making.Unlock() // nobody takes the room before the store counts it
-	charge := l.store.Charge(length)
-	need, err := l.take(charge)
+	need, _, err := l.take(n)
 	if err != nil {
 		return nil, nil, err
 	}
 	var keys []fragstore.Key
 	if need > 0 {
-		if keys, err = l.reclaimBelow(value, need); err != nil {
+		if keys, err = l.reclaimBelow(n.value, need); err != nil {
 			return nil, keys, err
 		}
 	} else {
-		defer l.untake(charge)
+		defer l.untake(n)
 	}
-	w, err := l.store.Create(k, length, sum)
+	w, err := l.store.Create(n.Key, n.length, n.sum)
 	return w, keys, err
 }
 
 // reclaimBelow reclaims fragments of clearly lower value than the given one: enough of them, or none. l.making is held.
 func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error) {
-	victims, bytes := chooseVictims(clearlyBelow(l.store.Fragments(), value), need)
-	if bytes < need {
-		return nil, fmt.Errorf("%w: %d bytes are missing", ErrNoRoom, need-bytes)
+	l.mu.Lock()
+	resting := l.stuck.resting(time.Now())
+	l.mu.Unlock()
+	if resting {
+		return nil, fmt.Errorf("%w: nothing can be deleted on this disk", ErrNoRoom)
 	}
-	keys, freed, err := l.delete(l.measure(), victims)
+	victims, bytes := chooseVictims(clearlyBelow(l.movable(), value), need)
+	if bytes < need {
+		return nil, fmt.Errorf("%w: %s are missing", ErrNoRoom, human(need-bytes))
+	}
+	keys, freed, err := l.delete(victims)
 	if err != nil {
 		return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
 	}
 	if freed < need { // somebody else deleted some of them first: they had counted, and do not any more
-		return keys, fmt.Errorf("%w: %d bytes are missing", ErrNoRoom, need-freed)
+		return keys, fmt.Errorf("%w: %s are missing", ErrNoRoom, human(need-freed))
 	}
 	return keys, nil
-}
-
-// delete deletes fragments and watches the space come back. It returns the keys of those that are gone.
-func (l *Ledger) delete(d disk, victims []fragstore.Fragment) (gone []fragstore.Key, freed int64, err error) {
-	if len(victims) == 0 {
-		return nil, 0, nil
-	}
-	keys := make([]fragstore.Key, len(victims))
-	for i, f := range victims {
-		keys[i] = f.Key
-	}
-	freed, err = l.store.Delete(keys...)
-	after := l.measure()
-	l.mu.Lock()
-	l.returning.expect(d, after, freed)
-	l.mu.Unlock()
-	if err == nil {
-		return keys, freed, nil
-	}
-	for _, k := range keys {
-		if !l.store.Has(k) {
-			gone = append(gone, k)
-		}
-	}
-	return gone, freed, err
 }

@@ -6,15 +6,23 @@
 //
 //	limit = min(allotment, free + what the fragments occupy − keep_free − promised)
 //
+// Promises count there as long as the downloads are on the fragments' file system. On another one they are kept from what is
+// free there, and cost no fragment. What is promised is asked of the downloads themselves, before free space is measured.
+//
+// The Ledger also counts what the background writes in a day, and admits nothing that today's budget is not enough for.
+//
 // The Bandwidth passes every byte of background traffic through two token buckets, up and down.
 //
 // It leaves to others what a fragment is worth (the values come with the fragments), how fragments are kept (package
-// fragstore), and how fast the background should be (somebody calls Bandwidth.SetLimits).
+// fragstore), when the disk may be woken (Config.Hold), and how fast the background should be (somebody calls
+// Bandwidth.SetLimits).
 //
 // # Locks
 //
 // Ledger.making is held by the one operation that makes room, also while it deletes files, and shared by those that take
 // room that is there, until the store counts it: so who makes room sees all of the store. Ledger.mu guards the
-// ledger's numbers and is never held during file I/O, so Usage and the promises do not wait for deletions. They are taken
-// in this order, and before the store's own. The function that hears of reclaimed fragments is called without any lock.
+// ledger's numbers and is never held during file I/O, so Usage and Release do not wait for deletions. question.mu guards an
+// answer. They are taken in this order, and before the store's own. The functions that hear of reclaimed fragments and
+// say how much of a download remains are called without any lock. A downloads' disk that does not answer holds up others
+// for a second, once.
 package quota

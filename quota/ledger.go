@@ -2,8 +2,8 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -22,28 +22,38 @@ type Store interface {
 	Incoming() []*fragstore.Writer
 	InFlight() (charged, unwritten int64)
 	Used() int64
+	Written() int64
+	PutMeta(bucket, key string, value []byte) error
+	Meta(bucket, key string) ([]byte, bool)
+}
+
+// Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
+type Config struct {
+	Store     Store
+	Fragments func() (FileSystem, error) // the file system that holds the fragments
+	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
+	Limits    Limits
+	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
+	// Hold says why the background may not write just now (the disk sleeps, or has gone), or nil. It may be nil itself.
+	Hold func() error
 }
 
 // Limits are the owner's, in bytes.
 type Limits struct {
-	Storage  int64 // the allotment; 0: the background is off
-	KeepFree int64 // what the background leaves free on the disk, beyond all promises
+	Storage  int64   // the allotment; 0: the background is off
+	Share    float64 // if above 0, the allotment is this part of the file system, whatever that holds at the moment; Storage does not count
+	KeepFree int64   // what the background leaves free on the disk, beyond all promises
+	Writes   int64   // what it may write per day; negative: as much as it likes, 0: nothing
 }
 
-// Usage says how things stand, in bytes.
-type Usage struct {
-	Allotment int64 // as the owner set it
-	Limit     int64 // what the background may use just now
-	Used      int64 // what it uses: fragments, and incoming ones with their full length
-	InFlight  int64 // the part of Used that incoming fragments have
-	Promised  int64 // bytes of foreground downloads that are not on disk yet
-	DiskFree  int64
-	DiskTotal int64
-	DiskError error // not nil if free space cannot be measured; then nothing is admitted
+func (l Limits) clamp() Limits {
+	if !(l.Share > 0) { // nor is NaN
+		l.Share = 0
+	}
+	return Limits{
+		Storage: max(l.Storage, 0), Share: min(l.Share, 1), KeepFree: max(l.KeepFree, 0), Writes: max(l.Writes, -1),
+	}
 }
-
-// ErrNoRoom says that the background may not use as much as it would take.
-var ErrNoRoom = errors.New("no room within the storage allotment")
 
 const (
 	// checkEvery is how often the ledger looks whether somebody has filled the disk.
@@ -51,68 +61,89 @@ const (
 	// betterBy is how many times the value of a fragment another must have to take its place. Without
 	// a margin, two fragments of about the same value would take turns on the disk, and wear it.
 	betterBy = 1.5
-	// slackShare and slackMost bound how far below the limit a breach is brought: less makes a slowly filling disk
-	// breach at every check, more throws away what could stay.
-	slackShare = 128
-	slackMost  = 64 << 20
 )
 
 // Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
 type Ledger struct {
 	store     Store
-	disk      func() (free, total int64, err error)
+	fragments func() (FileSystem, error)
+	downloads *question[measured] // nil: the same file system
 	reclaimed func(keys []fragstore.Key, why string)
-	wake      chan struct{} // capacity 1: Run has a reason to check at once
+	hold      func() error
+	clock     func() (wall time.Time, up time.Duration) // up: how long the process has been running
+	wake      chan struct{}                             // capacity 1: Run has a reason to check at once
 
 	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
 
 	mu        sync.Mutex // guards the fields below
 	limits    Limits
-	promises  map[metainfo.Hash]int64
-	promised  int64 // their sum
-	pending   int64 // taken, and maybe not yet counted in the store's Used
+	promises  map[metainfo.Hash]*promise
+	asking    map[metainfo.Hash]*promise // reservations that are not decided yet
+	pending   int64                      // taken, and maybe not yet counted in the store's Used
+	total     int64                      // of the fragments' file system, when it was last measured
+	apart     bool                       // the two file systems were different ones when they were last measured
 	returning returning
+	brake     brake
+	stuck     stuck
+	budget    budget
+	kept      budget        // as it was last written down
+	keptAt    time.Duration // when that was tried, in the process's time
 }
 
-// NewLedger returns a ledger over a store. disk measures the file system that holds the fragments, and the
-// downloads. reclaimed, which may be nil, is told which fragments were reclaimed and why.
-func NewLedger(store Store, disk func() (free, total int64, err error), limits Limits, reclaimed func(keys []fragstore.Key, why string)) *Ledger {
-	if reclaimed == nil {
-		reclaimed = func([]fragstore.Key, string) {}
-	}
-	return &Ledger{
-		store: store, disk: disk, limits: limits.clamp(), reclaimed: reclaimed,
+// NewLedger returns a ledger, with the count of what was written today as an earlier one has left it. What the store
+// has written since it was opened counts from now on.
+func NewLedger(cfg Config) *Ledger {
+	began := time.Now()
+	l := &Ledger{
+		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
+		reclaimed: cfg.Reclaimed, hold: cfg.Hold,
+		clock: func() (time.Time, time.Duration) {
+			now := time.Now()
+			return now, now.Sub(began)
+		},
 		wake:     make(chan struct{}, 1),
-		promises: make(map[metainfo.Hash]int64),
+		promises: make(map[metainfo.Hash]*promise),
+		asking:   make(map[metainfo.Hash]*promise),
 	}
-}
-
-func (l Limits) clamp() Limits {
-	return Limits{Storage: max(l.Storage, 0), KeepFree: max(l.KeepFree, 0)}
+	if cfg.Downloads != nil {
+		l.downloads = &question[measured]{put: func() measured {
+			fs, err := cfg.Downloads()
+			return measured{fs, err}
+		}}
+	}
+	if l.reclaimed == nil {
+		l.reclaimed = func([]fragstore.Key, string) {}
+	}
+	if l.hold == nil {
+		l.hold = func() error { return nil }
+	}
+	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
+		l.kept = parseBudget(string(text))
+		l.budget = l.kept
+	}
+	return l
 }
 
 // SetLimits changes the owner's limits. Run enforces them at once.
 func (l *Ledger) SetLimits(limits Limits) {
 	l.mu.Lock()
-	l.limits = limits.clamp()
+	l.limits, l.brake = limits.clamp(), brake{}
 	l.mu.Unlock()
-	l.check()
-}
-
-// check makes Run check now.
-func (l *Ledger) check() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Run enforces the limits every two seconds, and whenever they or the promises change, until ctx ends.
+// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It writes down how much was
+// written today.
 func (l *Ledger) Run(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
+	defer l.keepBudget(true)
 	for {
 		l.Enforce()
+		l.keepBudget(false)
 		select {
 		case <-tick.C:
 		case <-l.wake:
@@ -122,56 +153,10 @@ func (l *Ledger) Run(ctx context.Context) {
 	}
 }
 
-// Usage says how things stand.
-func (l *Ledger) Usage() Usage {
-	d := l.measure()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.balance(d)
-	inFlight, _ := l.store.InFlight()
-	return Usage{
-		Allotment: l.limits.Storage, Limit: b.limit, Used: b.used, InFlight: inFlight, Promised: l.promised,
-		DiskFree: d.free, DiskTotal: d.total, DiskError: d.err,
+// allotment returns what the owner has allotted, in bytes. l.mu is held.
+func (l *Ledger) allotment() int64 {
+	if l.limits.Share > 0 {
+		return int64(math.Floor(l.limits.Share * float64(l.total)))
 	}
-}
-
-// balance is the ledger's arithmetic at one moment, in bytes.
-type balance struct {
-	used     int64 // by the store
-	onDisk   int64 // the part of it that the file system knows of, and would give back
-	free     int64 // as measured, and what is still coming back
-	limit    int64 // what the background may use
-	binding  cause // what the limit comes from
-	measured bool  // false: free and onDisk mean nothing, limit is the allotment
-}
-
-type cause uint8
-
-const (
-	allotment cause = iota
-	diskFull
-	promises
-)
-
-// balance does the sum. l.mu is held.
-func (l *Ledger) balance(d disk) balance {
-	_, unwritten := l.store.InFlight()
-	b := balance{used: l.store.Used(), limit: l.limits.Storage, measured: d.err == nil}
-	if !b.measured {
-		return b
-	}
-	b.onDisk = max(b.used-unwritten, 0)
-	b.free = l.returning.free(d)
-	if room := b.free + b.onDisk - l.limits.KeepFree - l.promised; room < b.limit {
-		b.limit, b.binding = max(room, 0), diskFull
-		if l.promised > 0 {
-			b.binding = promises
-		}
-	}
-	return b
-}
-
-// over returns how many bytes the background has above the limit, with charge more. l.mu is held.
-func (l *Ledger) over(b balance, charge int64) int64 {
-	return b.used + l.pending + charge - b.limit
+	return l.limits.Storage
 }

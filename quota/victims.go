@@ -6,12 +6,14 @@ import (
 	"container/heap"
 	"iter"
 	"slices"
+	"time"
 
 	"ebb/quota/fragstore"
 )
 
 // ChooseVictims returns the fragments to reclaim so that at least need bytes come free: lowest value first, of equal
-// ones the longest unserved, and no more than it takes. If all together are not enough, it returns all.
+// ones the longest unused (last served, or stored if never served), then the least served, and no more than it takes. If
+// all together are not enough, it returns all.
 // The order of fragments does not matter.
 func ChooseVictims(fragments []fragstore.Fragment, need int64) []fragstore.Fragment {
 	victims, _ := chooseVictims(slices.Values(fragments), need)
@@ -39,14 +41,24 @@ func chooseVictims(fragments iter.Seq[fragstore.Fragment], need int64) (victims 
 	return h, bytes
 }
 
-// order sorts those that go first to the front. Its last criterion only makes it definite.
+// order sorts those that go first to the front. Its last two criteria only make it definite.
 func order(a, b fragstore.Fragment) int {
 	return cmp.Or(
 		cmp.Compare(a.Value, b.Value),
-		a.LastServed.Compare(b.LastServed),
+		used(a).Compare(used(b)),
+		cmp.Compare(a.Served, b.Served),
 		bytes.Compare(a.Hash[:], b.Hash[:]),
 		cmp.Compare(a.Index, b.Index),
 	)
+}
+
+// used returns when a fragment was last of use. To have been fetched lately counts as well: it was wanted then, and nobody
+// has had the time yet to ask for it.
+func used(f fragstore.Fragment) time.Time {
+	if f.LastServed.IsZero() {
+		return f.Stored
+	}
+	return f.LastServed
 }
 
 func before(a, b fragstore.Fragment) bool { return order(a, b) < 0 }

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -11,29 +12,26 @@ import (
 )
 
 func TestReclaimTakesLowestValueFirst(t *testing.T) {
-	now := time.Unix(1000, 0)
-	fragment := func(index uint32, bytes int64, value float64, served time.Time) fragstore.Fragment {
-		return fragstore.Fragment{Key: key("a", index), Bytes: bytes, Value: value, LastServed: served}
-	}
+	now := time.Unix(100000, 0)
+	ago := func(hours int) time.Time { return now.Add(-time.Duration(hours) * time.Hour) }
+	never := time.Time{}
 	all := []fragstore.Fragment{
-		fragment(0, 10, 3, now),
-		fragment(1, 10, 1, now),
-		fragment(2, 10, 2, now),
-		fragment(3, 10, 1, now.Add(-time.Hour)),
-		fragment(4, 10, 1, time.Time{}),
+		{Key: key("a", 6), Bytes: 10, Value: 3, Stored: ago(20), LastServed: ago(10), Served: 1},
+		{Key: key("a", 4), Bytes: 10, Value: 1, Stored: ago(20), LastServed: ago(1), Served: 1},
+		{Key: key("a", 5), Bytes: 10, Value: 2, Stored: ago(20), LastServed: never},
+		{Key: key("a", 9), Bytes: 10, Value: 1, Stored: ago(20), LastServed: ago(5), Served: 1}, // longer ago
+		{Key: key("a", 2), Bytes: 10, Value: 1, Stored: ago(20), LastServed: ago(5), Served: 9}, // served more
+		{Key: key("a", 3), Bytes: 10, Value: 1, Stored: ago(3), LastServed: never},              // stored later than those were served
+		{Key: key("a", 0), Bytes: 10, Value: 1, Stored: ago(6), LastServed: never},              // and earlier
+		{Key: key("a", 7), Bytes: 10, Value: math.Inf(1), Stored: ago(90), LastServed: never},
 	}
-	for need, want := range map[int64][]uint32{
-		-1: {}, 0: {},
-		1: {4}, 10: {4}, // never served goes before served long ago, and that before served lately
-		11: {4, 3}, 21: {4, 3, 1}, 31: {4, 3, 1, 2}, 50: {4, 3, 1, 2, 0},
-		1000: {4, 3, 1, 2, 0},
-	} {
+	for need, want := range map[int64]uint32{-1: 0, 0: 0, 1: 1, 10: 1, 11: 2, 21: 3, 31: 4, 41: 5, 51: 6, 61: 7, 71: 8, 80: 8, 1000: 8} {
 		var got []uint32
 		for _, f := range ChooseVictims(all, need) {
 			got = append(got, f.Index)
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("to free %d: %v, want %v", need, got, want)
+		if wanted := []uint32{0, 9, 2, 3, 4, 5, 6, 7}[:want]; !slices.Equal(got, wanted) {
+			t.Errorf("to free %d: %v, want %v", need, got, wanted)
 		}
 	}
 }
@@ -45,7 +43,8 @@ func TestVictimsAreTheShortestBeginningThatSuffices(t *testing.T) {
 			all = append(all, fragstore.Fragment{
 				Key:   key("a", uint32(i)),
 				Bytes: rapid.Int64Range(1, 10).Draw(t, "bytes"),
-				Value: float64(rapid.IntRange(0, 5).Draw(t, "value")),
+				Value: float64(rapid.IntRange(0, 3).Draw(t, "value")), Served: rapid.Int64Range(0, 2).Draw(t, "served"),
+				Stored: time.Unix(rapid.Int64Range(1, 3).Draw(t, "stored"), 0),
 			})
 		}
 		need := rapid.Int64Range(0, 200).Draw(t, "need")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -52,6 +53,9 @@ func content(k fragstore.Key, length int64) []byte {
 	return p
 }
 
+// unlimited is a write budget that is never spent.
+const unlimited = -1
+
 // world is a real store on a pretended disk.
 type world struct {
 	state  string
@@ -61,18 +65,43 @@ type world struct {
 	mu        sync.Mutex
 	total     int64
 	others    int64 // what everybody else has on the disk
-	broken    error // what measuring it reports
+	id        string
+	readOnly  bool
+	broken    error       // what measuring it reports
+	apart     *FileSystem // where the downloads are; nil: on the same disk
+	sick      chan struct{}
 	reclaimed []fragstore.Key
 	whys      []string
 }
 
 // disk says what df would say.
-func (w *world) disk() (free, total int64, err error) {
+func (w *world) disk() (FileSystem, error) {
 	_, unwritten := w.store.InFlight()
 	used := w.store.Used() - unwritten
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return max(w.total-w.others-used, 0), w.total, w.broken
+	return FileSystem{ID: "disk" + w.id, Free: w.total - w.others - used, Total: w.total, ReadOnly: w.readOnly}, w.broken
+}
+
+// downloads is where the downloads are. While sick is set, it does not answer.
+func (w *world) downloads() (FileSystem, error) {
+	w.mu.Lock()
+	sick, apart := w.sick, w.apart
+	w.mu.Unlock()
+	if sick != nil {
+		<-sick
+	}
+	if apart != nil {
+		return *apart, nil
+	}
+	return w.disk()
+}
+
+// set changes the disk.
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
 }
 
 func (w *world) fill(others int64) {
@@ -105,14 +134,35 @@ func (w *world) open(t failer) {
 	w.store = s
 }
 
-// newWorld has a disk of 1 GiB with nothing else on it.
+// newWorld has a disk of 1 GiB with nothing else on it. The write budget is no subject unless limits name one.
 func newWorld(t testing.TB, limits Limits) *world {
 	w := &world{state: t.TempDir(), total: gib}
 	w.open(t)
 	t.Cleanup(func() { must(t, w.store.Close()) })
-	w.ledger = NewLedger(w.store, w.disk, limits, w.hear)
+	w.begin(limits)
 	return w
 }
+
+// begin gives the world a ledger.
+func (w *world) begin(limits Limits) {
+	w.ledger = w.over(w.store, limits)
+}
+
+// over returns a ledger over that store.
+func (w *world) over(s Store, limits Limits) *Ledger {
+	if limits.Writes == 0 {
+		limits.Writes = unlimited
+	}
+	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: limits, Reclaimed: w.hear})
+}
+
+// remains is a download of which so much is still to come.
+func remains(n int64) func() int64 { return func() int64 { return n } }
+
+// download is one of which the test changes how much is still to come.
+type download struct{ atomic.Int64 }
+
+func (d *download) remaining() int64 { return d.Load() }
 
 // admit stores a fragment of that value, through the ledger.
 func (w *world) admit(k fragstore.Key, length int64, value float64) error {

@@ -33,8 +33,9 @@ type Agent interface {
 	// is already there is an ErrConflict; a Source that makes no sense is a
 	// BadRequest. For a magnet it returns before the metadata is known.
 	AddForeground(ctx context.Context, s Source, start bool) (metainfo.Hash, error)
-	// RemoveForeground forgets a torrent; its files go too if deleteData is set.
-	RemoveForeground(ctx context.Context, h metainfo.Hash, deleteData bool) error
+	// RemoveForeground forgets a torrent. To keep helping with a private one is a
+	// BadRequest; with one that has nothing to help with yet, an ErrConflict.
+	RemoveForeground(ctx context.Context, h metainfo.Hash, r Removal) error
 	// StartForeground and StopForeground do nothing to a torrent that already is
 	// as asked.
 	StartForeground(ctx context.Context, h metainfo.Hash) error
@@ -53,6 +54,10 @@ type Agent interface {
 	// Veto leaves the swarm if it is joined, deletes its fragments, and keeps it
 	// away for good. It works on candidates and on unknown hashes too.
 	Veto(ctx context.Context, h metainfo.Hash) error
+	// Promote begins to make a background swarm one of the owner's torrents, with
+	// the fragments that are here, and does not wait for the end of that. One
+	// whose metadata is not known yet, or that is being promoted, is an ErrConflict.
+	Promote(ctx context.Context, h metainfo.Hash) error
 	// Why says how a background swarm, a candidate or a vetoed swarm came to be
 	// known, and under which rule it is what it is.
 	Why(ctx context.Context, h metainfo.Hash) (Why, error)
@@ -63,6 +68,11 @@ type Agent interface {
 	// not wait is an ErrConflict.
 	Approve(ctx context.Context, h metainfo.Hash) error
 
+	// Doctor checks that the agent's files and its idea of them agree, and mends
+	// what can be mended if mend is set. It may read much of the disk, and take
+	// minutes. The call is never made twice at the same time.
+	Doctor(ctx context.Context, mend bool) (Diagnosis, error)
+
 	// Events is the agent's story. It is the same for the agent's whole life.
 	Events() *EventLog
 }
@@ -71,6 +81,12 @@ type Agent interface {
 type Source struct {
 	URI  string // a magnet link, or an http(s) URL of a .torrent file; at most MaxURI bytes
 	File []byte // the bytes of a .torrent file, unchecked; at most MaxTorrentFile
+}
+
+// Removal says what becomes of a torrent that is removed.
+type Removal struct {
+	DeleteData  bool // its files are deleted; with KeepHelping, what fits becomes fragments first
+	KeepHelping bool // as much of it as the allotment allows becomes fragments of a background swarm
 }
 
 var (

@@ -58,6 +58,16 @@ func one[T any](s *server, get func(context.Context, metainfo.Hash) (T, error)) 
 
 // act does something to the info-hash in the path.
 func act(do func(context.Context, metainfo.Hash) error) endpoint {
+	return acting(http.StatusNoContent, do)
+}
+
+// begin begins to do something to the info-hash in the path, that is not done
+// when it is answered.
+func begin(do func(context.Context, metainfo.Hash) error) endpoint {
+	return acting(http.StatusAccepted, do)
+}
+
+func acting(status int, do func(context.Context, metainfo.Hash) error) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h, err := hashOf(r)
 		if err != nil {
@@ -66,7 +76,7 @@ func act(do func(context.Context, metainfo.Hash) error) endpoint {
 		if err := do(r.Context(), h); err != nil {
 			return err
 		}
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(status)
 		return nil
 	}
 }
@@ -113,16 +123,20 @@ func (s *server) add(w http.ResponseWriter, r *http.Request, add func(context.Co
 }
 
 func (s *server) removeForeground(w http.ResponseWriter, r *http.Request) error {
-	var deleteData bool
+	var removal Removal
 	switch data := r.URL.Query().Get("data"); data {
 	case "", "keep":
 	case "delete":
-		deleteData = true
+		removal.DeleteData = true
 	default:
 		return badRequest("data is keep or delete, not %.60q", data)
 	}
+	var err error
+	if removal.KeepHelping, err = flagOf(r, "keep_helping", false); err != nil {
+		return err
+	}
 	return act(func(ctx context.Context, h metainfo.Hash) error {
-		return s.agent.RemoveForeground(ctx, h, deleteData)
+		return s.agent.RemoveForeground(ctx, h, removal)
 	})(w, r)
 }
 

@@ -20,10 +20,11 @@ func TestStatusHasWhatTheDesignLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for section, keys := range map[string]string{
-		"":           "version uptime_seconds state why background foreground disk link",
-		"background": "upload_rate download_rate upload_limit download_limit uploaded downloaded storage_used storage_limit fragments swarms candidates",
-		"disk":       "free total promised",
-		"link":       "interface line_up line_down others_up others_down queue_delay_ms",
+		"": "version uptime_seconds state why background foreground disk link",
+		"background": "upload_rate download_rate upload_limit download_limit uploaded downloaded storage_used storage_limit fragments swarms candidates " +
+			"write_budget written_today write_budget_renews",
+		"disk": "free total promised read_only asleep same_disk downloads_free downloads_total",
+		"link": "interface line_up line_down others_up others_down queue_delay_ms",
 	} {
 		fields := status
 		if section != "" {
@@ -84,6 +85,7 @@ func TestAHashIs40HexDigits(t *testing.T) {
 		w.status(404, request{path: "/api/v1/" + strings.Replace(path, "H", strings.Repeat("aB", 20), 1)})
 	}
 	w.status(400, request{method: "POST", path: "/api/v1/background/zz/veto"})
+	w.status(400, request{method: "POST", path: "/api/v1/background/zz/promote"})
 	w.status(400, request{method: "DELETE", path: "/api/v1/foreground/zz"})
 	if calls := w.agent.Calls(); len(calls) > 0 {
 		t.Errorf("the agent was told to %q", calls)
@@ -96,9 +98,9 @@ func TestTheOwnersWishesReachTheAgent(t *testing.T) {
 	for _, call := range []struct{ method, path, want string }{
 		{"POST", "foreground/" + hash(0x12) + "/stop", "stop " + hash(0x12)},
 		{"POST", "foreground/" + hash(0x12) + "/start", "start " + hash(0x12)},
-		{"DELETE", "foreground/" + hash(0x11), "remove data=false " + hash(0x11)},
-		{"DELETE", "foreground/" + hash(0x12) + "?data=keep", "remove data=false " + hash(0x12)},
-		{"DELETE", "foreground/" + hash(0x13) + "?data=delete", "remove data=true " + hash(0x13)},
+		{"DELETE", "foreground/" + hash(0x11), "remove data=false help=false " + hash(0x11)},
+		{"DELETE", "foreground/" + hash(0x12) + "?data=keep", "remove data=false help=false " + hash(0x12)},
+		{"DELETE", "foreground/" + hash(0x13) + "?data=delete", "remove data=true help=false " + hash(0x13)},
 		{"DELETE", "background/" + hash(0x21), "leave " + hash(0x21)},
 		{"POST", "background/" + hash(0x22) + "/veto", "veto " + hash(0x22)},
 		{"POST", "candidates/" + hash(0x31) + "/approve", "approve " + hash(0x31)},
@@ -109,7 +111,9 @@ func TestTheOwnersWishesReachTheAgent(t *testing.T) {
 			t.Errorf("%s %s: the agent was told %q; the answer was %q", call.method, call.path, got, answer.Body)
 		}
 	}
-	w.status(400, request{method: "DELETE", path: "/api/v1/foreground/" + hash(0x14) + "?data=yes"})
+	for _, query := range []string{"data=yes", "keep_helping=perhaps", "keep_helping=true&data=fragments"} {
+		w.status(400, request{method: "DELETE", path: "/api/v1/foreground/" + hash(0x14) + "?" + query})
+	}
 	w.status(409, request{method: "POST", path: "/api/v1/candidates/" + hash(0x32) + "/approve"})
 }
 
@@ -251,7 +255,18 @@ func TestWrongMethodsAndPathsAreSaidSo(t *testing.T) {
 	if allow := answer.Header().Get("Allow"); allow != "GET, PUT" {
 		t.Errorf("allowed: %q", allow)
 	}
-	w.status(405, request{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/veto"})
+	for _, q := range []request{
+		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/veto"},
+		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/promote"},
+		{method: "DELETE", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/promote"},
+		{method: "PUT", path: "/api/v1/doctor"},
+		{method: "DELETE", path: "/api/v1/doctor"},
+	} {
+		w.status(405, q)
+	}
+	if calls := w.agent.Calls(); len(calls) > 0 {
+		t.Errorf("the agent was told to %q", calls)
+	}
 	for _, path := range []string{"/api/v1/", "/api/v1/nothing", "/api/v2/status", "/api/v1/status/x", "/nothing.html", "/static/index.html"} {
 		w.status(404, request{path: path})
 	}

@@ -22,6 +22,8 @@ var (
 	viewJS []byte
 	//go:embed static/rows.js
 	rowsJS []byte
+	//go:embed static/checkup.js
+	checkupJS []byte
 	//go:embed static/words.js
 	wordsJS []byte
 	//go:embed static/icon.svg
@@ -39,6 +41,7 @@ func (s *server) newPage() http.Handler {
 	mux.Handle("GET /api.js", newFile(script, apiJS))
 	mux.Handle("GET /view.js", newFile(script, viewJS))
 	mux.Handle("GET /rows.js", newFile(script, rowsJS))
+	mux.Handle("GET /checkup.js", newFile(script, checkupJS))
 	mux.Handle("GET /words.js", newFile(script, wordsJS))
 	mux.Handle("GET /icon.svg", newFile("image/svg+xml", iconSVG))
 	mux.HandleFunc("/", s.nothing)

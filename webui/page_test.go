@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ func TestThePageIsServedWithoutAToken(t *testing.T) {
 		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/icon.svg": "image/svg+xml",
 		"/page.js": "text/javascript; charset=utf-8", "/rows.js": "text/javascript; charset=utf-8", "/view.js": "text/javascript; charset=utf-8",
 		"/api.js": "text/javascript; charset=utf-8", "/words.js": "text/javascript; charset=utf-8",
+		"/checkup.js": "text/javascript; charset=utf-8",
 	} {
 		answer := w.send(request{path: path, anonymous: true})
 		if answer.Code != 200 || answer.Header().Get("Content-Type") != kind || answer.Body.Len() == 0 {
@@ -66,6 +68,27 @@ func TestScriptsFindTheElementsThatTheyAskFor(t *testing.T) {
 				t.Errorf("%s asks for #%s, which the page does not have", name, match[1])
 			}
 		}
+	}
+}
+
+func TestScriptsAskForWhatTheAPIHas(t *testing.T) {
+	method := map[string]string{"get": "GET", "post": "POST", "remove": "DELETE"}
+	asks := regexp.MustCompile("api\\.(get|post|remove)\\([`\"]([a-z{}$/]+)")
+	found := 0
+	for name, content := range pageFiles(t) {
+		for _, match := range asks.FindAllStringSubmatch(content, -1) {
+			found++
+			// "${kind}" stands for each of the lists.
+			for _, kind := range []string{"foreground", "background", "candidates"} {
+				path := strings.NewReplacer("${kind}", kind, "${hash}", "H").Replace(match[2])
+				if e := method[match[1]] + " " + path; !slices.Contains(everyEndpoint, e) {
+					t.Errorf("%s asks for %s, which the API does not have", name, e)
+				}
+			}
+		}
+	}
+	if found < 8 {
+		t.Errorf("only %d questions to the API found", found)
 	}
 }
 

@@ -23,6 +23,7 @@ type server struct {
 	sessions sessions
 	log      *slog.Logger
 
+	checkup     sync.Mutex   // held while the doctor is at work
 	preferences sync.Mutex   // held from reading the preferences to having set new ones
 	streams     atomic.Int32 // event streams that are open
 }
@@ -76,13 +77,16 @@ func (s *server) api() http.Handler {
 		"foreground/{hash}/start": {"POST": act(s.agent.StartForeground)},
 		"foreground/{hash}/stop":  {"POST": act(s.agent.StopForeground)},
 
-		"background":             {"GET": list(s, s.agent.Background), "POST": s.addBackground},
-		"background/{hash}":      {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},
-		"background/{hash}/veto": {"POST": act(s.agent.Veto)},
-		"background/{hash}/why":  {"GET": one(s, s.agent.Why)},
+		"background":                {"GET": list(s, s.agent.Background), "POST": s.addBackground},
+		"background/{hash}":         {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},
+		"background/{hash}/promote": {"POST": begin(s.agent.Promote)},
+		"background/{hash}/veto":    {"POST": act(s.agent.Veto)},
+		"background/{hash}/why":     {"GET": one(s, s.agent.Why)},
 
 		"candidates":                {"GET": list(s, s.agent.Candidates)},
 		"candidates/{hash}/approve": {"POST": act(s.agent.Approve)},
+
+		"doctor": {"GET": s.doctor(false), "POST": s.doctor(true)},
 	} {
 		mux.Handle("/api/v1/"+path, s.serve(m))
 	}

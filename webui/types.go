@@ -53,6 +53,10 @@ type BackgroundStatus struct {
 	Fragments  int `json:"fragments"`
 	Swarms     int `json:"swarms"`
 	Candidates int `json:"candidates"`
+
+	WriteBudget       int64     `json:"write_budget"`                 // what may be written per day; Unlimited is no limit
+	WrittenToday      int64     `json:"written_today"`                // of WriteBudget
+	WriteBudgetRenews time.Time `json:"write_budget_renews,omitzero"` // when WrittenToday starts from 0 again
 }
 
 // ForegroundStatus sums up the owner's torrents.
@@ -67,11 +71,18 @@ type ForegroundStatus struct {
 	Active        int   `json:"active"` // of Torrents, those that are not stopped, complete or failed
 }
 
-// DiskStatus is about the file system that holds the fragments.
+// DiskStatus is about the file system that holds the fragments, and about that of
+// the owner's downloads, which may be another.
 type DiskStatus struct {
 	Free     int64 `json:"free"`
 	Total    int64 `json:"total"`
-	Promised int64 `json:"promised"` // to foreground downloads, and not on disk yet
+	Promised int64 `json:"promised"`  // to foreground downloads, and not on disk yet
+	ReadOnly bool  `json:"read_only"` // nothing can be written to it now
+	Asleep   bool  `json:"asleep"`    // a spinning disk in standby, which the background does not wake
+
+	SameDisk       bool  `json:"same_disk"` // the downloads share its free space
+	DownloadsFree  int64 `json:"downloads_free"`
+	DownloadsTotal int64 `json:"downloads_total"`
 }
 
 // LinkStatus is about the line to the Internet. What is not known is zero, or
@@ -108,8 +119,9 @@ type ForegroundTorrent struct {
 type BackgroundSwarm struct {
 	Hash         metainfo.Hash `json:"hash"`
 	Name         string        `json:"name"`
-	State        string        `json:"state"` // one word: metadata, fetching, serving, dormant, …
-	Why          string        `json:"why"`   // one sentence: why it was joined
+	State        string        `json:"state"`   // one word: metadata, fetching, serving, dormant, promoting, …
+	Waiting      string        `json:"waiting"` // why it fetches nothing now, such as "the disk sleeps"; empty if it does not wait
+	Why          string        `json:"why"`     // one sentence: why it was joined
 	Length       int64         `json:"length"`
 	Pieces       int           `json:"pieces"`    // 0 until the metadata is known
 	Fragments    int           `json:"fragments"` // of Pieces, those held here
@@ -123,6 +135,10 @@ type BackgroundSwarm struct {
 	Uploaded     int64         `json:"uploaded"`
 	Joined       time.Time     `json:"joined,omitzero"`
 }
+
+// SwarmPromoting is the State of a background swarm that is becoming one of the
+// owner's torrents.
+const SwarmPromoting = "promoting"
 
 // Introducer is who named a swarm to us. For the owner and for feeds most of it
 // is empty.
@@ -166,3 +182,34 @@ type Candidate struct {
 
 // CandidateWaiting is the State of a candidate that waits for the owner's yes.
 const CandidateWaiting = "waiting"
+
+// Diagnosis is the answer to a check-up of the agent.
+type Diagnosis struct {
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is one thing that a check-up looked at.
+type Finding struct {
+	About  string `json:"about"` // a word or two, such as fragments
+	Level  string `json:"level"` // FindingOK, FindingNote, FindingProblem
+	Text   string `json:"text"`  // one sentence; of a problem, with what the owner can do about it
+	Mended bool   `json:"mended"`
+}
+
+// The levels of a Finding.
+const (
+	FindingOK      = "ok"      // as it should be
+	FindingNote    = "note"    // worth knowing, and no fault
+	FindingProblem = "problem" // a fault; past, if it is mended
+)
+
+// Problems returns how many faults are left: those that have not been mended.
+func (d Diagnosis) Problems() int {
+	n := 0
+	for _, f := range d.Findings {
+		if f.Level == FindingProblem && !f.Mended {
+			n++
+		}
+	}
+	return n
+}

@@ -9,7 +9,7 @@ import (
 // announce puts a swarm on the announcer's schedule. e.mu is held; the
 // functions handed over take it again, on the announcer's goroutines.
 func (e *Engine) announce(s *swarm) {
-	if e.ctx == nil {
+	if e.ctx == nil || s.record.Released {
 		return
 	}
 	h := s.hash
@@ -54,7 +54,7 @@ func (s *swarm) left() int64 {
 func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
 	e.mu.Lock()
 	s, ok := e.swarms[h]
-	if !ok || r.Err != nil {
+	if !ok || r.Err != nil || s.record.Released {
 		e.mu.Unlock()
 		return
 	}

@@ -39,28 +39,33 @@ func (l *live) handleCommitted(c commit) {
 		return
 	case c.err != nil:
 		l.engine.cfg.Log.Warn("storing a fragment", "swarm", l.info.Name, "piece", f.index, "err", c.err)
-		l.pause(noRoomPause)
+		l.pause(noRoomPause, waitsFor(c.err))
 		return
 	}
-	if !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: f.index}) {
+	l.hold(f.index)
+	if l.held.Has(int(f.index)) && !l.wants() {
+		l.review() // from now on we only upload
+		l.engine.cfg.Tell("complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
+		l.engine.cfg.Announcer.Now(l.swarm.hash)
+	}
+}
+
+// hold takes note of a new fragment, and tells peers.
+func (l *live) hold(index uint32) {
+	if !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: index}) {
 		return // reclaimed since, and maybe reported before this
 	}
-	l.held.Set(int(f.index))
+	l.held.Set(int(index))
 	l.tally()
 	if step := max(l.held.Len()/storyFragments, 1); l.held.Count()%step == 0 {
 		l.engine.cfg.Tell("stored", l.swarm.hash, fmt.Sprintf("fragment %d of %d stored: %s", l.held.Count(), l.held.Len(), l.info.Name))
 	}
 	for p := range l.peers {
-		p.send(peerwire.Message{Type: peerwire.Have, Index: f.index})
+		p.send(peerwire.Message{Type: peerwire.Have, Index: index})
 		if p.wanted {
 			l.showInterest(p)
 		}
 		l.request(p)
-	}
-	if !l.wants() {
-		l.review() // from now on we only upload
-		l.engine.cfg.Tell("complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
-		l.engine.cfg.Announcer.Now(l.swarm.hash)
 	}
 }
 

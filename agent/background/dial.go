@@ -13,7 +13,7 @@ import (
 type addressBook struct {
 	entries map[netip.AddrPort]*address
 	banned  map[netip.Addr]struct{}
-	dialing int
+	dialing int // under way, until the peer has joined
 }
 
 type address struct {
@@ -133,8 +133,12 @@ func (l *live) handleFound(addrs []netip.AddrPort) {
 
 // dial opens connections while the swarm has places for them and the engine
 // has dials to spare. A seed is not dialled by a seed, but which peers are
-// seeds shows only after the handshake.
+// seeds shows only after the handshake. While the disk sleeps nothing can be
+// taken from a peer, nor given to it.
 func (l *live) dial(now time.Time) {
+	if l.dozing {
+		return
+	}
 	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers {
 		addr, entry := l.book.due(now)
 		if entry == nil {
@@ -167,10 +171,10 @@ func (l *live) dial(now time.Time) {
 }
 
 func (l *live) handleDialed(r dialResult) {
-	l.book.dialing--
 	if r.err == nil {
 		return // the connection itself arrives through joined
 	}
+	l.book.dialing--
 	if errors.Is(r.err, peerwire.ErrSelf) {
 		delete(l.book.entries, r.addr)
 		return

@@ -8,8 +8,15 @@
 // is told in fetch.go and the serve path in serve.go, in the order in which a
 // block meets them.
 //
+// Between the two sides of ebb swarms come and go by hand: Release takes one out
+// of service while it becomes a download (release.go), and a Donor lends a swarm
+// what a download had of it (donor.go).
+//
 // What to join, fetch, unchoke and leave is decided by the pure functions of
 // choose.go; the engine only carries their decisions out.
+//
+// While the disk sleeps, and is not to be woken, nothing is served, fetched or
+// dialled; while the write budget is spent, nothing is fetched (waiting.go).
 //
 // Two vows hold throughout. No piece is requested before the ledger has
 // admitted room for it, and no byte is served that was not hash-verified since

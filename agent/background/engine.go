@@ -26,6 +26,8 @@ type Dialer interface {
 // Ledger admits fragments to the disk; satisfied by *quota.Ledger.
 type Ledger interface {
 	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
+	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
 	Usage() quota.Usage
 }
 
@@ -74,6 +76,7 @@ type Config struct {
 	Candidates  Candidates
 	Goal        prefs.Goal
 	UploadLimit func() int64                                    // bytes per second now; 0: none, negative: unlimited
+	Asleep      func() bool                                     // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
 	AllowAddr   func(netip.Addr) bool                           // which addresses may be dialled
 	AddNode     func(netip.AddrPort)                            // takes DHT nodes that peers name; nil without a DHT
 	Tell        func(kind string, h metainfo.Hash, text string) // the story, for the owner
@@ -95,10 +98,13 @@ type Engine struct {
 	cfg   Config
 	dials chan struct{} // semaphore of maxDials
 
+	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before mu
+
 	mu     sync.Mutex // guards everything below, and the fields of each swarm
 	goal   prefs.Goal
 	swarms map[metainfo.Hash]*swarm
-	conns  int             // open connections, over all swarms
+	conns  int // open connections, over all swarms
+	budget budget
 	ctx    context.Context // of Run; nil before Run and after it began to end
 	wg     sync.WaitGroup  // live swarms and their peers
 }
@@ -108,8 +114,9 @@ type Engine struct {
 type swarm struct {
 	hash      metainfo.Hash
 	record    Record
-	told      Health // what its trackers said last, or else its introducer
-	live      *live  // nil while dormant
+	told      Health          // what its trackers said last, or else its introducer
+	live      *live           // nil while dormant
+	over      <-chan struct{} // closed when the last life has ended, and all that it started; nil after that
 	fragments int
 	bytes     int64 // of the fragments held
 	inFlight  int64 // of the pieces being fetched
@@ -123,9 +130,13 @@ type swarm struct {
 	lost      []uint32  // reclaimed pieces that the live swarm has yet to take note of
 	admitting bool      // room is being made for a piece of its own
 	crowded   bool      // of those lost, some went to make room for something else
+	donating  bool      // a donor was given to it
+
+	waiting      string    // why nothing is fetched for now, although something is wanted
+	waitingUntil time.Time // after that it is known no longer
 }
 
-// Errors of Join and Leave.
+// What Join, Leave and others report.
 var (
 	ErrJoined   = errors.New("already helping this swarm")
 	ErrUnknown  = errors.New("not a background swarm")
@@ -159,10 +170,19 @@ func New(cfg Config) (*Engine, error) {
 		s := &swarm{hash: h, record: record, told: unknownHealth}
 		s.count(cfg.Store)
 		e.swarms[h] = s
-		need := Need(record.Health, cfg.Goal)
-		cfg.Store.SetValues(h, func(uint32) float64 { return Value(need, record.Health.Copies) })
+		e.value(s)
 	}
 	return e, nil
+}
+
+// value gives the fragments of a dormant swarm the value that its record lets
+// expect. e.mu is held, or the engine not yet in use.
+func (e *Engine) value(s *swarm) {
+	value := Value(Need(s.record.Health, e.goal), s.record.Health.Copies)
+	if s.record.Released {
+		value = priceless(0)
+	}
+	e.cfg.Store.SetValues(s.hash, func(uint32) float64 { return value })
 }
 
 // count takes the swarm's holdings from the store.
@@ -174,7 +194,8 @@ func (s *swarm) count(store *fragstore.Store) {
 
 // Run announces every swarm, joins new ones as they become ready, and serves,
 // until ctx ends. It returns when every goroutine of the engine has ended and
-// every record is saved; it may then be called again. While it does not run,
+// every record is saved; it may then be called again. Swarms that are released
+// take no part. While it does not run,
 // the background is off: the engine knows no swarm to a peer, and dials none.
 func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Lock()
@@ -202,7 +223,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			for _, h := range e.Hashes() {
 				e.cfg.Announcer.Remove(h)
 			}
-			e.save()
+			e.saveAll()
 			return nil
 		}
 	}
@@ -210,8 +231,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // activate makes a swarm live, if the engine runs. e.mu is held.
 func (e *Engine) activate(s *swarm) *live {
-	if s.live == nil && e.ctx != nil && !s.leaving {
+	if s.live == nil && e.ctx != nil && !s.leaving && !s.record.Released {
 		s.live, s.gained = newLive(e.ctx, e, s), time.Now()
+		s.over = s.live.done
 		e.wg.Add(1)
 		go func(l *live) {
 			defer e.wg.Done()
@@ -241,12 +263,21 @@ func (e *Engine) deliver(h metainfo.Hash, hand func(*live) bool) bool {
 	}
 }
 
-// Has tells whether h is a background swarm.
+// Has tells whether h is a background swarm, be it a released one.
 func (e *Engine) Has(h metainfo.Hash) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, ok := e.swarms[h]
 	return ok
+}
+
+// Serves tells whether connections to a swarm are of any use: whether it is a
+// background swarm and not released.
+func (e *Engine) Serves(h metainfo.Hash) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.swarms[h]
+	return ok && !s.record.Released
 }
 
 // Running tells whether the background is on.
@@ -316,8 +347,14 @@ func (e *Engine) put(s *swarm) error {
 	return nil
 }
 
-// save writes the records that changed.
+// save writes the records that changed, unless that would wake the disk.
 func (e *Engine) save() {
+	if !e.asleep() {
+		e.saveAll()
+	}
+}
+
+func (e *Engine) saveAll() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.swarms {
@@ -334,11 +371,12 @@ func (e *Engine) save() {
 
 // Swarms lists the background swarms, oldest first.
 func (e *Engine) Swarms() []Status {
+	asleep := e.asleep()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	list := make([]Status, 0, len(e.swarms))
 	for _, s := range e.swarms {
-		list = append(list, s.status())
+		list = append(list, e.status(s, asleep))
 	}
 	slices.SortFunc(list, func(a, b Status) int { return a.Record.Joined.Compare(b.Record.Joined) })
 	return list
@@ -346,11 +384,12 @@ func (e *Engine) Swarms() []Status {
 
 // Swarm returns one background swarm.
 func (e *Engine) Swarm(h metainfo.Hash) (Status, bool) {
+	asleep := e.asleep()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.swarms[h]
 	if !ok {
 		return Status{}, false
 	}
-	return s.status(), true
+	return e.status(s, asleep), true
 }

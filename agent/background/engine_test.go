@@ -11,7 +11,6 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/quota"
 	"ebb/quota/fragstore"
 )
 
@@ -93,7 +92,7 @@ func TestReclaimedFragmentsAreNoLongerServed(t *testing.T) {
 	if got := p.fetch(3, 0, 16<<10); len(got) != 16<<10 {
 		t.Fatalf("block of a held fragment: %d bytes", len(got))
 	}
-	us.ledger.SetLimits(quota.Limits{Storage: 0})
+	us.ledger.SetLimits(allotted(0))
 	us.ledger.Enforce()
 	us.wait("the fragments to go", func() bool { return us.store.Count(c.info.Hash) == 0 })
 	us.wait("the swarm to know", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Fragments == 0 })

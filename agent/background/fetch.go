@@ -1,14 +1,17 @@
 package background
 
 import (
+	"errors"
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/quota"
 	"ebb/quota/fragstore"
 )
 
 // The fetch path, in the order in which a fragment meets it. All of it runs on
-// the swarm's goroutine but step 5.
+// the swarm's goroutine but step 5. What a donor has takes another path, see
+// donor.go, and is not wanted from peers.
 //
 //  1. showInterest: a peer has pieces that we want, so we say so.
 //  2. request: the peer has unchoked us. A piece is chosen (ChoosePiece), the
@@ -71,7 +74,7 @@ func (f *fetch) abandon() {
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.choking || p.snubbed || !p.wanted {
+	if l.info == nil || p.choking || p.snubbed || !p.wanted || l.dozing {
 		return
 	}
 	for p.pending < p.depth {
@@ -129,20 +132,25 @@ func (l *live) begin(p *peer) *fetch {
 		return nil
 	}
 	length := l.info.PieceLen(i)
-	if !l.engine.claim(l.swarm, length) {
-		l.pause(noRoomPause)
+	if err := l.engine.claim(l.swarm, length); err != nil {
+		l.refused(err, errors.Is(err, quota.ErrBudget))
 		return nil
 	}
 	// Its value is the one that revalue will give it: were it more, a full store
 	// would for ever take turns between pieces of one swarm.
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
 	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
-	l.engine.admitted(l.swarm)
+	l.engine.admitted(l.swarm, err)
+	if errors.Is(err, fragstore.ErrHeld) {
+		l.engine.unclaim(l.swarm, length)
+		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
+		return nil
+	}
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
 		l.engine.unclaim(l.swarm, length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.pause(noRoomPause)
+		l.refused(err, errors.Is(err, quota.ErrBudget) && l.engine.spend(length))
 		return nil
 	}
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
@@ -156,24 +164,25 @@ func (l *live) begin(p *peer) *fetch {
 	return f
 }
 
-// pause puts off new fetches for so long, or for as long as they are put off already.
-func (l *live) pause(d time.Duration) {
-	if until := time.Now().Add(d); until.After(l.pausedUntil) {
-		l.pausedUntil = until
-	}
-}
-
 // introducerShare is the part of the storage limit that the swarms of one
 // introducer may fill together, so that nobody can choose all that we hold.
 const introducerShare = 0.8
 
-// claim takes a piece's bytes out of the share of the swarm's introducer; false
-// if they are not in it.
-func (e *Engine) claim(s *swarm, length int64) bool {
-	limit := e.cfg.Ledger.Usage().Limit
+// claim takes a piece's bytes out of the share of the swarm's introducer. It
+// reports errShare if they are not in it, and quota.ErrBudget if the ledger is
+// not to be asked.
+func (e *Engine) claim(s *swarm, length int64) error {
+	var limit int64
+	key := s.record.Why.IntroKey // it never changes
+	if key != "" {
+		limit = e.cfg.Ledger.Usage().Limit
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if key := s.record.Why.IntroKey; key != "" {
+	if e.budget.spent {
+		return quota.ErrBudget
+	}
+	if key != "" {
 		total := length
 		for _, other := range e.swarms {
 			if other.record.Why.IntroKey == key {
@@ -181,19 +190,30 @@ func (e *Engine) claim(s *swarm, length int64) bool {
 			}
 		}
 		if float64(total) > introducerShare*float64(limit) {
-			return false
+			return errShare
 		}
 	}
 	s.inFlight += length
 	s.admitting = true
-	return true
+	return nil
 }
 
-// admitted notes that the ledger has answered: room is made no longer.
-func (e *Engine) admitted(s *swarm) {
+// claimAsked claims a piece that the owner asked for, which nothing keeps from it.
+func (e *Engine) claimAsked(s *swarm, length int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.inFlight += length
+	s.admitting = true
+}
+
+// admitted notes what the ledger has answered: room is made no longer.
+func (e *Engine) admitted(s *swarm, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.admitting = false
+	if err == nil {
+		s.waiting = ""
+	}
 }
 
 // unclaim ends a claim: the piece is stored, and counts as such, or was given up.
@@ -226,7 +246,7 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 		// The disk is full or the room was reclaimed.
 		f.asked.Clear(block) // it is no longer outstanding
 		l.engine.cfg.Log.Debug("fragment given up", "swarm", l.info.Name, "err", err)
-		l.pause(noRoomPause)
+		l.pause(noRoomPause, waitsFor(err))
 		l.giveUp(f)
 		return true
 	}

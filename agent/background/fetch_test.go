@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota"
 )
 
 func TestFullStoreDoesNotFetchWhatItReclaimed(t *testing.T) {
@@ -137,9 +136,9 @@ func TestFragmentTakenForSpaceIsNotFetchedAgainAtOnce(t *testing.T) {
 	us.engine.mu.Unlock()
 	p, _ := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
-	us.ledger.SetLimits(quota.Limits{Storage: 2 * 32 << 10}) // somebody else fills the disk …
+	us.ledger.SetLimits(allotted(2 * 32 << 10)) // somebody else fills the disk …
 	us.ledger.Enforce()
-	us.ledger.SetLimits(quota.Limits{Storage: 4 * 32 << 10}) // … and stops for a moment
+	us.ledger.SetLimits(allotted(4 * 32 << 10)) // … and stops for a moment
 	<-d.reclaimed
 	d.handleReclaimed()
 	d.hear(p, peerwire.Message{Type: peerwire.Unchoke})
@@ -186,5 +185,23 @@ func TestSlowPeersDoNotKeepAQuickOneIdle(t *testing.T) {
 	}
 	if quick, _ := d.seed(); len(quick.fetches) != 1 {
 		t.Errorf("a further peer has %d pieces to send, want one", len(quick.fetches))
+	}
+}
+
+func TestFragmentThatCouldNotBeReclaimedIsTakenForHeldAgain(t *testing.T) {
+	c := makeContent(t, 3, false)
+	for _, donor := range []*download{nil, newDownload(t, c)} {
+		us := newAgent(t, 1<<30)
+		d := us.direct(c)
+		us.hold(c, 0, 1, 2) // the swarm does not know
+		if donor != nil {
+			d.give(donor)
+			donor.expectEnd(us, true)
+		} else {
+			d.seed()
+		}
+		if n := d.held.Count(); n != 3 || len(d.fetches) > 0 {
+			t.Errorf("%d of 3 fragments are taken for held, %d pieces are fetched", n, len(d.fetches))
+		}
 	}
 }

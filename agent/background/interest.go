@@ -9,9 +9,10 @@ import (
 // pieces and events come thousands a second, so most events look only where a
 // wanted piece was found the last time; what that misses, review finds.
 
-// wanted tells whether a piece is worth fetching: not held, and of value.
+// wanted tells whether a piece is worth fetching: not held, not to be had from a
+// donor, and of value.
 func (l *live) wanted(i int) bool {
-	return !l.held.Has(i) && (l.swarm.record.Why.Kind == kindOwner || Value(l.need, int(l.copies[i])) >= minFetchValue)
+	return !l.held.Has(i) && !l.donates(i) && (l.swarm.record.Why.Kind == kindOwner || Value(l.need, int(l.copies[i])) >= minFetchValue)
 }
 
 // findWanted looks for a wanted piece among those that fit, beginning with a guess.

@@ -18,13 +18,17 @@ type Join struct {
 	Metadata []byte   // the info dictionary, if it is at hand
 	Health   Health
 	Why      Why
+	Donor    Donor // has pieces of it on this machine, see Give; nil if nothing has. It needs the metadata
 }
 
 // Join makes a swarm one of ours and starts to help it. It fails with
 // ErrJoined, with ErrPrivate when the metadata says so, or when the record
 // cannot be written. A private torrent whose metadata comes later is left
-// again the moment that shows.
+// again the moment that shows. After an error the donor was not taken.
 func (e *Engine) Join(j Join) error {
+	if j.Donor != nil && j.Metadata == nil {
+		return fmt.Errorf("joining %s: without its metadata, nothing can be taken from a download", j.Hash.HexString())
+	}
 	s := &swarm{hash: j.Hash, fetching: true, told: j.Health, record: Record{
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
 	}}
@@ -53,17 +57,28 @@ func (e *Engine) Join(j Join) error {
 	if s.record.Name == "" {
 		s.record.Name = j.Hash.HexString()
 	}
+	s.donating = j.Donor != nil
+	if err := e.enter(s); err != nil {
+		return err
+	}
+	if j.Donor != nil {
+		e.hand(s, j.Donor)
+	}
+	return nil
+}
 
+// enter makes a swarm one of ours, unless it is already.
+func (e *Engine) enter(s *swarm) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, ok := e.swarms[j.Hash]; ok {
+	if _, ok := e.swarms[s.hash]; ok {
 		return ErrJoined
 	}
 	if err := e.put(s); err != nil {
 		return fmt.Errorf("joining %s: %w", s.record.Name, err)
 	}
-	e.swarms[j.Hash] = s
-	e.cfg.Tell("joined", j.Hash, "joined: "+s.record.Name)
+	e.swarms[s.hash] = s
+	e.cfg.Tell("joined", s.hash, "joined: "+s.record.Name)
 	e.announce(s)
 	e.activate(s)
 	return nil
@@ -93,39 +108,4 @@ func (e *Engine) fitsMetadata(size int) bool {
 		total += s.record.Metadata
 	}
 	return total <= limit
-}
-
-// Leave drops a swarm and deletes everything that is held of it.
-func (e *Engine) Leave(h metainfo.Hash) error {
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	if !ok || s.leaving {
-		e.mu.Unlock()
-		return ErrUnknown
-	}
-	s.leaving = true // it stays known until its traces are gone, lest it be joined again before
-	l := s.live
-	e.mu.Unlock()
-
-	if l != nil {
-		l.cancel()
-		<-l.done
-	}
-	e.cfg.Announcer.Remove(h)
-	err := e.erase(h)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.swarms, h)
-	return err
-}
-
-// erase deletes all that the store has of a swarm.
-func (e *Engine) erase(h metainfo.Hash) error {
-	if _, err := e.cfg.Store.DeleteSwarm(h); err != nil {
-		return fmt.Errorf("deleting fragments of %s: %w", h.HexString(), err)
-	}
-	if err := e.cfg.Store.DeleteSwarmRecord(h); err != nil {
-		return fmt.Errorf("deleting the record of %s: %w", h.HexString(), err)
-	}
-	return nil
 }

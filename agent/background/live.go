@@ -2,7 +2,6 @@ package background
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -32,22 +31,26 @@ type live struct {
 	joined    chan *peer
 	messages  chan message
 	parted    chan *peer
+	given     chan Donor
+	donated   chan donated
 	committed chan commit   // a fragment was stored, or could not be
 	damaged   chan uint32   // a fragment could not be read when it was to be served; buffered
 	reclaimed chan struct{} // swarm.lost has grown; buffered
 
-	info    *peerwire.Info // nil until the metadata is known
-	raw     []byte         // the info dictionary, as its hash has it
-	meta    *metadataSeek  // nil once the metadata is known
-	held    peerwire.Bitfield
-	copies  []uint16 // by piece: connected peers that have it
-	peers   map[*peer]struct{}
-	book    addressBook
-	fetches map[uint32]*fetch
-	need    float64
-	guess   int // where to look first for a wanted piece
+	info     *peerwire.Info // nil until the metadata is known
+	raw      []byte         // the info dictionary, as its hash has it
+	meta     *metadataSeek  // nil once the metadata is known
+	held     peerwire.Bitfield
+	copies   []uint16 // by piece: connected peers that have it
+	peers    map[*peer]struct{}
+	book     addressBook
+	fetches  map[uint32]*fetch
+	donation *donation // nil without a donor
+	need     float64
+	guess    int // where to look first for a wanted piece
 
 	onlyUpload bool // we want nothing, as peers were told (BEP 21)
+	dozing     bool // the disk sleeps: nothing is served, fetched or dialled
 
 	pausedUntil time.Time // no new fetch before then: the ledger had no room
 	lastUseful  time.Time // when there was last a reason to be awake
@@ -93,6 +96,8 @@ func newLive(ctx context.Context, e *Engine, s *swarm) *live {
 		joined:    make(chan *peer),
 		messages:  make(chan message),
 		parted:    make(chan *peer),
+		given:     make(chan Donor),
+		donated:   make(chan donated),
 		committed: make(chan commit),
 		damaged:   make(chan uint32, 16),
 		reclaimed: make(chan struct{}, 1),
@@ -112,7 +117,7 @@ func newLive(ctx context.Context, e *Engine, s *swarm) *live {
 // run is the life of a live swarm.
 func (l *live) run() {
 	l.load()
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(tickLength)
 	defer tick.Stop()
 	defer l.end()
 	for {
@@ -127,6 +132,10 @@ func (l *live) run() {
 			l.handleMessage(m.from, m.Message)
 		case p := <-l.parted:
 			l.handleParted(p)
+		case d := <-l.given:
+			l.handleGiven(d)
+		case r := <-l.donated:
+			l.handleDonated(r)
 		case c := <-l.committed:
 			l.handleCommitted(c)
 		case index := <-l.damaged:
@@ -148,6 +157,7 @@ func (l *live) run() {
 func (l *live) load() {
 	now := time.Now()
 	l.lastUseful, l.nextUnchoke, l.nextPEX = now, now, now.Add(pexInterval)
+	l.dozing = l.engine.asleep()
 	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
 		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
 			l.know(info, raw)
@@ -172,6 +182,7 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 		}
 	}
 	l.copies = make([]uint16, info.NumPieces())
+	l.offer()
 	l.publish()
 	l.onlyUpload = !l.wants()
 }
@@ -179,7 +190,7 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 // asleep decides whether to fall asleep, and does so in the same step in which
 // no sender can find the swarm live any more.
 func (l *live) asleep() bool {
-	if len(l.peers) > 0 || len(l.fetches) > 0 || l.book.dialing > 0 || time.Since(l.lastUseful) < drowsy {
+	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 || time.Since(l.lastUseful) < drowsy {
 		return false
 	}
 	l.engine.mu.Lock()
@@ -193,6 +204,7 @@ func (l *live) asleep() bool {
 func (s *swarm) quiet() {
 	s.inFlight, s.peers = 0, 0
 	s.up.smooth, s.down.smooth = 0, 0
+	s.lost, s.crowded = nil, false // the next life begins with what is held then
 }
 
 // end closes everything and waits for it. Whoever is about to post gives up.
@@ -213,7 +225,16 @@ func (l *live) end() {
 	l.engine.conns -= len(l.peers)
 	l.engine.mu.Unlock()
 	l.wg.Wait()
+	l.engine.mu.Lock()
+	left := l.swarm.leaving
+	l.engine.mu.Unlock()
+	l.endDonation(left)
 	close(l.done)
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	if l.swarm.over == l.done {
+		l.swarm.over = nil // it was the last life so far
+	}
 }
 
 // publish shows the swarm's state to the rest of the engine.
@@ -280,13 +301,15 @@ func (l *live) rarest() int {
 
 func (l *live) handleTick(now time.Time) {
 	l.measure()
+	l.doze(now)
 	for p := range l.peers {
 		p.tick(now)
 	}
 	l.expireFetches(now)
-	if l.meta != nil {
+	if l.meta != nil && !l.dozing {
 		l.seekMetadata(now)
 	}
+	l.draw(now)
 	for p := range l.peers {
 		l.request(p)
 	}
@@ -336,7 +359,7 @@ func (l *live) handleReclaimed() {
 	l.swarm.lost, l.swarm.crowded = nil, false
 	l.engine.mu.Unlock()
 	if crowded {
-		l.pause(crowdedPause)
+		l.pause(crowdedPause, waitsForRoom)
 	}
 	l.handleLost(lost)
 }
@@ -364,22 +387,4 @@ func (l *live) handleLost(pieces []uint32) {
 	}
 	l.publish()
 	l.review()
-}
-
-// refuse leaves a swarm that must not be helped. The swarm's own goroutine
-// cannot wait for itself to end, so the engine leaves on another one.
-func (l *live) refuse(reason error) {
-	if l.ctx.Err() != nil {
-		return // refused already
-	}
-	l.engine.cfg.Tell("refused", l.swarm.hash, "left: "+reason.Error())
-	l.engine.cfg.Candidates.Refused(l.swarm.hash, reason.Error())
-	l.cancel()
-	l.engine.wg.Add(1)
-	go func() {
-		defer l.engine.wg.Done()
-		if err := l.engine.Leave(l.swarm.hash); err != nil && !errors.Is(err, ErrUnknown) {
-			l.engine.cfg.Log.Warn("leaving a refused swarm", "swarm", l.swarm.hash.HexString(), "err", err)
-		}
-	}()
 }

@@ -11,11 +11,13 @@ import (
 // peer is one connection in a live swarm. The swarm's goroutine owns it; its
 // reader (servePeer) only passes messages on.
 type peer struct {
-	live *live // set when the swarm takes it in
-	conn *peerwire.Conn
-	addr netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
+	live    *live // set when the swarm takes it in
+	conn    *peerwire.Conn
+	dialled bool           // its joining ends a dial of the address book's
+	addr    netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
 	has     peerwire.Bitfield  // empty until the metadata is known
+	told    bool               // it has said what it has
 	early   []peerwire.Message // what it said of its pieces before the metadata was known
 	choking bool               // it chokes us
 	wanted  bool               // we told it that we are interested
@@ -48,7 +50,7 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 		c.Close()
 		<-c.Done() // its writer calls back into the swarm
 	}()
-	p := &peer{conn: c, addr: dialled, choking: true, choked: true, connected: time.Now()}
+	p := &peer{conn: c, addr: dialled, dialled: dialled.IsValid(), choking: true, choked: true, connected: time.Now()}
 	var l *live
 	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
 		return
@@ -69,6 +71,9 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 // handleJoined greets a new peer: what we have, and what we speak.
 func (l *live) handleJoined(p *peer) {
 	now := time.Now()
+	if p.dialled {
+		l.book.dialing--
+	}
 	p.live, p.lastBlock, p.depth = l, now, minDepth
 	if other := l.twin(p); other != nil && l.outranks(p, other) {
 		other.conn.Close()
@@ -288,6 +293,7 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 	}
 	n := l.info.NumPieces()
 	has := p.has
+	p.told = true
 	switch m.Type {
 	case peerwire.Have:
 		if int64(m.Index) >= int64(n) {

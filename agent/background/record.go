@@ -37,6 +37,7 @@ type Record struct {
 	Why        Why       `json:"why"`
 	Health     Health    `json:"health"`
 	Joined     time.Time `json:"joined"`
+	Released   bool      `json:"released"` // it is being made a download; see Engine.Release
 	LastPeer   time.Time `json:"last_peer"`
 	Uploaded   int64     `json:"uploaded"`   // bytes of fragments sent, ever
 	Downloaded int64     `json:"downloaded"` // bytes of fragments received, ever

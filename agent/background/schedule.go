@@ -11,12 +11,24 @@ import (
 func (e *Engine) chooseSwarms() {
 	usage := e.cfg.Ledger.Usage()
 	now := time.Now()
+	e.mu.Lock()
+	e.budget.renew(usage, now)
+	e.mu.Unlock()
+	if e.asleep() {
+		return // each of these would have the disk written to
+	}
 	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
 	var stay []LeaveView
 	var dormant []WakeView
 	e.mu.Lock()
 	view.Goal, view.Swarms = e.goal, len(e.swarms)
+	if e.budget.spent || usage.Writes == 0 {
+		view.Room = 0 // for what may not be written
+	}
 	for _, s := range e.swarms {
+		if s.record.Released || s.donating {
+			continue // the owner has decided on these
+		}
 		switch {
 		case s.busy(now):
 			view.Fetching++

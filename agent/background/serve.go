@@ -19,9 +19,13 @@ import (
 //     becomes interested while a slot is free is taken at once.
 //  2. takeRequest: a request is checked and queued on its connection.
 //  3. On the connection's writer, when the block's turn comes: the fragment is
-//     opened (and, after an unclean stop, hashed again) and its bytes go out,
-//     through the bandwidth limit, by sendfile where nothing encrypts them.
-//  4. There too: the block is counted.
+//     opened (and, after an unclean stop, hashed again), the block is brought
+//     into the page cache, and its bytes go out, through the bandwidth limit, by
+//     sendfile where nothing encrypts them. While the disk sleeps nothing is
+//     opened: the request is rejected, and the fragment stays held.
+//  4. There too: the block leaves the page cache if few want it, and is counted.
+//
+// While the disk sleeps, step 1 picks nobody.
 
 const (
 	maxQueuedBlocks = 250     // requests of one peer that may wait; told in the extension handshake
@@ -32,7 +36,12 @@ const (
 type counter struct{ n atomic.Int64 }
 
 // slots is the number of peers to serve.
-func (l *live) slots() int { return UploadSlots(l.engine.cfg.UploadLimit()) }
+func (l *live) slots() int {
+	if l.dozing {
+		return 0
+	}
+	return UploadSlots(l.engine.cfg.UploadLimit())
+}
 
 // unchoke carries out a new choice of whom to serve.
 func (l *live) unchoke(now time.Time) {
@@ -130,10 +139,40 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 				l.sourceFailed(key, err)
 				return nil, err
 			}
-			return r, nil
+			return openBlock(r, int64(m.Begin), int64(m.Length), p.conn.QueuedBlocks() > 0), nil
 		},
 		Sent: func(n int) { l.blockSent(p, key, int64(n)) },
 	}) == nil
+}
+
+// reader is an open fragment; *fragstore.Reader is one.
+type reader interface {
+	peerwire.BlockSource
+	Prefetch(off, n int64)
+	Served(off, n int64)
+}
+
+// servedBlock is a block of an open fragment that is being sent.
+type servedBlock struct {
+	reader
+	begin, length int64
+}
+
+// openBlock has the kernel read a block without hurry, before it is sent; and if
+// more wait to be sent, the one after it, for peers mostly ask for them in order.
+func openBlock(r reader, begin, length int64, more bool) servedBlock {
+	ahead := length
+	if more {
+		ahead *= 2
+	}
+	r.Prefetch(begin, ahead)
+	return servedBlock{r, begin, length}
+}
+
+// Close lets go of the fragment, and of the block's pages if few want them.
+func (b servedBlock) Close() error {
+	b.Served(b.begin, b.length)
+	return b.reader.Close()
 }
 
 // sourceFailed runs on a connection's writer when a fragment cannot be read.

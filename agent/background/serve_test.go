@@ -1,6 +1,9 @@
 package background
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,5 +73,54 @@ func TestPeerThatPartsLeavesItsSlotAndNoOther(t *testing.T) {
 	d.hear(peers[0], peerwire.Message{Type: peerwire.NotInterested})
 	if !peers[0].choked || len(served(peers[3:])) != 2 {
 		t.Errorf("a peer that wants nothing any more keeps its slot: %v are served", served(peers))
+	}
+}
+
+// watched is an open fragment that notes what is done to it.
+type watched struct {
+	memory
+	done []string
+}
+
+func (w *watched) Prefetch(off, n int64) {
+	w.done = append(w.done, fmt.Sprint("prefetch ", off, " ", n))
+}
+func (w *watched) Served(off, n int64) { w.done = append(w.done, fmt.Sprint("served ", off, " ", n)) }
+func (w *watched) Close() error        { w.done = append(w.done, "close"); return nil }
+func (w *watched) ReadAt(b []byte, off int64) (int, error) {
+	w.done = append(w.done, "read")
+	return w.memory.ReadAt(b, off)
+}
+
+func TestBlockIsFetchedWithoutHurryAndLeavesTheCacheOnceItIsSent(t *testing.T) {
+	c := makeContent(t, 3, false)
+	from, to := newScripted(t, c), newScripted(t, c)
+	to.heard = make(chan peerwire.Message, 10)
+	conn, err := from.port.Dial(t.Context(), to.addr(), c.info.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watched{memory: memory{block: c.piece(1)}}
+	err = conn.SendBlock(peerwire.BlockRequest{Index: 1, Begin: 16 << 10, Length: 1000, Source: func() (peerwire.BlockSource, error) {
+		return openBlock(w, 16<<10, 1000, false), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := to.heardNext(peerwire.Piece); !bytes.Equal(m.Block, c.piece(1)[16<<10:16<<10+1000]) {
+		t.Error("another block came")
+	}
+	conn.Close()
+	<-conn.Done()
+	if want := []string{"prefetch 16384 1000", "read", "served 16384 1000", "close"}; !slices.Equal(w.done, want) {
+		t.Errorf("the fragment saw %v, want %v", w.done, want)
+	}
+}
+
+func TestNextBlockIsFetchedWhileOneIsSent(t *testing.T) {
+	w := &watched{}
+	openBlock(w, 16<<10, 1000, true)
+	if want := []string{"prefetch 16384 2000"}; !slices.Equal(w.done, want) {
+		t.Errorf("the fragment saw %v, want %v", w.done, want)
 	}
 }

@@ -1,6 +1,10 @@
 package background
 
-import "github.com/anacrolix/torrent/metainfo"
+import (
+	"time"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
 
 // Status is what a person may see of one background swarm.
 type Status struct {
@@ -10,6 +14,7 @@ type Status struct {
 	Bytes     int64 // of the fragments held
 	Peers     int   // connected now
 	State     State
+	Waiting   string // why nothing is fetched or served of it for now, although something could be; else empty
 
 	UploadRate, DownloadRate int64 // bytes per second of fragments, over the last seconds
 }
@@ -35,6 +40,9 @@ const (
 	StateFetching State = "fetching" // taking fragments from its peers
 	StateSharing  State = "sharing"  // peers are connected; we hold what we want
 	StateDormant  State = "dormant"  // no peer is connected
+
+	StateKeeping   State = "keeping"   // taking pieces from a download that its owner removed
+	StatePromoting State = "promoting" // released: being made a download
 )
 
 // Sentence explains a state to the owner.
@@ -46,26 +54,51 @@ func (s State) Sentence() string {
 		return "fetching the rarest fragments that its peers have"
 	case StateSharing:
 		return "holding what we want of it, and ready to serve its peers"
+	case StateKeeping:
+		return "keeping what fits of your download, the rarest fragments first"
+	case StatePromoting:
+		return ErrReleased.Error()
 	default:
 		return "waiting for peers"
 	}
 }
 
-// status describes the swarm. Engine.mu is held.
-func (s *swarm) status() Status {
+// status describes a swarm. e.mu is held.
+func (e *Engine) status(s *swarm, asleep bool) Status {
+	if s.record.Released {
+		s.count(e.cfg.Store) // its fragments become part of the download one by one
+	}
 	st := Status{
 		Hash: s.hash, Record: s.record, Fragments: s.fragments, Bytes: s.bytes, Peers: s.peers,
-		UploadRate: int64(s.up.smooth), DownloadRate: int64(s.down.smooth),
+		State: s.state(), UploadRate: int64(s.up.smooth), DownloadRate: int64(s.down.smooth),
 	}
 	switch {
-	case s.record.Pieces == 0:
-		st.State = StateMetadata
-	case s.peers == 0:
-		st.State = StateDormant
-	case s.fetching:
-		st.State = StateFetching
-	default:
-		st.State = StateSharing
+	case st.State == StatePromoting || st.State == StateKeeping: // the owner's wishes wait for nothing
+	case asleep:
+		st.Waiting = waitsForDisk
+	case st.State != StateFetching:
+	case e.budget.spent:
+		st.Waiting = waitsForBudget
+	case time.Now().Before(s.waitingUntil):
+		st.Waiting = s.waiting
 	}
 	return st
+}
+
+// state is what the swarm is doing. Engine.mu is held.
+func (s *swarm) state() State {
+	switch {
+	case s.record.Released:
+		return StatePromoting
+	case s.record.Pieces == 0:
+		return StateMetadata
+	case s.donating:
+		return StateKeeping
+	case s.peers == 0:
+		return StateDormant
+	case s.fetching:
+		return StateFetching
+	default:
+		return StateSharing
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,35 +84,45 @@ type agent struct {
 	port   *peerwire.Port
 	stop   func()
 
-	mu      sync.Mutex
-	cond    *sync.Cond
-	told    []string // kinds of what the engine told
-	found   map[metainfo.Hash]func(peersource.Result)
-	refused map[metainfo.Hash]string
-	ready   []JoinCandidate
+	asleep atomic.Bool // what the engine is told of the disk
+	quiet  atomic.Bool // and the store
+
+	mu        sync.Mutex
+	told      []string // kinds of what the engine told
+	stories   []string // and the texts
+	announced map[metainfo.Hash]bool
+	found     map[metainfo.Hash]func(peersource.Result)
+	refused   map[metainfo.Hash]string
+	ready     []JoinCandidate
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
 	t.Helper()
-	a := &agent{t: t, dir: t.TempDir(), found: make(map[metainfo.Hash]func(peersource.Result)), refused: make(map[metainfo.Hash]string)}
-	a.cond = sync.NewCond(&a.mu)
+	a := &agent{t: t, dir: t.TempDir(), announced: make(map[metainfo.Hash]bool), found: make(map[metainfo.Hash]func(peersource.Result)), refused: make(map[metainfo.Hash]string)}
 	a.start(storage)
 	t.Cleanup(func() { a.stop() })
 	return a
 }
+
+// allotted are limits of nothing but the storage.
+func allotted(storage int64) quota.Limits { return quota.Limits{Storage: storage, Writes: -1} }
 
 // start opens the agent's parts on its directory and runs them.
 func (a *agent) start(storage int64) {
 	a.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log})
+	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log, Quiet: a.quiet.Load})
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	disk := func() (int64, int64, error) { return 1 << 40, 1 << 41, nil }
-	a.ledger = quota.NewLedger(a.store, disk, quota.Limits{Storage: storage}, func(keys []fragstore.Key, _ string) {
-		a.engine.Reclaimed(keys)
+	a.ledger = quota.NewLedger(quota.Config{
+		Store: a.store,
+		Fragments: func() (quota.FileSystem, error) {
+			return quota.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
+		},
+		Limits:    allotted(storage),
+		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },
 	})
 	peerID := peerwire.NewPeerID("0.1.0")
 	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Log: log})
@@ -122,6 +133,7 @@ func (a *agent) start(storage int64) {
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
 		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
+		Asleep:    a.asleep.Load,
 		AllowAddr: func(netip.Addr) bool { return true },
 		Tell:      a.tell, Log: log,
 	})
@@ -225,10 +237,10 @@ func (a *agent) wait(what string, so func() bool) {
 	}
 }
 
-func (a *agent) tell(kind string, _ metainfo.Hash, _ string) {
+func (a *agent) tell(kind string, _ metainfo.Hash, text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.told = append(a.told, kind)
+	a.told, a.stories = append(a.told, kind), append(a.stories, text)
 }
 
 // The agent routes its port's connections to its engine.
@@ -242,7 +254,7 @@ func (a *agent) InfoHashes() iter.Seq[metainfo.Hash] {
 		}
 	}
 }
-func (a *agent) Knows(h metainfo.Hash) bool                     { return a.engine.Has(h) }
+func (a *agent) Knows(h metainfo.Hash) bool                     { return a.engine.Serves(h) }
 func (a *agent) Incoming(ctx context.Context, c *peerwire.Conn) { a.engine.Incoming(ctx, c) }
 
 // The agent plays the announcer: nobody is found but whom the test names.
@@ -250,10 +262,14 @@ func (a *agent) Incoming(ctx context.Context, c *peerwire.Conn) { a.engine.Incom
 func (a *agent) Add(t peersource.Torrent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.found[t.Hash] = t.Found
+	a.found[t.Hash], a.announced[t.Hash] = t.Found, true
 }
-func (a *agent) Remove(metainfo.Hash) {}
-func (a *agent) Now(metainfo.Hash)    {}
+func (a *agent) Remove(h metainfo.Hash) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.announced[h] = false
+}
+func (a *agent) Now(metainfo.Hash) {}
 
 // And the candidates.
 

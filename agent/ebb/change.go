@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -102,18 +103,39 @@ func stop(ctx context.Context, c *call) error {
 }
 
 func remove(ctx context.Context, c *call) error {
-	data := c.flags.Bool("data", false, "delete the downloaded files, too")
+	data := c.flags.Bool("data", false, "delete the downloaded files, too; with -keep-helping, once what fits has become fragments")
+	help := c.flags.Bool("keep-helping", false, "turn as much of it as you lend into fragments, and go on helping its swarm; the files stay unless -data is given as well")
 	agent, f, err := c.target(ctx, "foreground", "background")
 	if err != nil {
 		return err
 	}
-	switch {
-	case f.kind == "background":
+	if f.kind == "background" {
+		if *help {
+			return fmt.Errorf("%v: you help it already, and it is no download; without -keep-helping 'ebb remove' leaves it", f)
+		}
 		return c.done("Left", f, agent.act(ctx, http.MethodDelete, "background/"+f.hash))
-	case *data:
-		return c.done("Removed, with its files:", f, agent.act(ctx, http.MethodDelete, "foreground/"+f.hash+"?data=delete"))
 	}
-	return c.done("Removed; its files stay:", f, agent.act(ctx, http.MethodDelete, "foreground/"+f.hash))
+	query, said := url.Values{}, "Removed; its files stay:"
+	if *data {
+		query.Set("data", "delete")
+		said = "Removed, with its files:"
+	}
+	if *help {
+		query.Set("keep_helping", "true")
+		said = "No download any more; what fits becomes fragments, and its files stay:"
+	}
+	if *help && *data {
+		said = "No download any more; what fits becomes fragments, and then its files go:"
+	}
+	return c.done(said, f, agent.act(ctx, http.MethodDelete, "foreground/"+f.hash+"?"+query.Encode()))
+}
+
+func promote(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "background")
+	if err != nil {
+		return err
+	}
+	return c.done("Becoming one of your downloads:", f, agent.act(ctx, http.MethodPost, "background/"+f.hash+"/promote"))
 }
 
 func veto(ctx context.Context, c *call) error {

@@ -42,8 +42,10 @@ func (c *call) agent() (*client, error) {
 	return newClient(base, token, state), nil
 }
 
+var errNotRunning = errors.New("no agent is running")
+
 func notRunning(state string) error {
-	return fmt.Errorf("no agent is running with its state in %s: start it with 'ebb run', or say where it is with -state or -config", state)
+	return fmt.Errorf("%w with its state in %s: start it with 'ebb run', or say where it is with -state or -config", errNotRunning, state)
 }
 
 // preferences reads those that the agent is run with.

@@ -22,7 +22,7 @@ func TestAnAgentThatIsNotRunningIsOneLineThatSaysWhatToDo(t *testing.T) {
 
 	h := newHousehold(t)
 	h.write(webui.AddressFile, nobody)
-	for _, args := range [][]string{{"status"}, {"list"}, {"why", "2121"}, {"veto", "2121"}, {"add", "magnet:?x"}, {"prefs"}} {
+	for _, args := range [][]string{{"status"}, {"list"}, {"why", "2121"}, {"veto", "2121"}, {"promote", "2121"}, {"add", "magnet:?x"}, {"prefs"}} {
 		expect(t, h.fails(1, args...), "no agent is running", h.state, "'ebb run'")
 	}
 	h.state = t.TempDir() // where none ever ran

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"ebb/agent"
 )
 
 func main() {
@@ -37,11 +39,13 @@ func commands() []command {
 		{"add", "[-background] [-stopped] MAGNET|URL|FILE", "download a torrent; or only help its swarm, in the background", add},
 		{"start", "HASH", "start a download", start},
 		{"stop", "HASH", "stop a download", stop},
-		{"remove", "[-data] HASH", "forget a download, or leave a swarm; -data deletes the files of a download", remove},
+		{"remove", "[-data] [-keep-helping] HASH", "forget a download, or leave a swarm; -data deletes the files of a download, -keep-helping makes it a swarm that is helped", remove},
+		{"promote", "HASH", "make a swarm that is helped one of your downloads, with the fragments that are here", promote},
 		{"why", "[-json] HASH", "say why a swarm is helped, or why it is not", why},
 		{"veto", "HASH", "leave a swarm, delete its fragments, and never come back", veto},
 		{"approve", "HASH", "say yes to a candidate that waits for it", approve},
 		{"prefs", "[KEY=VALUE …]", "print the preferences, or change some, as in background.storage=20GiB", preferences},
+		{"doctor", "[-mend]", "check what is on the disk, and with -mend repair what can be repaired", doctor(agent.Doctor)},
 		{"version", "", "print the version", version},
 		{"help", "", "print this", help},
 	}

@@ -135,7 +135,8 @@ func expect(t *testing.T, out string, parts ...string) {
 func TestListShowsBothKindsOfSwarm(t *testing.T) {
 	out := newHousehold(t).does("list")
 	expect(t, out, "4 downloads", "debian-13.2.0-amd64-netinst.iso", "68 %", "4.6 MiB/s", "(no name yet)", "14141414: The disk lacks 41 GiB",
-		"4 swarms helped", "2,210 of 9,728", "44 GiB", "Prelinger Archives, reels 120–180")
+		"4 swarms helped", "2,210 of 9,728", "44 GiB", "Prelinger Archives, reels 120–180", "  fetching, waiting  ",
+		"\n22222222 waits: today's write budget is spent\n")
 	for line := range strings.Lines(out) {
 		if strings.HasSuffix(line, " \n") {
 			t.Errorf("ends in space: %q", line)
@@ -228,8 +229,9 @@ func TestWishesReachTheAgent(t *testing.T) {
 		{[]string{"stop", "1212"}, "stop " + hash(0x12), "Stopped sentinel-2-mosaic-2025"},
 		{[]string{"start", strings.ToUpper(hash(0x12))}, "start " + hash(0x12), "Started"},
 		{[]string{"start", "13131"}, "start " + hash(0x13), "Started " + hash(0x13)},
-		{[]string{"remove", "1111"}, "remove data=false " + hash(0x11), "its files stay"},
-		{[]string{"remove", "1212", "-data"}, "remove data=true " + hash(0x12), "with its files"},
+		{[]string{"remove", "1111"}, "remove data=false help=false " + hash(0x11), "its files stay"},
+		{[]string{"remove", "1212", "-data"}, "remove data=true help=false " + hash(0x12), "with its files"},
+		{[]string{"promote", "2222"}, "promote " + hash(0x22), "Becoming one of your downloads: openstreetmap"},
 		{[]string{"remove", "2121"}, "leave " + hash(0x21), "Left Prelinger"},
 		{[]string{"veto", "2222"}, "veto " + hash(0x22), "Vetoed openstreetmap"},
 		{[]string{"veto", "3232"}, "veto " + hash(0x32), "Vetoed linuxtracks"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,24 +11,35 @@ import (
 )
 
 // runAgent is 'ebb run'. It returns when the agent has stopped: after a signal,
-// or because it could not go on.
+// or because it could not go on. When its disk was unplugged and came back, it
+// begins anew.
 func runAgent(ctx context.Context, c *call) error {
 	if err := c.parse(0, 0); err != nil {
 		return err
 	}
+	for {
+		a, err := agent.New(c.options())
+		if err != nil {
+			return err
+		}
+		if err := a.Run(ctx); !errors.Is(err, agent.ErrRestart) {
+			return err
+		}
+	}
+}
+
+// options are those of the agent that -config and -state, or else the defaults,
+// belong to.
+func (c *call) options() agent.Options {
 	config := c.config
 	if config == "" {
 		config = defaultConfig()
 	}
-	a, err := agent.New(agent.Options{
+	return agent.Options{
 		ConfigPath: config,
 		StateDir:   c.state,
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		return err
 	}
-	return a.Run(ctx)
 }
 
 func version(_ context.Context, c *call) error {

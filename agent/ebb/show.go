@@ -46,7 +46,34 @@ func list(ctx context.Context, c *call) error {
 	if all.Background.Total > 0 {
 		backgroundTable(all.Background.Items).write(c.out)
 	}
+	for _, line := range waiting(all.Background.Items) {
+		fmt.Fprintln(c.out, line)
+	}
 	return nil
+}
+
+// waiting says what swarms wait for, in one line for each reason: often all of
+// them wait for the same.
+func waiting(swarms []webui.BackgroundSwarm) (lines []string) {
+	var reasons []string // in the order of the list
+	who := map[string][]string{}
+	for _, b := range swarms {
+		if b.Waiting == "" {
+			continue
+		}
+		if who[b.Waiting] == nil {
+			reasons = append(reasons, b.Waiting)
+		}
+		who[b.Waiting] = append(who[b.Waiting], b.Hash.HexString()[:8])
+	}
+	for _, reason := range reasons {
+		subject := who[reason][0] + " waits"
+		if n := len(who[reason]); n > 1 {
+			subject = plural(n, "swarm") + " wait"
+		}
+		lines = append(lines, subject+": "+clean(reason))
+	}
+	return lines
 }
 
 func foregroundTable(torrents []webui.ForegroundTorrent) *table {
@@ -70,7 +97,11 @@ func backgroundTable(swarms []webui.BackgroundSwarm) *table {
 		if b.Seeders >= 0 {
 			seeds = number(int64(b.Seeders))
 		}
-		t.row(b.Hash.HexString()[:8], b.State, fragments, size(b.Bytes), size(b.Uploaded), rate(b.UploadRate), number(int64(b.Peers)), seeds, named(b.Name))
+		state := b.State
+		if b.Waiting != "" {
+			state += ", waiting"
+		}
+		t.row(b.Hash.HexString()[:8], state, fragments, size(b.Bytes), size(b.Uploaded), rate(b.UploadRate), number(int64(b.Peers)), seeds, named(b.Name))
 	}
 	return t
 }
@@ -108,9 +139,31 @@ func statusTable(s webui.Status) *table {
 		lent += fmt.Sprintf("; only %s may be used now, to keep the disk free", size(b.StorageLimit))
 	}
 	t.row("Storage", lent)
+	if b.WriteBudget >= 0 && b.WrittenToday > 0 {
+		written := fmt.Sprintf("%s of %s written today", size(b.WrittenToday), size(b.WriteBudget))
+		if b.WrittenToday >= b.WriteBudget {
+			written += "; nothing new is fetched until " + clock(b.WriteBudgetRenews)
+		}
+		t.row("", written)
+	}
 	t.row("Foreground", fmt.Sprintf("up %s (limit %s), down %s (limit %s)", rate(f.UploadRate), limit(f.UploadLimit), rate(f.DownloadRate), limit(f.DownloadLimit)))
 	t.row("", fmt.Sprintf("%s, %s active", plural(f.Torrents, "download"), number(int64(f.Active))))
-	t.row("Disk", fmt.Sprintf("%s free of %s, %s promised to downloads", size(d.Free), size(d.Total), size(d.Promised)))
+	promised := fmt.Sprintf(", %s promised to downloads", size(d.Promised))
+	elsewhere := !d.SameDisk && d.DownloadsTotal > 0
+	disk := fmt.Sprintf("%s free of %s", size(d.Free), size(d.Total))
+	if !elsewhere {
+		disk += promised
+	}
+	t.row("Disk", disk)
+	if d.Asleep {
+		t.row("", "asleep; the background waits until something else wakes it")
+	}
+	if d.ReadOnly {
+		t.row("", "read-only; nothing can be written to it, see 'ebb doctor'")
+	}
+	if elsewhere {
+		t.row("Downloads", fmt.Sprintf("on another disk, %s free of %s", size(d.DownloadsFree), size(d.DownloadsTotal))+promised)
+	}
 	if l.Interface != "" {
 		t.row("Link", fmt.Sprintf("%s; others use up %s of %s, down %s of %s; queue %.0f ms",
 			l.Interface, rate(l.OthersUp), rate(l.LineUp), rate(l.OthersDown), rate(l.LineDown), l.QueueDelayMS))

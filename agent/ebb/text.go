@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"ebb/agent/prefs"
 	"ebb/webui"
 )
 
@@ -40,18 +41,7 @@ func named(name string) string {
 }
 
 // size writes a number of bytes for people.
-func size(bytes int64) string {
-	value, unit := float64(bytes), 0
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	for value >= 1000 && unit < len(units)-1 {
-		value /= 1024
-		unit++
-	}
-	if unit > 0 && value < 9.95 {
-		return fmt.Sprintf("%.1f %s", value, units[unit])
-	}
-	return fmt.Sprintf("%.0f %s", value, units[unit])
-}
+func size(bytes int64) string { return prefs.Size(bytes).Rounded() }
 
 // known writes a size that is 0 while it is not known.
 func known(bytes int64) string {
@@ -109,6 +99,18 @@ func duration(d time.Duration) string {
 		return plural(minutes, "minute")
 	}
 	return plural(int(d.Seconds()), "second")
+}
+
+// clock writes a time of the day to come.
+func clock(t time.Time) string {
+	switch text := t.Local().Format("15:04"); {
+	case t.IsZero():
+		return "tomorrow"
+	case text == "00:00":
+		return "midnight"
+	default:
+		return text
+	}
 }
 
 // table aligns columns by padding with spaces.

@@ -16,6 +16,8 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 		plural(1, "swarm"): "1 swarm", plural(0, "swarm"): "0 swarms", plural(5240, "fragment"): "5,240 fragments",
 		duration(0): "0 seconds", duration(59 * time.Second): "59 seconds", duration(61 * time.Minute): "1 hour 1 minute",
 		duration(49 * time.Hour): "2 days 1 hour",
+		clock(time.Time{}):       "tomorrow", clock(time.Date(2026, 3, 8, 0, 0, 59, 0, time.Local)): "midnight",
+		clock(time.Date(2026, 3, 8, 12, 0, 0, 0, time.Local)): "12:00",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -31,8 +31,11 @@ func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (meta
 	if err != nil {
 		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
-	return t.Info.Hash, s.add(ctx, start, t.Info.Hash, Torrent{Name: displayName(t.Info.Name)}, func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
-		return s.rain.AddTorrent(bytes.NewReader(canonical), opt)
+	return t.Info.Hash, s.add(ctx, newcomer{
+		hash: t.Info.Hash, start: start, name: displayName(t.Info.Name),
+		give: func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
+			return s.rain.AddTorrent(bytes.NewReader(canonical), opt)
+		},
 	})
 }
 
@@ -66,44 +69,61 @@ func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (metain
 	for _, peer := range m.Peers {
 		link.Params.Add("x.pe", peer.String())
 	}
-	picture := Torrent{Name: m.Name, Trackers: m.Trackers}
-	return m.Hash, s.add(ctx, start, m.Hash, picture, func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
-		opt.StopAfterMetadata = true // they are checked, and space is reserved, before anything is stored
-		return s.rain.AddURI(link.String(), opt)
+	return m.Hash, s.add(ctx, newcomer{
+		hash: m.Hash, start: start, name: m.Name, trackers: m.Trackers,
+		give: func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
+			opt.StopAfterMetadata = true // they are checked, and space is reserved, before anything is stored
+			return s.rain.AddURI(link.String(), opt)
+		},
 	})
 }
 
+// newcomer is a torrent to be added.
+type newcomer struct {
+	hash     metainfo.Hash
+	start    bool
+	name     string                                                     // for display, until the metadata is known
+	trackers []string                                                   // likewise
+	adopted  bool                                                       // by Adopt, which has made sure that it can be added
+	promise  *promise                                                   // of its room, if that is reserved already
+	give     func(*torrent.AddTorrentOptions) (*torrent.Torrent, error) // gives it to rain
+}
+
 // add gives a torrent to rain, without starting it, and to a keeper.
-func (s *Session) add(ctx context.Context, start bool, h metainfo.Hash, picture Torrent, give func(*torrent.AddTorrentOptions) (*torrent.Torrent, error)) error {
+func (s *Session) add(ctx context.Context, n newcomer) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("adding a download: %w", err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("adding a download: %w", context.Cause(ctx))
 	}
-	if err := s.makeRoom(h); err != nil {
-		return err
+	h := n.hash
+	if !n.adopted {
+		if err := s.makeRoom(h); err != nil {
+			return err
+		}
 	}
-	if err := s.remember(h, start); err != nil {
+	forget := func() error { return s.note(func(st *state) bool { return st.forget(h) }) }
+	if err := s.note(func(st *state) bool {
+		stopped, adopted := st.stopped.set(h, !n.start), st.adopted.set(h, n.adopted)
+		return stopped || adopted
+	}); err != nil {
 		return fmt.Errorf("adding a download: %w", err)
 	}
 	id := h.HexString()
-	t, err := give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
+	t, err := n.give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
 	if err != nil {
-		var bad *torrent.InputError
-		if errors.As(err, &bad) {
-			err = fmt.Errorf("%w: %w", ErrBadSource, bad.Unwrap())
-		}
-		return errors.Join(fmt.Errorf("adding a download: %w", err), s.remember(h, true))
+		return errors.Join(addingFailed(err), forget())
 	}
 	d := s.newDownload(t)
-	d.fresh, d.wanted = true, start
-	d.picture.Name, d.picture.Trackers = picture.Name, picture.Trackers
+	d.fresh, d.wanted = true, n.start
+	d.reserved, d.promise = n.promise != nil, n.promise
+	d.picture.Name, d.picture.Trackers = n.name, n.trackers
 	if t.Stats().Pieces.Total > 0 {
 		if err := d.examine(); err != nil {
-			return errors.Join(err, s.rain.RemoveTorrent(id, true), s.remember(h, true))
+			return errors.Join(err, s.rain.RemoveTorrent(id, true), forget())
 		}
 	}
-	d.picture.State = d.state(torrent.Stopped, start)
+	d.picture.State = d.state(torrent.Stopped, n.start)
 	d.tell("added", "added")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,9 +132,24 @@ func (s *Session) add(ctx context.Context, start bool, h metainfo.Hash, picture 
 	return nil
 }
 
+// addingFailed explains why rain does not take a torrent.
+func addingFailed(err error) error {
+	var bad *torrent.InputError
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("%w: %w", ErrBadSource, bad.Unwrap())
+	}
+	return fmt.Errorf("adding a download: %w", err)
+}
+
 // makeRoom makes sure that h can be added: it is not there, or has failed for
-// good before.
+// good before. The caller holds changing.
 func (s *Session) makeRoom(h metainfo.Hash) error {
+	s.mu.Lock()
+	adopting := s.adopting[h]
+	s.mu.Unlock()
+	if adopting {
+		return fmt.Errorf("its pieces are being put into its files: %w", ErrExists)
+	}
 	d, err := s.find(h)
 	if err != nil {
 		return nil

@@ -22,6 +22,9 @@ const (
 	resumeInterval = 15 * time.Minute
 	// stopTimeout bounds how long trackers may take to hear that we leave.
 	stopTimeout = 3 * time.Second
+	// filePermissions are those of directories; files get them without x, so that
+	// other programs on a NAS can read them.
+	filePermissions = 0o755
 	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB,
 	// or 20 kB in the wordiest form. See also nestingLimit. Bytes.
 	maxTrackerResponse = 64 << 10
@@ -33,11 +36,11 @@ func init() { torrent.DisableLogging() }
 
 // Ledger is where space is reserved. quota.Ledger is one.
 type Ledger interface {
-	// Reserve promises bytes that are not on disk yet to a download, in place of
-	// what was promised to it before. Its error is shown to the owner.
-	Reserve(h metainfo.Hash, bytes int64) error
-	// Promise lowers what is still to come of a reservation.
-	Promise(h metainfo.Hash, remaining int64)
+	// Reserve promises room to a download, in place of what was promised to it
+	// before. remaining says how many of its bytes are not on disk yet; it may be
+	// called from any goroutine at any time until Release, and does not wait for
+	// anything but the disk, nor for that long. The error is shown to the owner.
+	Reserve(h metainfo.Hash, remaining func() int64) error
 	// Release ends a reservation.
 	Release(h metainfo.Hash)
 }
@@ -61,6 +64,10 @@ type Config struct {
 	// sized by. 0 means unknown, and small buffers.
 	MemoryTotal int64
 	Ledger      Ledger
+	// FragmentsApart says whether the pieces that Adopt gets are on another file
+	// system than Directory, so that placing them frees no room here; nil means
+	// that they are not.
+	FragmentsApart func() bool
 	// Transport fetches .torrent files from URLs; nil means a plain one.
 	Transport http.RoundTripper
 	// CheckURL says which trackers and web seeds, as named by torrents and magnet
@@ -83,6 +90,9 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Tell == nil {
 		cfg.Tell = func(string, metainfo.Hash, string) {}
 	}
+	if cfg.FragmentsApart == nil {
+		cfg.FragmentsApart = func() bool { return false }
+	}
 	if cfg.CheckURL == nil {
 		cfg.CheckURL = func(string) error { return nil }
 	}
@@ -97,7 +107,7 @@ func (cfg Config) rain() torrent.Config {
 	c.DataDirIncludesTorrentID = false // the owner looks for names, not for hashes
 	c.Host = cfg.Host
 	c.PortBegin, c.PortEnd = cfg.PortBegin, cfg.PortEnd
-	c.FilePermissions = 0o755 // files get 0644: other programs on a NAS read them
+	c.FilePermissions = filePermissions
 	// rain would lower the hard limit to this number or fail; and Go has already
 	// raised the soft limit to the hard one.
 	c.MaxOpenFiles = 0

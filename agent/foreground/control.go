@@ -23,16 +23,27 @@ func (s *Session) want(h metainfo.Hash, wanted bool) error {
 	if err != nil {
 		return err
 	}
-	err = s.remember(h, wanted)
+	gone := s.rain.GetTorrent(h.HexString()) == nil
+	s.mu.Lock()
 	switch {
-	case errors.Is(err, ErrClosed):
+	case s.closed:
+		err = ErrClosed
+	case wanted && gone:
+		err = fmt.Errorf("%w: %s: add it again", ErrBadSource, d.look().Error)
+	case wanted && s.loans[h] != nil:
+		err = fmt.Errorf("%s cannot be started: %w", d.title(), ErrLent)
+	}
+	if err != nil {
+		s.mu.Unlock()
 		return err
-	case wanted && s.rain.GetTorrent(h.HexString()) == nil:
-		return fmt.Errorf("%w: %s: add it again", ErrBadSource, d.look().Error)
+	}
+	if s.state.stopped.set(h, !wanted) {
+		err = s.saveState()
 	}
 	d.mu.Lock()
 	d.wanted, d.asked = wanted, wanted
 	d.mu.Unlock()
+	s.mu.Unlock()
 	select {
 	case d.wake <- struct{}{}:
 	default: // it will look anyway
@@ -43,23 +54,22 @@ func (s *Session) want(h metainfo.Hash, wanted bool) error {
 	return nil
 }
 
-// remember saves what the owner wants of h.
-func (s *Session) remember(h metainfo.Hash, wanted bool) error {
+// note changes what is remembered of the downloads, and saves it if change
+// reports that it is something else now.
+func (s *Session) note(change func(*state) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return ErrClosed
+	case change(&s.state):
+		return s.saveState()
 	}
-	if s.state.stopped[h] == !wanted {
-		return nil
-	}
-	if wanted {
-		delete(s.state.stopped, h)
-	} else {
-		s.state.stopped[h] = true
-	}
-	return s.state.save(s.cfg.Database + stateSuffix)
+	return nil
 }
+
+// saveState saves what is remembered of the downloads. The caller holds mu.
+func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
 
 // claim reserves a name in the download directory for h. Names that differ only
 // in case are one file on the disks of many NAS devices.
@@ -102,7 +112,8 @@ func (s *Session) AddPeer(h metainfo.Hash, addr netip.AddrPort) {
 
 // Remove ends a download and forgets it. With deleteData it also deletes the
 // torrent's files, and the directories that this leaves empty. It does as much
-// of that as it can, whatever fails.
+// of that as it can, whatever fails. A download that is lent is not removed: the
+// error wraps ErrLent, and nobody waits for the loan to end.
 func (s *Session) Remove(h metainfo.Hash, deleteData bool) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -110,10 +121,13 @@ func (s *Session) Remove(h metainfo.Hash, deleteData bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.remember(h, true); errors.Is(err, ErrClosed) {
+	if lent, _ := s.lending(h); lent {
+		return fmt.Errorf("%s cannot be removed: %w", d.title(), ErrLent)
+	}
+	if err := s.note(func(st *state) bool { return st.forget(h) }); errors.Is(err, ErrClosed) {
 		return err
 	} else if err != nil {
-		s.cfg.Log.Warn("forgetting that a download was stopped", "name", d.title(), "err", err)
+		s.cfg.Log.Warn("forgetting what was noted about a download", "name", d.title(), "err", err)
 	}
 	s.forget(d)
 	var errs []error

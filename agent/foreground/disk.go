@@ -1,13 +1,11 @@
 package foreground
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -84,22 +82,12 @@ func deleteFiles(directory string, files []file) error {
 	}
 	defer root.Close()
 	var errs []error
-	parents := make(map[string]bool)
 	for _, f := range files {
 		if err := root.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
-		for parent := filepath.Dir(f.path); parent != "." && !parents[parent]; parent = filepath.Dir(parent) {
-			parents[parent] = true
-		}
 	}
-	// A directory comes after what is in it.
-	order := make([]string, 0, len(parents))
-	for parent := range parents {
-		order = append(order, parent)
-	}
-	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	for _, parent := range order {
+	for _, parent := range parents(files) {
 		err := root.Remove(parent)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrExist) {
 			errs = append(errs, err)

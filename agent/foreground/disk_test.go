@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -160,18 +161,20 @@ func TestStateSurvives(t *testing.T) {
 		t.Fatalf("without a file: %+v, %v", s, err)
 	}
 	a, b := metainfo.Hash{1}, metainfo.Hash{2}
-	s.stopped[a], s.stopped[b] = true, true
+	s.stopped[a], s.stopped[b], s.adopted[b], s.holed[a] = true, true, true, true
 	for _, clean := range []bool{true, false} {
 		s.clean = clean
 		if err := s.save(path); err != nil {
 			t.Fatal(err)
 		}
-		got, err := loadState(path)
-		if err != nil || got.clean != clean || len(got.stopped) != 2 || !got.stopped[a] || !got.stopped[b] {
+		if got, err := loadState(path); err != nil || !reflect.DeepEqual(got, s) {
 			t.Errorf("saved %+v, loaded %+v, %v", s, got, err)
 		}
 	}
-	for _, text := range []string{"clean\nstopped 12\n", "nonsense", "stopped " + string(make([]byte, 40))} {
+	if !s.forget(a) || s.forget(a) || s.stopped[a] || s.holed[a] || !s.stopped[b] || !s.adopted[b] {
+		t.Errorf("after forgetting the first: %+v", s)
+	}
+	for _, text := range []string{"clean\nstopped 12\n", "nonsense", "lost " + a.HexString(), "stopped " + string(make([]byte, 40))} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -3,12 +3,15 @@
 //
 //   - A torrent, magnet link or URL is checked before rain sees it. Metadata that
 //     a magnet link leads to is checked before anything is stored.
-//   - Space is reserved with the ledger before a download starts, and the promise
-//     shrinks as bytes reach the disk. Without space a download waits, and tries
-//     again by itself.
+//   - Space is reserved with the ledger before a download starts. The ledger asks
+//     the download itself what is still to come ([promise]). Without space a
+//     download waits, and tries again by itself.
 //   - Removing data deletes the torrent's own files and the directories that this
 //     leaves empty, never more.
 //   - What the owner wanted survives a restart, and so does what is on disk.
+//   - A background swarm can become a download ([Session.Adopt]): its fragments
+//     are put where rain looks for pieces. And a download can become fragments
+//     ([Session.Lend]). Neither fetches a byte again, nor takes its space twice.
 //
 // One goroutine keeps each download (download.keep): it looks at rain, decides on
 // the next step with a pure function ([next]), takes it, and publishes a picture
@@ -25,7 +28,9 @@
 // They can be far behind: so after an unclean stop an incomplete download is
 // hashed once before it goes on, and no byte is fetched again. The marks of a
 // complete one are saved as it completes. rain itself asks for no more: it hashes
-// when files are there and marks are not, or some of the files are gone.
+// when files are there and marks are not, or some of the files are gone. That is
+// also how it finds what Adopt has placed. A download of which Lend has given
+// something back loses its marks before it starts again.
 //
 // # What rain (v2.3.1) imposes
 //
@@ -37,6 +42,8 @@
 //   - It listens on IPv4 only, takes one connection per address and torrent, and
 //     opens files with O_NOATIME, which needs their owner.
 //   - It believes peers that tell of other peers (BEP 11) in private torrents, too.
+//   - Which files it writes, and under what names, only it can tell: Adopt adds a
+//     torrent to it for a moment, to look.
 //   - It ignores Start while it still says goodbye to the trackers.
 //   - A goroutine of its metrics library lives as long as the process. One for
 //     each stopped torrent lives up to stopTimeout longer than the session, and

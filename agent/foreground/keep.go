@@ -55,7 +55,7 @@ type download struct {
 	afresh   bool // the owner wants it even if its files are gone
 
 	reserved bool      // space is promised, or not needed any more
-	promised int64     // of that, what the ledger was last told is still to come
+	promise  *promise  // nil if none is needed
 	noSpace  string    // why there is no space, for the owner
 	retryAt  time.Time // when to ask for space again
 	failure  string    // why it cannot go on, for the owner
@@ -66,7 +66,6 @@ type download struct {
 	rates   rates              // of transfer
 	seeds   int                // see Torrent.Seeds
 	looks   int                // observations so far
-	measure time.Time          // when to look at the disk again
 	loading bool               // it was incomplete when it was started
 }
 
@@ -138,9 +137,14 @@ func (d *download) hear() bool {
 func (d *download) ask(ctx context.Context) (torrent.Stats, bool) {
 	if d.answer == nil {
 		answer, rain := make(chan torrent.Stats, 1), d.rain
+		if !d.session.asking.enter() {
+			return torrent.Stats{}, false
+		}
+		go func() { // ends when the session closes, at the latest
+			defer d.session.asking.leave()
+			answer <- rain.Stats()
+		}()
 		d.answer = answer
-		// Ends when the session closes, at the latest.
-		d.session.asking.Go(func() { answer <- rain.Stats() })
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -180,10 +184,12 @@ func (d *download) observe(s torrent.Stats) {
 	}
 	switch s.Status {
 	case torrent.Downloading:
-		d.update(s)
+		if d.promise != nil {
+			d.promise.unchecked.Store(s.Bytes.Total - completed(s))
+		}
 	case torrent.Seeding:
-		if d.promised != 0 {
-			d.promised = 0
+		if d.promise != nil {
+			d.promise = nil
 			d.session.cfg.Ledger.Release(d.hash)
 		}
 		if d.loading {
@@ -204,25 +210,6 @@ func (d *download) broken(err error) {
 	d.fail(err)
 }
 
-// update tells the ledger how much is still to come.
-func (d *download) update(s torrent.Stats) {
-	now := time.Now()
-	if now.Before(d.measure) {
-		return
-	}
-	found, err := survey(d.session.cfg.Directory, d.files)
-	// A torrent of ten thousand files takes a while: spend 2 % of the time on it.
-	d.measure = now.Add(50 * time.Since(now))
-	if err != nil {
-		d.session.cfg.Log.Debug("measuring a download", "name", d.name, "err", err)
-		return
-	}
-	if missing := found.missing(s.Bytes.Total - completed(s)); missing < d.promised {
-		d.promised = missing
-		d.session.cfg.Ledger.Promise(d.hash, missing)
-	}
-}
-
 // publish updates the picture.
 func (d *download) publish(s torrent.Stats, wanted bool) {
 	if d.looks%seedsEvery == 1 && s.Status == torrent.Downloading {
@@ -232,6 +219,7 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 		}
 	}
 	down, up := d.rates.perSecond()
+	lent, holed := d.session.lending(d.hash)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := &d.picture
@@ -244,7 +232,10 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	default:
 		p.Error = ""
 	}
-	p.Length, p.Completed = s.Bytes.Total, completed(s)
+	p.Length, p.Completed, p.Lent = s.Bytes.Total, completed(s), lent
+	if holed { // rain does not know that yet
+		p.Completed = 0
+	}
 	p.PieceLength, p.Pieces = int64(s.PieceLength), int(s.Pieces.Total)
 	p.DownloadRate, p.UploadRate = down, up
 	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded

@@ -16,9 +16,8 @@ import (
 // releases is a Ledger that counts releases.
 type releases int
 
-func (*releases) Reserve(metainfo.Hash, int64) error { return nil }
-func (*releases) Promise(metainfo.Hash, int64)       {}
-func (r *releases) Release(metainfo.Hash)            { *r++ }
+func (*releases) Reserve(metainfo.Hash, func() int64) error { return nil }
+func (r *releases) Release(metainfo.Hash)                   { *r++ }
 
 func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -26,7 +25,7 @@ func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 		running := func() *download {
 			released = 0
 			s := &Session{cfg: Config{Ledger: &released}.withDefaults()}
-			return &download{session: s, metadata: true, examined: true, reserved: true, promised: 1000}
+			return &download{session: s, metadata: true, examined: true, reserved: true, promise: new(promise)}
 		}
 		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 			d := running()
@@ -55,6 +54,28 @@ func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 			t.Errorf("after the owner has started it again: failure %q", d.failure)
 		}
 	})
+}
+
+func TestPromiseIsKeptUntilTheDownloadIsComplete(t *testing.T) {
+	var released releases
+	d := &download{session: &Session{cfg: Config{Ledger: &released}.withDefaults()}, rain: new(torrent.Torrent), reserved: true}
+	d.promise = new(promise)
+	d.promise.unchecked.Store(1000)
+	promise := d.promise
+	for _, status := range []torrent.Status{torrent.Allocating, torrent.Verifying, torrent.Downloading} {
+		stats := torrent.Stats{Status: status}
+		stats.Bytes.Total, stats.Bytes.Completed = 1000, 400
+		d.observe(stats)
+	}
+	if got := promise.unchecked.Load(); got != 600 || released != 0 {
+		t.Errorf("with 400 of 1000 bytes hash-checked, %d are not, and the room was given back %d times", got, released)
+	}
+	for range 2 {
+		d.observe(torrent.Stats{Status: torrent.Seeding})
+	}
+	if d.promise != nil || !d.reserved || released != 1 {
+		t.Errorf("complete: promise %v, reserved %t, given back %d times", d.promise, d.reserved, released)
+	}
 }
 
 func TestTroubleWithTheDiskDoesNotLoseAMagnet(t *testing.T) {

@@ -13,6 +13,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(victimEnv); path != "" {
 		os.Exit(runVictim(path))
 	}
+	if path := os.Getenv(adopterEnv); path != "" {
+		os.Exit(runAdopter(path))
+	}
 	// Most of a test here is waiting, for trackers, peers and keepers.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "6"); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,18 +28,27 @@ var (
 	ErrBadSource = errors.New("cannot be downloaded") // not a torrent, or a bad one
 	ErrInTheWay  = errors.New("something is in the way")
 	ErrClosed    = errors.New("downloads are being shut down")
+	ErrPrivate   = errors.New("it is private: only the swarm of its own tracker may have it") // BEP 27
+	ErrNoContent = errors.New("it is not known yet what it contains: wait until peers have told")
+	ErrLent      = errors.New("its pieces are being turned into fragments: wait until that is done")
 )
 
 // Session is the owner's downloads. Its methods may be called at the same time.
 type Session struct {
 	cfg    Config
 	rain   *torrent.Session
-	asking sync.WaitGroup // questions that rain has not answered
+	asking errands // questions that rain or the disk has not answered
+
+	adoptions errands
+	closing   context.Context // ends when Close begins
+	close     context.CancelFunc
 
 	changing sync.Mutex // held while a download is added or removed
 
-	mu        sync.Mutex // guards the rest
+	mu        sync.Mutex // guards the rest; taken before that of a download
 	downloads map[metainfo.Hash]*download
+	adopting  hashes
+	loans     map[metainfo.Hash]*Loan
 	names     map[string]metainfo.Hash // who uses a name in the download directory
 	state     state
 	running   context.Context // of Run, while it runs
@@ -73,9 +83,12 @@ func Open(cfg Config) (*Session, error) {
 		cfg:       cfg,
 		rain:      rain,
 		downloads: make(map[metainfo.Hash]*download),
+		adopting:  make(hashes),
+		loans:     make(map[metainfo.Hash]*Loan),
 		names:     make(map[string]metainfo.Hash),
 		state:     state,
 	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	s.state.clean = false
 	// From now on a sudden end is an unclean stop; and the database holds the pass
 	// keys of private trackers, while rain made it as readable as downloads.
@@ -83,6 +96,12 @@ func Open(cfg Config) (*Session, error) {
 		return nil, errors.Join(fmt.Errorf("saving the state of downloads: %w", err), rain.Close())
 	}
 	for _, t := range rain.ListTorrents() {
+		if strings.HasPrefix(t.ID(), probePrefix) { // see probe: somebody was killed
+			if err := rain.RemoveTorrent(t.ID(), true); err != nil {
+				s.cfg.Log.Error("removing a torrent", "id", t.ID(), "err", err)
+			}
+			continue
+		}
 		s.load(t, interrupted)
 	}
 	return s, nil
@@ -182,7 +201,15 @@ func (s *Session) startKeeper(d *download) {
 func (s *Session) forget(d *download) {
 	s.mu.Lock()
 	delete(s.downloads, d.hash)
+	s.mu.Unlock()
+	s.endKeeper(d)
+}
+
+// endKeeper ends the keeper of d, if it has one, and waits for it.
+func (s *Session) endKeeper(d *download) {
+	s.mu.Lock()
 	cancel, done := d.cancel, d.done
+	d.cancel, d.done = nil, nil
 	s.mu.Unlock()
 	if done != nil {
 		cancel()
@@ -191,7 +218,8 @@ func (s *Session) forget(d *download) {
 }
 
 // Close saves everything and ends rain. Run must have returned. Trackers are
-// told that we leave, if they listen within seconds.
+// told that we leave, if they listen within seconds. Adopt ends between two
+// batches; open loans stay readable, and keep nobody waiting.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -200,13 +228,15 @@ func (s *Session) Close() error {
 	if closed {
 		return nil
 	}
+	s.close()
 	ended := make(chan error, 1)
 	go func() {
+		s.adoptions.wait()
 		s.changing.Lock() // additions and removals have finished, and no more begin
 		defer s.changing.Unlock()
 		s.leaveSwarms()
 		err := s.rain.Close()
-		s.asking.Wait()
+		s.asking.wait()
 		ended <- err
 	}()
 	timer := time.NewTimer(closePatience)

@@ -17,16 +17,48 @@ import (
 const stateSuffix = ".state"
 
 // state is what must survive a restart and rain does not keep. It is a text file
-// of lines: 'clean' after an orderly stop, and 'stopped HASH' for each torrent
-// that the owner has stopped. What it does not know is meant to run.
+// of lines: 'clean' after an orderly stop, and 'WORD HASH' for what is true of a
+// torrent. What it does not know is meant to run.
 type state struct {
 	clean   bool
-	stopped map[metainfo.Hash]bool
+	stopped hashes // by the owner
+	adopted hashes // it became a download by Adopt
+	holed   hashes // some of its files' space was given back: see Loan.GiveBack
+}
+
+// hashes is a set of torrents.
+type hashes map[metainfo.Hash]bool
+
+// set puts h in the set, or takes it out. It reports whether that has changed
+// anything.
+func (s hashes) set(h metainfo.Hash, in bool) bool {
+	if s[h] == in {
+		return false
+	}
+	if in {
+		s[h] = true
+	} else {
+		delete(s, h)
+	}
+	return true
+}
+
+// words are how the file calls the sets.
+func (s state) words() map[string]hashes {
+	return map[string]hashes{"stopped": s.stopped, "adopted": s.adopted, "holed": s.holed}
+}
+
+// forget takes a torrent out of all sets.
+func (s state) forget(h metainfo.Hash) (changed bool) {
+	for _, set := range s.words() {
+		changed = set.set(h, false) || changed
+	}
+	return changed
 }
 
 // loadState reads the file; without one, all torrents are meant to run.
 func loadState(path string) (state, error) {
-	s := state{stopped: make(map[metainfo.Hash]bool)}
+	s := state{stopped: make(hashes), adopted: make(hashes), holed: make(hashes)}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -41,11 +73,12 @@ func loadState(path string) (state, error) {
 			continue
 		}
 		var h metainfo.Hash
-		hash, ok := strings.CutPrefix(line, "stopped ")
-		if !ok || h.FromHexString(hash) != nil {
+		word, hash, _ := strings.Cut(line, " ")
+		set := s.words()[word]
+		if set == nil || h.FromHexString(hash) != nil {
 			return s, fmt.Errorf("%s: cannot understand %.80q: move the file away, then all downloads start", path, line)
 		}
-		s.stopped[h] = true
+		set[h] = true
 	}
 	return s, nil
 }
@@ -57,8 +90,10 @@ func (s state) save(path string) error {
 		text.WriteString("clean\n")
 	}
 	var lines []string
-	for h := range s.stopped {
-		lines = append(lines, "stopped "+h.HexString()+"\n")
+	for word, set := range s.words() {
+		for h := range set {
+			lines = append(lines, word+" "+h.HexString()+"\n")
+		}
 	}
 	slices.Sort(lines)
 	for _, line := range lines {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/anacrolix/torrent/metainfo"
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/peerwire"
@@ -56,40 +57,56 @@ type contents struct {
 	private  bool
 	trackers []string
 	files    []file // that rain writes, without padding
+	top      string // the file or directory that holds them all
 }
 
-// examine checks the metadata of the torrent, and which files rain is going to
-// write for it.
-func (d *download) examine() error {
-	raw, err := d.rain.Torrent()
+// read checks the metadata of a torrent, and which files rain is going to write
+// for it.
+func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, error) {
+	raw, err := rain.Torrent()
 	if err != nil {
-		return fmt.Errorf("reading its metadata: %w", err)
+		return contents{}, nil, fmt.Errorf("reading its metadata: %w", err)
 	}
 	t, err := peerwire.ParseTorrent(raw)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrBadSource, err)
+		return contents{}, nil, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
-	if cache := writeCache(d.session.cfg.MemoryTotal); t.Info.PieceLength > cache {
-		return fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
+	if cache := writeCache(s.cfg.MemoryTotal); t.Info.PieceLength > cache {
+		return contents{}, nil, fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
 			ErrBadSource, t.Info.PieceLength>>20, cache>>20)
 	}
-	written, err := d.rain.Files()
+	written, err := rain.Files()
 	if err != nil {
-		return fmt.Errorf("reading its list of files: %w", err)
+		return contents{}, nil, fmt.Errorf("reading its list of files: %w", err)
 	}
 	c := contents{name: displayName(t.Info.Name), private: t.Info.Private, trackers: t.Trackers}
 	for _, f := range written {
 		c.files = append(c.files, file{path: f.Path(), length: f.Length()})
 	}
-	top, err := topLevel(c.files)
+	c.top, err = topLevel(c.files)
+	return c, t, err
+}
+
+// settle claims the name of a torrent's files, and makes sure that nothing else
+// is in their place. Errors wrap ErrInTheWay if something is.
+func (s *Session) settle(c contents, h metainfo.Hash) error {
+	if err := s.claim(c.top, h); err != nil {
+		return err
+	}
+	if _, err := survey(s.cfg.Directory, c.files); err != nil {
+		s.unclaim(h)
+		return err
+	}
+	return nil
+}
+
+// examine reads the metadata of the download, and takes its place on the disk.
+func (d *download) examine() error {
+	c, _, err := d.session.read(d.rain)
 	if err != nil {
 		return err
 	}
-	if err := d.session.claim(top, d.hash); err != nil {
-		return err
-	}
-	if _, err := survey(d.session.cfg.Directory, c.files); err != nil {
-		d.session.unclaim(d.hash)
+	if err := d.session.settle(c, d.hash); err != nil {
 		return err
 	}
 	d.contents, d.examined, d.metadata = c, true, true
@@ -102,7 +119,14 @@ func (d *download) examine() error {
 
 // reserve asks the ledger for the bytes that are not on disk yet.
 func (d *download) reserve(s torrent.Stats) error {
-	found, err := survey(d.session.cfg.Directory, d.files)
+	if _, holed := d.session.lending(d.hash); holed {
+		// What rain believes to hold, it has to look for. The next look will show.
+		if d.renew() {
+			return d.session.note(func(st *state) bool { return st.holed.set(d.hash, false) })
+		}
+		return nil
+	}
+	promise, found, err := d.session.newPromise(d.files, s.Bytes.Total-completed(s), 0)
 	if err != nil {
 		return err
 	}
@@ -110,21 +134,18 @@ func (d *download) reserve(s torrent.Stats) error {
 		// Most likely a disk that is not mounted: do not fill what it is mounted on.
 		return fmt.Errorf("its files are gone from %s; start it to download them again", d.session.cfg.Directory)
 	}
-	missing := found.missing(s.Bytes.Total - completed(s))
-	if missing > 0 {
-		if err := d.session.cfg.Ledger.Reserve(d.hash, missing); err != nil {
-			d.wait(err)
-			return nil
-		}
+	if promise, err = promise.ask(d.session.cfg.Ledger, d.hash); err != nil {
+		d.wait(err)
+		return nil
 	}
-	d.reserved, d.promised, d.noSpace = true, missing, ""
+	d.reserved, d.promise, d.noSpace = true, promise, ""
 	return nil
 }
 
 // letGo ends the reservation.
 func (d *download) letGo() {
 	d.session.cfg.Ledger.Release(d.hash)
-	d.reserved, d.promised = false, 0
+	d.reserved, d.promise = false, nil
 }
 
 // start has rain download or seed.

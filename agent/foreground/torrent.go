@@ -51,6 +51,7 @@ type Torrent struct {
 	Directory     string
 	AddedAt       time.Time
 	MetadataKnown bool
+	Lent          bool // see Session.Lend
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.
@@ -83,6 +84,9 @@ func (t Torrent) Why() string {
 	case Seeding:
 		return "complete, and shared with others"
 	case Stopped:
+		if t.Lent {
+			return "stopped: its pieces are being turned into fragments"
+		}
 		return "stopped by you"
 	}
 	return string(t.State)

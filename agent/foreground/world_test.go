@@ -247,32 +247,38 @@ func (w *world) nothingStored() {
 type ledger struct {
 	mu       sync.Mutex
 	room     int64
-	promised map[metainfo.Hash]int64
+	promised map[metainfo.Hash]func() int64
 	calls    []string
 }
 
 func newLedger(room int64) *ledger {
-	return &ledger{room: room, promised: make(map[metainfo.Hash]int64)}
+	return &ledger{room: room, promised: make(map[metainfo.Hash]func() int64)}
 }
 
 var errNoRoom = errors.New("the ledger's sentence")
 
-func (l *ledger) Reserve(h metainfo.Hash, bytes int64) error {
+func (l *ledger) Reserve(h metainfo.Hash, remaining func() int64) error {
+	bytes := remaining()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, fmt.Sprint("reserve ", bytes))
 	if bytes > l.room {
 		return errNoRoom
 	}
-	l.promised[h] = bytes
+	l.promised[h] = remaining
 	return nil
 }
 
-func (l *ledger) Promise(h metainfo.Hash, remaining int64) {
+// remaining asks the download how much is still to come. It reports false if
+// nothing is promised to it.
+func (l *ledger) remaining(h metainfo.Hash) (int64, bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls = append(l.calls, fmt.Sprint("promise ", remaining))
-	l.promised[h] = remaining
+	remaining, ok := l.promised[h]
+	l.mu.Unlock()
+	if !ok {
+		return 0, false
+	}
+	return remaining(), true
 }
 
 func (l *ledger) Release(h metainfo.Hash) {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,11 @@ const agentPorts = 1001
 
 // AgentConfig is what the agents of a world may differ in.
 type AgentConfig struct {
-	Storage string         // background.storage; "" leaves the background off
-	Upload  string         // background.upload; "" for no limit
-	DHT     netip.AddrPort // a node to begin with; none leaves the DHT off
-	Log     *slog.Logger
+	Storage  string         // background.storage; "" leaves the background off
+	Upload   string         // background.upload; "" for no limit
+	KeepFree string         // background.keep_free; "" for nothing
+	DHT      netip.AddrPort // a node to begin with; none leaves the DHT off
+	Log      *slog.Logger
 }
 
 // WriteConfig writes the preferences of an agent that lives in this world, at
@@ -39,10 +41,6 @@ func (w *World) WriteConfig(c AgentConfig) (config, state string, addr netip.Add
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", "", netip.AddrPort{}, fmt.Errorf("directory of an agent: %w", err)
 	}
-	upload := c.Upload
-	if upload == "" {
-		upload = "unlimited"
-	}
 	bootstrap := "" // of TOML
 	if c.DHT.IsValid() {
 		bootstrap = fmt.Sprintf("%q", c.DHT)
@@ -51,7 +49,7 @@ func (w *World) WriteConfig(c AgentConfig) (config, state string, addr netip.Add
 storage = %q
 upload = %q
 download = "unlimited"
-keep_free = "0"
+keep_free = %q
 
 [network]
 peer_address = %q
@@ -61,7 +59,7 @@ allow_private_trackers = true
 
 [web]
 address = "%v:0"
-`, c.Storage, upload, addr, c.DHT.IsValid(), bootstrap, host)
+`, c.Storage, cmp.Or(c.Upload, "unlimited"), cmp.Or(c.KeepFree, "0"), addr, c.DHT.IsValid(), bootstrap, host)
 	config = filepath.Join(dir, "ebb.toml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return "", "", netip.AddrPort{}, fmt.Errorf("preferences of an agent: %w", err)
@@ -123,6 +121,16 @@ func (a *Agent) Stop() error {
 		return fmt.Errorf("agent at %v: %w", a.Addr, a.err)
 	}
 	return nil
+}
+
+// Ended waits until the agent has ended by itself, and returns its error.
+func (a *Agent) Ended(ctx context.Context) error {
+	select {
+	case <-a.ended:
+		return a.err
+	case <-ctx.Done():
+		return fmt.Errorf("agent at %v goes on: %w", a.Addr, context.Cause(ctx))
+	}
 }
 
 // Follow waits until the agent tells an event that fits.

@@ -37,6 +37,12 @@ export async function remove(path) {
   await send("DELETE", path);
 }
 
+// checkUp has the agent look over what is on its disk; with mend it repairs what
+// it can, too.
+export async function checkUp(mend) {
+  return (await send(mend ? "POST" : "GET", "doctor")).json();
+}
+
 // openSession has the browser remember that it was let in.
 export async function openSession(token) {
   await send("POST", "session", { Authorization: "Bearer " + token });

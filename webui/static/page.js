@@ -4,7 +4,8 @@
 import * as api from "./api.js";
 import { bar, byId, element, rows, say } from "./view.js";
 import { foregroundRow, backgroundRow, candidateRow } from "./rows.js";
-import { count, duration, limit, percent, rate, rates, size, time } from "./words.js";
+import { prepareCheckUp } from "./checkup.js";
+import { clock, count, duration, limit, percent, rate, rates, size, time } from "./words.js";
 
 const refreshEvery = 2000; // milliseconds
 const mostRows = 200; // of each list; the command shows all
@@ -93,12 +94,28 @@ function showStatus(s) {
   byId("lent-more").hidden = !short;
   say(byId("lent-more"), short ? `Only ${size(b.storage_limit)} may be used now, to keep the disk free for you.` : "");
 
-  const other = d.total - d.free - b.storage_used;
-  const promised = Math.min(d.promised, d.free);
-  say(byId("disk-text"), `${size(d.free)} of ${size(d.total)} free (${percent(d.free, d.total)})` + (d.promised ? `, ${size(d.promised)} promised` : ""));
-  bar(byId("disk"), d.total, [["other", other], ["fragments", b.storage_used], ["promised", promised], ["free", d.free - promised]]);
+  const budgeted = b.write_budget >= 0 && (allotment > 0 || b.written_today > 0);
+  const spent = b.written_today >= b.write_budget ? `; nothing new is fetched until ${clock(b.write_budget_renews)}` : "";
+  byId("budget").hidden = !budgeted;
+  say(byId("budget"), budgeted ? `${size(b.written_today)} of ${size(b.write_budget)} written today${spent}.` : "");
+
+  const elsewhere = !d.same_disk && d.downloads_total > 0;
+  const promised = elsewhere ? 0 : d.promised; // of this disk
+  showDisk(byId("disk-text"), byId("disk"), { free: d.free, total: d.total, fragments: b.storage_used, promised });
+  byId("read-only").hidden = !d.read_only;
+  byId("asleep").hidden = !d.asleep;
+  byId("downloads").hidden = !elsewhere;
+  const downloads = { free: d.downloads_free, total: d.downloads_total, fragments: 0, promised: d.promised };
+  showDisk(byId("downloads-text"), byId("downloads-disk"), downloads);
 
   say(byId("footer"), `ebb ${s.version}, up for ${duration(s.uptime_seconds)}`);
+}
+
+// showDisk shows one disk, in words and as a bar.
+function showDisk(text, parts, { free, total, fragments, promised }) {
+  say(text, `${size(free)} of ${size(total)} free (${percent(free, total)})` + (promised ? `, ${size(promised)} promised` : ""));
+  const kept = Math.min(promised, free);
+  bar(parts, total, [["other", total - free - fragments], ["fragments", fragments], ["promised", kept], ["free", free - kept]]);
 }
 
 function showList(kind, { total, items }, row) {
@@ -186,6 +203,8 @@ byId("setup").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(() => api.changePreferences((p) => (p.background.storage = byId("storage").value.replace(/\s/g, ""))));
 });
+
+prepareCheckUp(attempt);
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();

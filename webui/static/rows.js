@@ -12,9 +12,10 @@ function row(item, buttons) {
   const progress = element("progress", "");
   const facts = element("p", "facts small");
   const why = element("p", "why small");
+  const waiting = element("p", "small warning");
   why.dir = "auto";
   progress.setAttribute("aria-label", `Progress of ${item.name || item.hash}`);
-  const e = element("li", "", element("div", "head", name, state), progress, facts, why, element("div", "buttons", ...buttons));
+  const e = element("li", "", element("div", "head", name, state), progress, facts, waiting, why, element("div", "buttons", ...buttons));
   return {
     element: e,
     show({ item, value, max, facts: text }) {
@@ -26,6 +27,8 @@ function row(item, buttons) {
       progress.max = max || 1;
       progress.value = value || 0;
       say(facts, text.filter(Boolean).join(" · "));
+      say(waiting, item.waiting ? `Waits: ${item.waiting}` : "");
+      waiting.hidden = !item.waiting;
       say(why, item.why);
       why.hidden = !item.why;
     },
@@ -38,6 +41,24 @@ function seen(item) {
   return `${known(item.seeders)} seeding, ${known(item.leechers)} leeching`;
 }
 
+// removals are the ways to remove a torrent, and what each does to its files.
+function removals(t) {
+  const where = t.directory ? ` in ${t.directory}` : "";
+  const help = "ebb turns it into fragments, within what you lend, and goes on helping.";
+  const ways = [
+    { value: "keep", label: "Keep the files", text: `ebb forgets the torrent. The files stay${where}.`, yes: "Remove" },
+    { value: "delete", label: "Delete the files", text: "ebb forgets the torrent. The files go, too.", yes: "Remove and delete", danger: true },
+    {
+      value: "help",
+      label: "Keep helping",
+      text: `${help} The files stay${where}.`,
+      yes: "Keep helping",
+      option: { label: "Delete the files, too", text: `${help} Then the files go, with whatever did not fit.`, yes: "Help and delete", danger: true },
+    },
+  ];
+  return t.private || t.completed === 0 ? ways.slice(0, 2) : ways; // nothing that may or can be helped with
+}
+
 // foregroundRow, backgroundRow and candidateRow make a row for a list. attempt
 // does what a button is for and shows the page anew.
 export function foregroundRow(item, attempt) {
@@ -46,13 +67,11 @@ export function foregroundRow(item, attempt) {
   const start = button("Start", label(), () => attempt(() => api.post(`foreground/${hash}/start`)));
   const stop = button("Stop", label(), () => attempt(() => api.post(`foreground/${hash}/stop`)));
   const remove = button("Remove…", label(), async () => {
-    const withData = await ask({
-      title: "Remove this torrent?",
-      text: label(),
-      yes: "Remove",
-      option: "Delete its files too",
-    });
-    if (withData !== undefined) await attempt(() => api.remove(`foreground/${hash}?data=${withData ? "delete" : "keep"}`));
+    const answer = await ask({ title: "Remove this torrent?", text: label(), choices: removals(item) });
+    if (!answer) return;
+    const help = answer.value === "help";
+    const data = answer.value === "delete" || answer.ticked ? "delete" : "keep";
+    await attempt(() => api.remove(`foreground/${hash}?data=${data}&keep_helping=${help}`));
   });
   const r = row(item, [start, stop, remove]);
   return {
@@ -88,8 +107,9 @@ function vetoButton(hash, label, attempt) {
         title: "Never this one?",
         text: `ebb leaves “${label()}”, deletes what it holds of it, and stays away for good.`,
         yes: "Veto",
+        danger: true,
       });
-      if (answer !== undefined) await attempt(() => api.post(`background/${hash}/veto`));
+      if (answer) await attempt(() => api.post(`background/${hash}/veto`));
     },
     "quiet",
   );
@@ -98,11 +118,26 @@ function vetoButton(hash, label, attempt) {
 export function backgroundRow(item, attempt) {
   const { hash } = item;
   const label = () => item.name || hash;
-  const r = row(item, [vetoButton(hash, label, attempt)]);
+  const promote = button("Make it mine…", label(), async () => {
+    const rest = item.length - item.bytes;
+    const answer = await ask({
+      title: "Make it yours?",
+      text:
+        `“${label()}” becomes one of your downloads. ` +
+        `What ebb holds of it is kept, and ${rest > 0 ? `the rest, about ${size(rest)},` : "the rest"} is fetched for you. It no longer counts as lent.`,
+      yes: "Make it mine",
+    });
+    if (answer) await attempt(() => api.post(`background/${hash}/promote`));
+  });
+  const veto = vetoButton(hash, label, attempt);
+  const r = row(item, [promote, veto]);
   return {
     element: r.element,
     update(s) {
       item = s;
+      const promoting = s.state === "promoting";
+      promote.hidden = promoting || !s.pieces; // without metadata there is nothing to make files from
+      veto.hidden = promoting;
       r.show({
         item: s,
         value: s.fragments,

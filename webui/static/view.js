@@ -75,19 +75,36 @@ export function bar(e, whole, parts) {
   });
 }
 
-// ask asks before something that cannot be undone. It resolves to undefined if
-// the answer is no, else to whether option was ticked.
-export function ask({ title, text, yes, option }) {
+// ask asks before something that cannot be undone, or that is worth a word. danger
+// says that something is lost by it. It resolves to undefined if the answer is no,
+// else to {value, ticked}.
+//
+// choices may offer several ways, each {value, label, text, yes, danger}. A way may
+// have an option {label, text, yes, danger}: a box which, once ticked, says so in
+// place of the way's own words.
+export function ask({ title, text, yes, danger, choices = [] }) {
   const dialog = byId("ask");
+  const fields = byId("ask-choices");
   say(byId("ask-title"), title);
   say(byId("ask-text"), text);
-  say(byId("ask-yes"), yes);
-  say(byId("ask-check-text"), option || "");
-  byId("ask-option").hidden = !option;
-  byId("ask-check").checked = false;
+
+  const ways = choices.map(offer);
+  const picked = () => ways.find((w) => w.pick.checked);
+  function update() {
+    ways.forEach((w) => w.update());
+    const words = picked() ? picked().words() : { yes, danger };
+    say(byId("ask-yes"), words.yes);
+    byId("ask-yes").className = words.danger ? "danger" : "main";
+  }
+  if (ways.length) ways[0].pick.checked = true;
+  fields.replaceChildren(fields.firstElementChild, ...ways.flatMap((w) => w.elements)); // the first is the legend
+  fields.onchange = update;
+  fields.hidden = !ways.length;
+  update();
+
   let answer;
   byId("ask-yes").onclick = () => {
-    answer = byId("ask-check").checked;
+    answer = { value: picked()?.choice.value, ticked: Boolean(picked()?.ticked()) };
     dialog.close();
   };
   byId("ask-no").onclick = () => dialog.close();
@@ -95,4 +112,26 @@ export function ask({ title, text, yes, option }) {
   return new Promise((resolve) => {
     dialog.onclose = () => resolve(answer);
   });
+}
+
+// offer makes one of the ways that ask offers.
+function offer(choice) {
+  const { label, option } = choice;
+  const [pick, tick, text] = [element("input", ""), element("input", ""), element("span", "small")];
+  [pick.type, pick.name, tick.type] = ["radio", "ask-choice", "checkbox"];
+  const way = element("label", "choice", pick, element("span", "", element("b", "", label), text));
+  const more = element("label", "choice more", tick, element("span", "", option ? option.label : ""));
+  const ticked = () => pick.checked && tick.checked;
+  const words = () => (ticked() ? option : choice);
+  return {
+    choice,
+    pick,
+    ticked,
+    words,
+    elements: option ? [way, more] : [way],
+    update() {
+      say(text, words().text);
+      more.hidden = !pick.checked;
+    },
+  };
 }

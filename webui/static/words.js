@@ -49,3 +49,11 @@ export function time(text) {
   const day = t.toDateString() === new Date().toDateString() ? "" : t.toLocaleDateString() + " ";
   return day + t.toLocaleTimeString();
 }
+
+// clock writes a time of the day to come.
+export function clock(text) {
+  if (!text) return "tomorrow";
+  const t = new Date(text);
+  if (t.getHours() === 0 && t.getMinutes() === 0) return "midnight";
+  return t.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}

@@ -27,6 +27,7 @@ type Agent struct {
 	why         map[metainfo.Hash]webui.Why
 	calls       []string
 	sources     []webui.Source
+	findings    []webui.Finding
 	failure     error
 
 	log *webui.EventLog
@@ -38,17 +39,20 @@ var _ webui.Agent = (*Agent)(nil)
 func NewAgent() *Agent {
 	return &Agent{
 		status: webui.Status{
-			Version: "0.1.0",
-			State:   webui.StateSetup,
-			Why:     "Nothing is shared until you set how much storage to lend.",
+			Version:    "0.1.0",
+			State:      webui.StateSetup,
+			Why:        "Nothing is shared until you set how much storage to lend.",
+			Background: webui.BackgroundStatus{WriteBudget: 2 << 30},
+			Disk:       webui.DiskStatus{SameDisk: true},
 		},
+		findings:    []webui.Finding{{About: "fragments", Level: webui.FindingOK, Text: "there are none yet"}},
 		preferences: prefs.Default(),
 		why:         map[metainfo.Hash]webui.Why{},
 		log:         webui.NewEventLog(),
 	}
 }
 
-// Calls returns what was asked to change, oldest first, such as "veto 0a1b…".
+// Calls returns what was asked to change or to be checked, oldest first, such as "veto 0a1b…".
 func (a *Agent) Calls() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -67,6 +71,13 @@ func (a *Agent) Fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.failure = err
+}
+
+// SetStatus lets change edit what Status returns.
+func (a *Agent) SetStatus(change func(*webui.Status)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(&a.status)
 }
 
 // Events implements webui.Agent.
@@ -130,11 +141,22 @@ func (a *Agent) AddForeground(_ context.Context, s webui.Source, start bool) (h 
 }
 
 // RemoveForeground implements webui.Agent.
-func (a *Agent) RemoveForeground(_ context.Context, h metainfo.Hash, deleteData bool) error {
-	return a.change(fmt.Sprintf("remove data=%t %s", deleteData, h), func() error {
+func (a *Agent) RemoveForeground(_ context.Context, h metainfo.Hash, r webui.Removal) error {
+	return a.change(fmt.Sprintf("remove data=%t help=%t %s", r.DeleteData, r.KeepHelping, h), func() error {
 		i := a.torrent(h)
 		if i < 0 {
 			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		}
+		if t := a.foreground[i]; r.KeepHelping {
+			switch {
+			case t.Private:
+				return &webui.BadRequest{Err: fmt.Errorf("torrent %s is private: ebb never helps with one", h)}
+			case t.Completed == 0:
+				return fmt.Errorf("torrent %s has nothing yet that could become fragments: %w", h, webui.ErrConflict)
+			}
+			a.background = append(a.background, webui.BackgroundSwarm{
+				Hash: h, Name: t.Name, State: "serving", Why: "You removed it from your downloads, and keep helping.", Length: t.Length, Joined: time.Now(),
+			})
 		}
 		a.foreground = slices.Delete(a.foreground, i, i+1)
 		return nil
@@ -218,6 +240,23 @@ func (a *Agent) leave(h metainfo.Hash) error {
 	return nil
 }
 
+// Promote implements webui.Agent. It goes no further than the beginning.
+func (a *Agent) Promote(_ context.Context, h metainfo.Hash) error {
+	return a.change(fmt.Sprintf("promote %s", h), func() error {
+		i := a.swarm(h)
+		switch {
+		case i < 0:
+			return fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
+		case a.background[i].State == webui.SwarmPromoting:
+			return fmt.Errorf("swarm %s is becoming a download already: %w", h, webui.ErrConflict)
+		case a.background[i].Pieces == 0:
+			return fmt.Errorf("nobody has told us yet what swarm %s holds, try again later: %w", h, webui.ErrConflict)
+		}
+		a.background[i].State, a.background[i].Waiting = webui.SwarmPromoting, ""
+		return nil
+	})
+}
+
 // Why implements webui.Agent.
 func (a *Agent) Why(_ context.Context, h metainfo.Hash) (webui.Why, error) {
 	a.mu.Lock()
@@ -249,6 +288,32 @@ func (a *Agent) Approve(_ context.Context, h metainfo.Hash) error {
 		a.candidates[i].State = "approved"
 		return nil
 	})
+}
+
+// Doctor implements webui.Agent. It mends every problem, and finds none the next
+// time.
+func (a *Agent) Doctor(_ context.Context, mend bool) (d webui.Diagnosis, err error) {
+	err = a.change(fmt.Sprintf("doctor mend=%t", mend), func() error {
+		d.Findings = slices.Clone(a.findings)
+		if !mend {
+			return nil
+		}
+		for i := range d.Findings {
+			if f := &d.Findings[i]; f.Level == webui.FindingProblem {
+				f.Mended = true
+				a.findings[i] = webui.Finding{About: f.About, Level: webui.FindingOK, Text: "as it should be"}
+			}
+		}
+		return nil
+	})
+	return d, err
+}
+
+// SetFindings makes Doctor find these.
+func (a *Agent) SetFindings(findings ...webui.Finding) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.findings = slices.Clone(findings)
 }
 
 // change notes a call and carries it out.

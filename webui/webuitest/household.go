@@ -30,6 +30,7 @@ func Hash(n byte) (h metainfo.Hash) {
 // at now. Hash(0x1n) are downloads, Hash(0x2n) swarms, Hash(0x3n) candidates.
 func NewHousehold(now time.Time) *Agent {
 	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
+	midnight := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
 	a := NewAgent()
 	a.preferences.Background.Storage = prefs.StorageOf(20 * gib)
 	a.status = webui.Status{
@@ -42,12 +43,15 @@ func NewHousehold(now time.Time) *Agent {
 			Uploaded: 61 * gib, Downloaded: 23 * gib,
 			StorageUsed: 11*gib + 300*mib, StorageLimit: 17 * gib, StorageAllotment: 20 * gib,
 			Fragments: 5240, Swarms: 4, Candidates: 3,
+			WriteBudget: 2 * gib, WrittenToday: 2 * gib, WriteBudgetRenews: midnight,
 		},
 		Foreground: webui.ForegroundStatus{
 			UploadRate: 90 * kib, DownloadRate: 4*mib + 600*kib, UploadLimit: webui.Unlimited, DownloadLimit: webui.Unlimited,
 			Uploaded: 9 * gib, Downloaded: 12 * gib, Torrents: 4, Active: 2,
 		},
-		Disk: webui.DiskStatus{Free: 21 * gib, Total: 114 * gib, Promised: 3 * gib},
+		Disk: webui.DiskStatus{
+			Free: 21 * gib, Total: 114 * gib, Promised: 3 * gib, SameDisk: true, DownloadsFree: 21 * gib, DownloadsTotal: 114 * gib,
+		},
 		Link: webui.LinkStatus{
 			Interface: "eth1", LineUp: 5 * mib, LineDown: 30 * mib, OthersUp: 4 * mib, OthersDown: 700 * kib, QueueDelayMS: 12.5,
 		},
@@ -81,8 +85,9 @@ func NewHousehold(now time.Time) *Agent {
 		},
 		{
 			Hash: Hash(0x22), Name: "openstreetmap-planet-2025-11.osm.pbf", State: "fetching",
-			Why:    "You asked for it.",
-			Length: 81 * gib, Pieces: 20736, Fragments: 610, Bytes: 2 * gib, Peers: 3, Seeders: 4, Leechers: 31,
+			Waiting: "today's write budget is spent",
+			Why:     "You asked for it.",
+			Length:  81 * gib, Pieces: 20736, Fragments: 610, Bytes: 2 * gib, Peers: 3, Seeders: 4, Leechers: 31,
 			Downloaded: 3 * gib, Uploaded: 11 * gib, Joined: now.Add(-6 * 24 * time.Hour),
 		},
 		{
@@ -130,6 +135,11 @@ func NewHousehold(now time.Time) *Agent {
 			Rule: `sources.max_swarm_size = "500GiB"`, Length: 900 * gib, Seeders: -1, Leechers: -1,
 			Introducers: []webui.Introducer{peer}, Heard: now.Add(-30 * time.Minute),
 		},
+	}
+	a.findings = []webui.Finding{
+		{About: "files", Level: webui.FindingOK, Text: "5,240 fragments of 4 swarms are there, each with the size that it should have"},
+		{About: "index", Level: webui.FindingProblem, Text: "2 fragments are in the index and not on the disk"},
+		{About: "drive", Level: webui.FindingNote, Text: "what kind of drive this is cannot be told, so it is never taken to be asleep"},
 	}
 	for i, e := range []webui.Event{
 		{Kind: "heard", Hash: Hash(0x32), Text: "linuxtracks-2024-flac: ebb 0.1.0 at 198.51.100.7 is in a swarm that we are not in"},

@@ -1,0 +1,108 @@
+package background
+
+import (
+	"errors"
+	"time"
+
+	"ebb/quota"
+	"ebb/quota/fragstore"
+)
+
+// Why nothing is fetched for now of a swarm that wants more, as its owner is
+// told. What is not here is what the ledger says.
+const (
+	waitsForRoom = "no room"
+	waitsForDisk = "the disk sleeps"
+)
+
+var waitsForBudget = quota.ErrBudget.Error()
+
+// errShare says that the swarms of one introducer have filled their share.
+var errShare = errors.New("no room: the share of the storage that one introducer may fill is full")
+
+// waitsFor says what an error of the ledger or the store means to the owner.
+func waitsFor(err error) string {
+	if errors.Is(err, quota.ErrNoRoom) || errors.Is(err, fragstore.ErrAborted) {
+		return waitsForRoom
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner // what was being done is of no use to the owner
+	}
+	return err.Error()
+}
+
+// tickLength is how often a live swarm looks at what it may do.
+const tickLength = time.Second
+
+// refused puts off new fetches because there was no room for one. known: the
+// engine knows why, and the ledger is not asked before that is over.
+func (l *live) refused(err error, known bool) {
+	pause := noRoomPause
+	switch {
+	case known:
+		pause = tickLength
+	case errors.Is(err, quota.ErrBudget):
+		pause = budgetPause // one day's budget is not enough for a piece of this swarm
+	}
+	l.pause(pause, waitsFor(err))
+}
+
+// pause puts off new fetches for so long, or for as long as they are put off already.
+func (l *live) pause(d time.Duration, why string) {
+	until := time.Now().Add(d)
+	if !until.After(l.pausedUntil) {
+		return
+	}
+	l.pausedUntil = until
+	l.engine.mu.Lock()
+	defer l.engine.mu.Unlock()
+	l.swarm.waiting, l.swarm.waitingUntil = why, until.Add(tickLength)
+}
+
+// asleep tells whether the disk sleeps and is not to be woken.
+func (e *Engine) asleep() bool { return e.cfg.Asleep != nil && e.cfg.Asleep() }
+
+// doze stops serving as soon as the disk sleeps, and goes on when it wakes.
+func (l *live) doze(now time.Time) {
+	if asleep := l.engine.asleep(); asleep != l.dozing {
+		l.dozing = asleep
+		l.nextUnchoke = now.Add(unchokeInterval)
+		l.unchoke(now)
+	}
+}
+
+// budget is the engine's memory of the write budget: while it is spent, no
+// swarm asks the ledger. It is guarded by Engine.mu.
+type budget struct {
+	spent  bool
+	writes int64     // the owner's limit when the ledger said so
+	until  time.Time // the ledger is not asked again before, unless the owner changes the limit
+}
+
+// budgetPause is how often the ledger is asked whether it has budget again,
+// besides the moment in which it renews: what was being received counted, and
+// may have been given up.
+const budgetPause = time.Minute
+
+// spend notes that the budget has no more than length bytes left; false if it
+// never has as many, so that others may still have theirs.
+func (e *Engine) spend(length int64) bool {
+	usage, now := e.cfg.Ledger.Usage(), time.Now()
+	if usage.Writes >= 0 && length > usage.Writes {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.budget = budget{spent: true, writes: usage.Writes, until: now.Add(budgetPause)}
+	if usage.Renews.After(now) && usage.Renews.Before(e.budget.until) {
+		e.budget.until = usage.Renews
+	}
+	return true
+}
+
+// renew notes when the ledger is to be asked again. e.mu is held.
+func (b *budget) renew(usage quota.Usage, now time.Time) {
+	if b.spent && (!now.Before(b.until) || usage.Writes != b.writes) {
+		b.spent = false
+	}
+}

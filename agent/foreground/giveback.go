@@ -1,0 +1,107 @@
+package foreground
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/anacrolix/torrent/metainfo"
+)
+
+// GiveBack gives the space of a piece back to the disk, where the file system can
+// do that: it is for a download whose files are to be deleted anyway, so that
+// turning it into fragments does not take its space twice. Blocks that the piece
+// shares with others go with the last of them. A download that is started again
+// in spite of that is hashed first.
+func (l *Loan) GiveBack(index uint32) error {
+	if l.layout.pieceLen(index) == 0 {
+		return fmt.Errorf("giving back piece %d: there is no such piece", index)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fs.ErrClosed
+	}
+	// rain's marks say that it holds the piece. That must be known to be wrong
+	// before it is.
+	if err := l.session.noteHoles(l.hash); err != nil {
+		return fmt.Errorf("giving back piece %d: %w", index, err)
+	}
+	l.given[index] = true
+	for s := range l.layout.piece(index) {
+		if s.file == padding {
+			continue
+		}
+		if err := l.punch(s); err != nil {
+			return fmt.Errorf("giving back piece %d: %w", index, err)
+		}
+	}
+	return nil
+}
+
+// noteHoles remembers that rain's marks of a torrent are not to be believed.
+func (s *Session) noteHoles(h metainfo.Hash) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if !s.state.holed.set(h, true) {
+		return nil
+	}
+	err := s.saveState()
+	if err != nil {
+		s.state.holed.set(h, false)
+	}
+	return err
+}
+
+// punch gives back the blocks of one file that hold nothing but given pieces.
+func (l *Loan) punch(s span) error {
+	target := l.layout.files[s.file]
+	begin, end := l.hole(s)
+	if begin >= end {
+		return nil
+	}
+	f, err := l.root.OpenFile(target.path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Mode().IsRegular() && fi.Size() == target.length { // else it is not ours any more
+		err = punch(f, begin, end-begin)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// hole returns which blocks of the file can go with the span, from begin up to
+// end. The last block of a file ends after it.
+func (l *Loan) hole(s span) (begin, end int64) {
+	length := l.layout.files[s.file].length
+	begin = s.off / l.block * l.block
+	if !l.gone(s.file, begin, s.off) {
+		begin += l.block
+	}
+	end = (s.off + s.length + l.block - 1) / l.block * l.block
+	if !l.gone(s.file, s.off+s.length, min(end, length)) {
+		end -= l.block
+	}
+	return begin, end
+}
+
+// gone reports whether all bytes of the file from begin up to end are of given
+// pieces.
+func (l *Loan) gone(file int, begin, end int64) bool {
+	for at := begin; at < end; {
+		index := (l.starts[file] + at) / l.layout.pieceLength
+		if !l.given[uint32(index)] {
+			return false
+		}
+		at = (index+1)*l.layout.pieceLength - l.starts[file]
+	}
+	return true
+}

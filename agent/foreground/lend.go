@@ -1,0 +1,233 @@
+package foreground
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/cenkalti/rain/v2/torrent"
+)
+
+// Loan is a stopped download whose files are lent to whoever turns its pieces
+// into fragments. Its methods may be called at the same time. It works until it
+// is closed, also when the session is.
+type Loan struct {
+	session *Session
+	hash    metainfo.Hash
+	torrent []byte
+	layout  layout
+	starts  []int64 // where in the torrent each of layout.files begins
+	root    *os.Root
+	block   int64 // bytes, see blockSize
+
+	mu     sync.Mutex // guards the rest, and is held while a file is read
+	given  map[uint32]bool
+	open   *os.File // the one that was read last
+	opened int      // its index in layout.files
+	closed bool
+}
+
+// Lend stops a download and lends its files. It stays known and stopped, over a
+// restart too, as if its owner had stopped it; until the loan is closed, Start
+// and Remove are refused. Only one loan of a download is open at a time.
+// Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent, ErrInTheWay (its
+// files are those of another download) or ErrLent.
+func (s *Session) Lend(h metainfo.Hash) (*Loan, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	d, err := s.find(h)
+	if err != nil {
+		return nil, err
+	}
+	rain := s.rain.GetTorrent(h.HexString())
+	if s.closing.Err() != nil {
+		return nil, ErrClosed
+	}
+	if rain == nil || !d.look().MetadataKnown {
+		return nil, fmt.Errorf("%s cannot be lent: %w", d.title(), ErrNoContent)
+	}
+	loan, err := s.newLoan(rain, h)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be lent: %w", d.title(), err)
+	}
+	if err := s.lend(d, loan); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s cannot be lent: %w", d.title(), err), loan.root.Close())
+	}
+	if err := s.halt(d, rain); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s cannot be lent: %w", d.title(), err), loan.Close())
+	}
+	return loan, nil
+}
+
+// newLoan reads what a loan has to know, and changes nothing yet.
+func (s *Session) newLoan(rain *torrent.Torrent, h metainfo.Hash) (*Loan, error) {
+	c, t, err := s.read(rain)
+	if err != nil {
+		return nil, err
+	}
+	if c.private {
+		return nil, ErrPrivate
+	}
+	// Else its files are another download's, for all that is known.
+	if err := s.claim(c.top, h); err != nil {
+		return nil, err
+	}
+	l := &Loan{session: s, hash: h, given: make(map[uint32]bool), block: blockSize(s.cfg.Directory)}
+	if l.layout, err = layoutOf(t.Info, c.files); err != nil {
+		return nil, err
+	}
+	for _, p := range l.layout.parts {
+		if p.file != padding {
+			l.starts = append(l.starts, p.at)
+		}
+	}
+	file := metainfo.MetaInfo{InfoBytes: t.Raw}
+	for _, tracker := range s.allowed(c.name, t.Trackers) {
+		file.AnnounceList = append(file.AnnounceList, []string{tracker})
+	}
+	var text bytes.Buffer
+	if err := file.Write(&text); err != nil {
+		return nil, err
+	}
+	l.torrent = text.Bytes()
+	l.root, err = os.OpenRoot(s.cfg.Directory)
+	return l, err
+}
+
+// lend notes the loan, and that the download is stopped.
+func (s *Session) lend(d *download, loan *Loan) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.loans[d.hash] != nil:
+		return ErrLent
+	}
+	if s.state.stopped.set(d.hash, true) {
+		if err := s.saveState(); err != nil {
+			s.state.stopped.set(d.hash, false)
+			return err
+		}
+	}
+	s.loans[d.hash] = loan
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wanted, d.asked = false, false
+	d.picture.Lent = true
+	return nil
+}
+
+// halt makes rain stop, now: a keeper could be about to start it.
+func (s *Session) halt(d *download, rain *torrent.Torrent) error {
+	s.endKeeper(d)
+	err := rain.Stop()
+	rain.Stats() // answers when the files are closed; rain still says goodbye then
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.done == nil {
+		s.startKeeper(d)
+	}
+	return err
+}
+
+// lending reports whether a download is lent, and whether some of its space was
+// given back since its pieces were last hashed.
+func (s *Session) lending(h metainfo.Hash) (lent, holed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loans[h] != nil, s.state.holed[h]
+}
+
+// Torrent returns the .torrent file: the info dictionary, and the trackers that
+// may be contacted.
+func (l *Loan) Torrent() []byte { return l.torrent }
+
+// ReadPieceAt reads of a piece what is at off and after. It is an io.ReaderAt of
+// the piece. Nothing is verified: what was never downloaded or was given back
+// reads as zeros, or is an error where the file is not there or too short.
+func (l *Loan) ReadPieceAt(p []byte, index uint32, off int64) (int, error) {
+	length := l.layout.pieceLen(index)
+	if length == 0 || off < 0 {
+		return 0, fmt.Errorf("reading at %d of piece %d: there is no such thing", off, index)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return 0, fs.ErrClosed
+	}
+	want := min(int64(len(p)), max(length-off, 0))
+	n := 0
+	for s := range l.layout.spans(int64(index)*l.layout.pieceLength+off, want) {
+		part := p[n : n+int(s.length)]
+		if s.file == padding {
+			clear(part)
+			n += len(part)
+			continue
+		}
+		f, err := l.file(s.file)
+		if err != nil {
+			return n, err
+		}
+		read, err := f.ReadAt(part, s.off)
+		n += read
+		if read < len(part) {
+			if err == io.EOF {
+				err = fmt.Errorf("%s is too short: %w", l.layout.files[s.file].path, io.ErrUnexpectedEOF)
+			}
+			return n, err
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// file returns the file, open for reading. The caller holds mu.
+func (l *Loan) file(n int) (*os.File, error) {
+	if l.open != nil && l.opened == n {
+		return l.open, nil
+	}
+	f, err := l.root.Open(l.layout.files[n].path)
+	if err != nil {
+		return nil, err
+	}
+	l.forgetFile()
+	l.open, l.opened = f, n
+	return f, nil
+}
+
+// forgetFile closes the file that was read last. The caller holds mu.
+func (l *Loan) forgetFile() {
+	if l.open != nil {
+		l.open.Close() // nothing was written to it
+		l.open = nil
+	}
+}
+
+// Close ends the loan. The download can be started or removed again.
+func (l *Loan) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	l.forgetFile()
+	s := l.session
+	s.mu.Lock()
+	delete(s.loans, l.hash)
+	if d := s.downloads[l.hash]; d != nil {
+		d.mu.Lock()
+		d.picture.Lent = false
+		d.mu.Unlock()
+	}
+	s.mu.Unlock()
+	return l.root.Close()
+}

@@ -1,0 +1,45 @@
+package foreground
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// noAccessTime keeps a file's access time as it is. rain opens files so, which
+// only their owner may do.
+const noAccessTime = unix.O_NOATIME
+
+// blockSize returns the unit, in bytes, in which the file system of a directory
+// gives space back. Network file systems report their transfer size, which may
+// be far more: hence the bound.
+func blockSize(dir string) int64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 4096
+	}
+	return min(max(int64(st.Bsize), 512), 128<<10)
+}
+
+// punch gives the space of a stretch of a file back; reading it then gives zeros.
+// Where the file system cannot do that, nothing happens.
+func punch(f *os.File, off, length int64) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var punchErr error
+	err = raw.Control(func(fd uintptr) {
+		for { // tmpfs gives up when a signal comes in
+			punchErr = unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, length)
+			if punchErr != unix.EINTR {
+				return
+			}
+		}
+	})
+	if errors.Is(punchErr, unix.EOPNOTSUPP) || errors.Is(punchErr, unix.ENOSYS) {
+		return err
+	}
+	return errors.Join(err, os.NewSyscallError("fallocate", punchErr))
+}
