@@ -110,7 +110,7 @@ func cgroups(t *testing.T, self string, files map[string]string) cgroupFiles {
 	return fake
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
