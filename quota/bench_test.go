@@ -14,11 +14,6 @@ func plantedWorld(b *testing.B) *world {
 	return newPlanted(b, b.TempDir(), 1000, planted/1000, planted*mib, Limits{Storage: planted * mib})
 }
 
-func reportMilliseconds(b *testing.B) {
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N), "ms/op")
-}
-
 // The budget: from a breach of the quota to back within it in 1 s, with 10,000 fragments of 1 MiB.
 func BenchmarkReclaim10000(b *testing.B) {
 	for b.Loop() {
@@ -34,7 +29,6 @@ func BenchmarkReclaim10000(b *testing.B) {
 		must(b, w.store.Close())
 		b.StartTimer()
 	}
-	reportMilliseconds(b)
 }
 
 // The budget: a reservation that needs 1,000 of 10,000 fragments of 1 MiB gone, in 150 ms.
@@ -52,7 +46,6 @@ func BenchmarkReserve1000(b *testing.B) {
 		must(b, w.store.Close())
 		b.StartTimer()
 	}
-	reportMilliseconds(b)
 }
 
 // pretended is a full store of 100,000 fragments.
