@@ -140,7 +140,7 @@ func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
 
 func TestPieceThatNoBudgetIsEnoughForKeepsOnlyItsOwnSwarmWaiting(t *testing.T) {
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(quota.Limits{Storage: 1 << 30, Writes: pieceSize - 1})
+	us.ledger.SetLimits(quota.Limits{Storage: 1 << 30, Writes: 1})
 	d := us.direct(makeContent(t, 4, false))
 	d.enter()
 	d.seed()
