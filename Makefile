@@ -1,5 +1,5 @@
-# Every target can be run on its own; the README says what each is for. `make interop` needs Debian and root, the
-# others need Go and no network once the modules are there.
+# Every target can be run on its own; the README says what each is for. `make interop` and `make netlab` need Debian
+# and root, the others need Go and no network once the modules are there.
 
 VERSION ?= 0.1.0
 RAIN    := github.com/cenkalti/rain/v2
@@ -17,7 +17,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test check interop cross fuzz bench clean
+.PHONY: build run demo test check interop netlab cross fuzz bench clean
 
 build:
 	$(BUILD) -o $(OUT)/ebb ./agent/ebb
@@ -37,12 +37,18 @@ check:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags interop ./build/interop/
+	go vet -tags netlab ./build/netlab/
 	go tool staticcheck ./...
 	go tool staticcheck -tags interop ./build/interop/
+	go tool staticcheck -tags netlab ./build/netlab/
 
 interop: build
 	build/interop/install.sh
 	go test -tags interop -count=1 -v -timeout 15m ./build/interop/
+
+netlab:
+	build/netlab/install.sh
+	go test -tags netlab -count=1 -v -timeout 30m ./build/netlab/
 
 # An architecture's name is Go's, but for what follows.
 ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 riscv64

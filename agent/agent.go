@@ -49,6 +49,8 @@ type Agent struct {
 	store      *fragstore.Store
 	ledger     *quota.Ledger
 	bandwidth  *quota.Bandwidth
+	governor   *quota.Governor
+	senses     *lineSenses
 	disk       diskState
 	moves      *moves
 	port       *peerwire.Port
@@ -143,8 +145,11 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Reclaimed: a.reclaimed,
 		Hold:      a.hold,
 	})
-	up, down := rates(p)
-	a.bandwidth = quota.NewBandwidth(up, down)
+	a.bandwidth = quota.NewBandwidth(0, 0) // until the governor has looked around
+	a.senses = &lineSenses{agent: a}
+	a.governor = quota.NewGovernor(quota.GovernorConfig{
+		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
+	})
 	return nil
 }
 
@@ -317,6 +322,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
+	start("governor", quiet(a.govern))
 	start("background", quiet(a.runBackground))
 	start("moves", quiet(a.moves.run))
 	start("foreground swarms", quiet(a.followForeground))
@@ -327,7 +333,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		}), a.log)
 	})
 	a.story.tell("started", noHash, "started; page at "+a.URL())
-	a.warnUnenforced(a.current())
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

@@ -33,6 +33,7 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 	uploaded, downloaded := a.bandwidth.Totals()
 	fragments, _ := a.store.Stats()
 	swarms := len(a.background.Hashes())
+	line := a.governor.Status()
 
 	s := webui.Status{
 		Version:       Version,
@@ -50,15 +51,18 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 			DownloadsFree: usage.Downloads.Free, DownloadsTotal: usage.Downloads.Total, SameDisk: usage.SameDisk,
 			ReadOnly: usage.ReadOnly, Asleep: a.quiet(),
 		},
-		// The interface stays empty: nothing looks at the line yet.
-		Link: webui.LinkStatus{LineUp: p.Network.LineUp.BytesPerSecond(), LineDown: p.Network.LineDown.BytesPerSecond()},
+		Link: webui.LinkStatus{
+			Interface: line.Interface, LineUp: int64(line.Line.Up), LineDown: int64(line.Line.Down),
+			OthersUp: int64(line.Others.Up), OthersDown: int64(line.Others.Down),
+			QueueDelayMS: float64(line.Delay.Microseconds()) / 1000,
+		},
 	}
-	s.State, s.Why = a.stateOf(p, usage, fragments, swarms)
+	s.State, s.Why = a.stateOf(p, usage, line, fragments, swarms)
 	return s, nil
 }
 
 // stateOf says what the background does, and why.
-func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, fragments, swarms int) (webui.State, string) {
+func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, line quota.GovernorStatus, fragments, swarms int) (webui.State, string) {
 	on, state, why := allotted(p, usage.Allotment, time.Now())
 	hold := a.hold()
 	switch {
@@ -72,6 +76,10 @@ func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, fragments, swarm
 		return webui.StatePaused, fmt.Sprintf("paused: free space cannot be measured, so nothing is fetched: %v", usage.DiskError)
 	case usage.ReadOnly:
 		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
+	case line.State == quota.Paused:
+		return webui.StatePaused, line.Reason
+	case line.State == quota.Yielding && swarms > 0:
+		return webui.StateYielding, line.Reason
 	case usage.Limit < usage.Allotment:
 		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",
 			prefs.Size(usage.Limit).Rounded(), prefs.Size(usage.Allotment).Rounded())

@@ -9,6 +9,7 @@ import (
 
 	"ebb/agent/foreground"
 	"ebb/agent/prefs"
+	"ebb/platform"
 	"ebb/quota/fragstore"
 	"ebb/webui"
 )
@@ -22,13 +23,14 @@ func (d *diagnosis) add(level, about, format string, args ...any) {
 
 // Doctor looks over everything that ebb keeps on disk while it runs, and with
 // mend repairs what can be repaired.
-func (a *Agent) Doctor(_ context.Context, mend bool) (webui.Diagnosis, error) {
+func (a *Agent) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) {
 	var d diagnosis
 	p := a.current()
 	d.checkAllotment(a, p)
 	d.checkDisks(a, p)
 	d.checkStore(a.store, mend)
 	d.checkDownloads(a.foreground.Torrents())
+	d.checkLine(ctx, p)
 	return webui.Diagnosis{Findings: d}, nil
 }
 
@@ -50,6 +52,7 @@ func Doctor(o Options, mend bool) (_ webui.Diagnosis, err error) {
 	d.checkAllotment(a, p)
 	d.checkDisks(a, p)
 	d.checkStore(a.store, mend)
+	d.checkLine(context.Background(), p)
 	return webui.Diagnosis{Findings: d}, nil
 }
 
@@ -137,5 +140,21 @@ func (d *diagnosis) checkDownloads(torrents []foreground.Torrent) {
 	}
 	if failed == 0 {
 		d.add(webui.FindingOK, "downloads", "%s, none with a problem", count(len(torrents), "download"))
+	}
+}
+
+// checkLine tells what can be sensed of the line and the machine, and what
+// cannot, which is nothing to worry about.
+func (d *diagnosis) checkLine(ctx context.Context, p prefs.Preferences) {
+	only := p.Network.WANInterface
+	if only == "auto" {
+		only = ""
+	}
+	for _, f := range platform.System.Report(ctx, only, platform.Probe{}.RTT) {
+		level := webui.FindingOK
+		if !f.Known {
+			level = webui.FindingNote
+		}
+		d.add(level, f.About, "%s", f.Text)
 	}
 }

@@ -28,31 +28,6 @@ func limits(p prefs.Preferences) quota.Limits {
 	}
 }
 
-// autoRates, in bytes per second, stand in for a rate of "auto" where the
-// line's speed is not known: 5 Mbit/s up and 20 down are well below half of
-// most lines sold today. On a known line it is autoShare of it.
-const (
-	autoUpload   = 5_000_000 / 8
-	autoDownload = 20_000_000 / 8
-	autoShare    = 0.85
-)
-
-// rates is what the preferences allot on the line, in bytes per second; 0 is
-// nothing, negative is unlimited.
-func rates(p prefs.Preferences) (up, down int64) {
-	rate := func(r, line prefs.Rate, unknown int64) int64 {
-		switch {
-		case !r.Auto():
-			return r.BytesPerSecond()
-		case line.BytesPerSecond() > 0:
-			return int64(autoShare * float64(line.BytesPerSecond()))
-		default:
-			return unknown
-		}
-	}
-	return rate(p.Background.Upload, p.Network.LineUp, autoUpload), rate(p.Background.Download, p.Network.LineDown, autoDownload)
-}
-
 // apply puts new preferences into force, as far as that is possible while
 // running, and tells what waits for the next start.
 func (a *Agent) apply(p prefs.Preferences) {
@@ -63,7 +38,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.mu.Unlock()
 
 	a.ledger.SetLimits(limits(p))
-	a.bandwidth.SetLimits(rates(p))
+	a.governor.Set(allotment(p))
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)
 	select {
@@ -75,15 +50,6 @@ func (a *Agent) apply(p prefs.Preferences) {
 		text += "; the next start puts into force: " + strings.Join(later, ", ")
 	}
 	a.story.tell("preferences", noHash, text)
-	a.warnUnenforced(p)
-}
-
-// warnUnenforced says so if the owner counts on a cap that this version does
-// not keep: silence could cost them money.
-func (a *Agent) warnUnenforced(p prefs.Preferences) {
-	if _, capped := p.Background.MonthlyTransfer.Bytes(); capped {
-		a.story.tell("preferences", noHash, "background.monthly_transfer is not enforced by this version of ebb: limit background.upload and background.download instead")
-	}
 }
 
 // needRestart names the sections that changed and cannot follow while running.
@@ -95,7 +61,7 @@ func needRestart(old, p prefs.Preferences) (sections []string) {
 	}
 	differs("foreground", old.Foreground, p.Foreground)
 	was, is := old.Network, p.Network
-	was.LineUp, was.LineDown = is.LineUp, is.LineDown // these two do follow
+	was.LineUp, was.LineDown, was.WANInterface = is.LineUp, is.LineDown, is.WANInterface // these do follow
 	differs("network", was, is)
 	differs("web", old.Web, p.Web)
 	return sections

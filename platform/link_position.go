@@ -19,6 +19,9 @@ type Position struct {
 	Forwarded uint64
 	// Received counts the packets that arrived, whoever they were for.
 	Received uint64
+	// Virtual says that the WAN interface itself has no socket or radio, though it should: on such a machine Physical says
+	// nothing.
+	Virtual bool
 }
 
 // LAN is an interface with a network of its own.
@@ -33,6 +36,9 @@ type LAN struct {
 func (f Files) Position(wan string) (Position, error) {
 	var p Position
 	var errs []error
+	if dir, err := f.link(wan); err == nil && exists(dir) {
+		p.Virtual = !f.ppp(wan) && !f.physical(wan, stacked) // what PPP runs on, it does not tell
+	}
 
 	four, err4 := number(filepath.Join(f.Proc, "sys/net/ipv4/ip_forward"))
 	six, err6 := number(filepath.Join(f.Proc, "sys/net/ipv6/conf/all/forwarding"))

@@ -38,6 +38,17 @@ func TestPositionOfANAS(t *testing.T) {
 	}
 }
 
+func TestPositionOfAVirtualMachine(t *testing.T) {
+	virtual := map[string]string{"sys/class/net/eth0/type": "1\n"}
+	if p, _ := tree(t, virtual).Position("eth0"); !p.Virtual {
+		t.Error("an interface without a socket is not taken for a virtual one")
+	}
+	virtual["sys/class/net/eth0/device/vendor"] = "0x8086\n"
+	if p, _ := tree(t, virtual).Position("eth0"); p.Virtual {
+		t.Error("an interface with a socket is taken for a virtual one")
+	}
+}
+
 func TestPositionForwardingEitherProtocolCounts(t *testing.T) {
 	for _, path := range []string{"proc/sys/net/ipv4/ip_forward", "proc/sys/net/ipv6/conf/all/forwarding"} {
 		if p, _ := tree(t, map[string]string{path: "1\n"}).Position("wan"); !p.Forwarding {

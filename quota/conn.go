@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,11 @@ type conn struct {
 	up, down         *gate
 	reading, writing *cutoff
 	closing          sync.Once
+
+	home           *Bandwidth   // keeps it among its connections until it is closed; nil: nobody does
+	sent, received atomic.Int64 // bytes that passed
+	socket         *socket      // what the kernel tells of it; nil: nothing
+	seen           look         // what a Watcher saw of it; guarded by the Watcher's lock
 
 	readMu sync.Mutex // held by the Read that runs; guards early
 	early  []byte     // was read and has not passed the gate yet
@@ -37,7 +43,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		if c.early = c.early[n:]; len(c.early) == 0 {
 			c.early = nil // let go of its memory
 		}
-		c.down.passed.add(int64(n))
+		c.countIn(n)
 		return n, err
 	}
 	most, err := c.down.open(c.reading)
@@ -54,7 +60,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if granted < n {
 		c.early = append(c.early, p[granted:n]...)
 	}
-	c.down.passed.add(int64(granted))
+	c.countIn(granted)
 	return granted, err
 }
 
@@ -72,7 +78,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 		}
 		n, err = c.Conn.Write(p[written : written+n])
 		written += n
-		c.up.passed.add(int64(n))
+		c.countOut(int64(n))
 		if err != nil {
 			return written, err
 		}
@@ -98,7 +104,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		copied, err := c.copyBit(&bit)
 		limited.N -= copied
 		written += copied
-		c.up.passed.add(copied)
+		c.countOut(copied)
 		if err != nil || copied < int64(n) {
 			return written, err // r has ended
 		}
@@ -113,11 +119,24 @@ func (c *conn) copyBit(bit *io.LimitedReader) (int64, error) {
 	return io.Copy(c.Conn, bit)
 }
 
+func (c *conn) countIn(n int) {
+	c.received.Add(int64(n))
+	c.down.passed.add(int64(n))
+}
+
+func (c *conn) countOut(n int64) {
+	c.sent.Add(n)
+	c.up.passed.add(n)
+}
+
 // Close closes the connection and ends what waits to pass.
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		close(c.reading.closed)
 		close(c.writing.closed)
+		if c.home != nil {
+			c.home.forget(c)
+		}
 	})
 	return c.Conn.Close()
 }

@@ -1,4 +1,4 @@
-// Package quota decides what the background may use: disk, in a Ledger, and bandwidth, in a Bandwidth.
+// Package quota decides what the background may use: disk, in a Ledger, and bandwidth, in a Bandwidth that a Governor moves.
 //
 // The Ledger stands between whoever fetches fragments and the fragment store. It admits a fragment only if there is
 // room, makes room for a better one, promises space to foreground downloads, and takes fragments away, lowest value
@@ -11,11 +11,12 @@
 //
 // The Ledger also counts what the background writes in a day, and admits nothing that today's budget is not enough for.
 //
-// The Bandwidth passes every byte of background traffic through two token buckets, up and down.
+// The Bandwidth passes every byte of background traffic through two token buckets, up and down. Four times a second the
+// Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
+// limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out.
 //
 // It leaves to others what a fragment is worth (the values come with the fragments), how fragments are kept (package
-// fragstore), when the disk may be woken (Config.Hold), and how fast the background should be (somebody calls
-// Bandwidth.SetLimits).
+// fragstore), when the disk may be woken (Config.Hold), and what the device says of the line (Senses).
 //
 // # Locks
 //

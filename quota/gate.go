@@ -9,13 +9,19 @@ import (
 )
 
 const (
-	// burstTime is what the bucket of a gate holds: it may add 1 % to what passes in ten seconds.
-	burstTime = 100 * time.Millisecond
-	// turnTime is how long one connection may hold up the others: what it is granted at a time takes no longer.
-	turnTime = 20 * time.Millisecond
-	// smallestGrant and largestGrant bound what is granted at a time: a full TCP segment is worth a system call, and more
-	// than the second saves none worth speaking of. At very low rates the bucket is smaller than a segment.
-	smallestGrant = 1448
+	// burstTime is what the bucket of a gate holds. All of it may go out at once and stands in the line's queue then, so it
+	// is no more than makes up for timers that are late: by 10 ms where the kernel counts time in hundredths of a second.
+	burstTime = 25 * time.Millisecond
+	// longestBurst is what the bucket of a slow gate may hold, for the sake of a whole grant: it may add 1 % to what
+	// passes in ten seconds.
+	longestBurst = 100 * time.Millisecond
+	// turnTime is how long one connection may hold up the others: what it is granted at a time takes no longer, in the
+	// line's queue either.
+	turnTime = 4 * time.Millisecond
+	// smallestGrant and largestGrant bound what is granted at a time. Two full TCP segments are acknowledged at once, and
+	// a single one up to 40 ms later (RFC 9293 §3.8.6.3), which would look like a queue. More than the second saves no
+	// system calls worth speaking of. At very low rates the bucket is smaller than a grant.
+	smallestGrant = 2 * 1448
 	largestGrant  = 128 << 10
 )
 
@@ -60,7 +66,11 @@ func (g *gate) current() int64 {
 
 // burst is the size of the bucket for a limit, in bytes.
 func burst(limit int64) int {
-	return int(min(max(limit/int64(time.Second/burstTime), 1), math.MaxInt32))
+	size := limit / int64(time.Second/burstTime)
+	if size < smallestGrant {
+		size = min(limit/int64(time.Second/longestBurst), smallestGrant)
+	}
+	return int(min(max(size, 1), math.MaxInt32))
 }
 
 // grantSize is the most that is granted at a time under a limit, in bytes.

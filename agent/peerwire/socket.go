@@ -20,6 +20,9 @@ type socket struct {
 	timed atomic.Bool
 }
 
+// NetConn returns the connection inside, for what the kernel tells of it.
+func (s *socket) NetConn() net.Conn { return s.Conn }
+
 // Read fails with a timeout if nothing comes for the idle time.
 func (s *socket) Read(p []byte) (int, error) {
 	if s.timed.Load() {
