@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -171,16 +172,23 @@ func (s *lineSenses) told(p prefs.Preferences) quota.Rates {
 	return line
 }
 
-// believed is where to begin if nobody says: what was learned, and in any case
-// what the owner lends, for surely the line carries that. The queue will tell if
-// it does not.
+// believed is where to begin if nobody says: what was learned, or what most lines
+// sold today carry more than twice of; and in any case what the owner lends, for
+// surely the line carries that. The queue will tell if it does not.
 func (s *lineSenses) believed(p prefs.Preferences) quota.Rates {
 	up, down := s.learned.Rates()
 	return quota.Rates{
-		Up:   max(float64(up), lent(p.Background.Upload)),
-		Down: max(float64(down), lent(p.Background.Download)),
+		Up:   max(float64(cmp.Or(up, commonUp)), lent(p.Background.Upload)),
+		Down: max(float64(cmp.Or(down, commonDown)), lent(p.Background.Download)),
 	}
 }
+
+// commonUp and commonDown are where to begin on a line of which nothing is known,
+// in bytes per second: 5 and 20 Mbit/s.
+const (
+	commonUp   = 5_000_000 / 8
+	commonDown = 20_000_000 / 8
+)
 
 // fastLine is where to begin where the owner lends as much as there is: 1 Gbit/s.
 const fastLine = 1_000_000_000 / 8

@@ -43,6 +43,13 @@ const (
 	delayExtreme  = 60.0 // so much needs no second tick
 )
 
+// Below sparseRate, in bytes per second, there are gaps between what we send on a connection, and a peer delays the
+// acknowledgement of whatever comes before one, by up to 40 ms: then a delay has to be longer by sparseSlack ms to be one.
+const (
+	sparseRate  = 3_000_000 / 8
+	sparseSlack = 14.0
+)
+
 const (
 	standingAfter = 0.5  // seconds
 	clearAfter    = 1.5  // seconds without a queue after which whoever needed the line is gone
@@ -63,6 +70,7 @@ type queueSense struct {
 	standing  float64 // seconds with a standing queue
 	sharp     int     // ticks with a sharp one
 	ours      int     // ticks with one of ours
+	above     int     // ticks with any
 	rest      float64 // seconds until the next cut
 	worst     float64 // ms, lately
 	short     bool    // there was a time without a queue
@@ -103,7 +111,7 @@ const (
 // judge looks at the queue, in ms. Known: it was measured; mine: it is this direction's; full: the line carries all that
 // it is believed to; big: we send much of what we may; router: others are seen. It says what to do, and whether the queue
 // stands.
-func (q *queueSense) judge(queue, dt float64, known, mine, full, big, router bool) (verdict, bool) {
+func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, router bool) (verdict, bool) {
 	q.rest = max(q.rest-dt, 0)
 	q.since += dt
 	if !known {
@@ -114,10 +122,13 @@ func (q *queueSense) judge(queue, dt float64, known, mine, full, big, router boo
 		return letBe, false
 	}
 	q.silent = 0
-	if queue < delaySmall {
+	// One tick may be an acknowledgement that was late because there was nothing more to acknowledge.
+	q.above = counted(q.above, queue >= delaySmall+slack)
+	switch {
+	case q.above == 0:
 		q.clear += dt
 		q.began, q.short = 0, true
-	} else {
+	case q.above >= 2:
 		q.clear = 0
 	}
 	if q.yielding {
@@ -132,8 +143,8 @@ func (q *queueSense) judge(queue, dt float64, known, mine, full, big, router boo
 		q.standing, q.sharp, q.ours = 0, 0, 0
 		return letBe, false
 	}
-	q.standing = lasting(q.standing, dt, queue > delayStanding)
-	q.sharp = counted(q.sharp, queue > delaySharp)
+	q.standing = lasting(q.standing, dt, queue > delayStanding+slack)
+	q.sharp = counted(q.sharp, queue > delaySharp+slack)
 	q.ours = counted(q.ours, queue > delayOurs)
 	stands := q.standing >= standingAfter
 	sharp := q.sharp >= 2
@@ -146,7 +157,7 @@ func (q *queueSense) judge(queue, dt float64, known, mine, full, big, router boo
 	case router && q.ours >= 2 && big:
 		q.rest = cutPause
 		return cut, stands
-	case !router && queue > delaySmall && big:
+	case !router && q.above >= 2 && big:
 		q.rest = cutPause
 		return ease, stands
 	}

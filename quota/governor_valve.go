@@ -121,7 +121,11 @@ func (v *valve) decide(r reading) float64 {
 	}
 	full := passed >= fullLine*v.line.rate
 	big := r.own >= bigShare*v.limit
-	verdict, stands := v.queue.judge(r.queue, r.dt, r.known, r.mine, full, big, r.router)
+	slack := 0.0
+	if !r.router && r.own < sparseRate {
+		slack = sparseSlack
+	}
+	verdict, stands := v.queue.judge(r.queue, slack, r.dt, r.known, r.mine, full, big, r.router)
 	if verdict == ease && v.queue.again(passed) {
 		stands = true
 	}
@@ -136,7 +140,7 @@ func (v *valve) decide(r reading) float64 {
 		}
 	}
 	bound := v.limit >= almost*v.ceiling(r.allotted) // so that more would be noticed
-	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall && r.own >= usedUp*v.limit)
+	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= usedUp*v.limit)
 
 	ceiling := v.ceiling(r.allotted)
 	trickle := trickleRouter

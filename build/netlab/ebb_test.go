@@ -25,7 +25,8 @@ func TestEbbIsNotFelt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := NewHouse(ctx, w, Short())
+	// Long enough for ebb to come up and back, which it does gently.
+	h, err := NewHouse(ctx, w, Durations{Quiet: 5 * time.Second, Warm: 20 * time.Second, Busy: 10 * time.Second, Flow: 15 * time.Second, After: 25 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,14 +35,16 @@ func TestEbbIsNotFelt(t *testing.T) {
 	}
 	var table []Figures
 	for _, position := range []Position{OnRouter, BehindIt} {
-		subject := &Ebb{Binary: binary, Told: true}
-		stop := follow(t, ctx, subject)
-		figures, err := felt(ctx, h, subject, position, TCP)
-		stop()
-		if err != nil {
-			t.Fatal(err)
-		}
-		table = append(table, figures...)
+		t.Run(string(position), func(t *testing.T) {
+			subject := &Ebb{Binary: binary, Told: true}
+			stop := follow(t, ctx, subject)
+			figures, err := felt(ctx, h, subject, position, TCP)
+			stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			table = append(table, figures...)
+		})
 	}
 	show(t, h, table)
 }
