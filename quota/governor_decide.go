@@ -44,7 +44,7 @@ func (c *controller) decide(s sample) decision {
 		c.queue = c.patience.queue(milliseconds(delay), dt)
 	}
 
-	base := reading{dt: dt, router: router, queue: c.queue, known: known, pressed: s.around.Pressure != ""}
+	base := reading{dt: dt, router: router, queue: c.queue, known: known, busy: s.wire.Busy, pressed: s.around.Pressure != ""}
 	up, down := base, base
 	up.wan, up.own, up.fore, up.told, up.learned, up.allotted =
 		wan.Up, own.Up, fore.Up, clean(s.around.Line.Up), clean(s.around.Learned.Up), float64(s.allotted.Up)

@@ -43,11 +43,12 @@ const (
 	delayExtreme  = 60.0 // so much needs no second tick
 )
 
-// Below sparseRate, in bytes per second, there are gaps between what we send on a connection, and a peer delays the
-// acknowledgement of whatever comes before one, by up to 40 ms: then a delay has to be longer by sparseSlack ms to be one.
+// Where a connection carries less than sparseRate, in bytes per second, there are gaps between what we send on it, and the
+// peer waits through a gap before it acknowledges an odd segment, for up to 40 ms: then a delay has to be longer by
+// sparseSlack ms to be one.
 const (
-	sparseRate  = 3_000_000 / 8
-	sparseSlack = 14.0
+	sparseRate  = 2_000_000 / 8
+	sparseSlack = 24.0
 )
 
 const (
@@ -145,7 +146,7 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	}
 	q.standing = lasting(q.standing, dt, queue > delayStanding+slack)
 	q.sharp = counted(q.sharp, queue > delaySharp+slack)
-	q.ours = counted(q.ours, queue > delayOurs)
+	q.ours = counted(q.ours, queue > delayOurs+slack)
 	stands := q.standing >= standingAfter
 	sharp := q.sharp >= 2
 	switch {

@@ -14,6 +14,7 @@ type reading struct {
 	allotted float64 // what the owner lends; negative: as much as is good
 	queue    float64 // the queueing delay in ms
 	known    bool    // it was measured
+	busy     int     // connections that carry something
 	mine     bool    // the queue is in this direction, as far as can be told
 	pressed  bool    // the machine is short of something
 }
@@ -122,7 +123,7 @@ func (v *valve) decide(r reading) float64 {
 	full := passed >= fullLine*v.line.rate
 	big := r.own >= bigShare*v.limit
 	slack := 0.0
-	if !r.router && r.own < sparseRate {
+	if r.own < sparseRate*float64(r.busy) {
 		slack = sparseSlack
 	}
 	verdict, stands := v.queue.judge(r.queue, slack, r.dt, r.known, r.mine, full, big, r.router)

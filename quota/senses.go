@@ -43,6 +43,7 @@ type Wire struct {
 	// queue that all of them share is the line's. Known says whether anything was measured since the last look.
 	Delay time.Duration
 	Known bool
+	Busy  int // connections by which something passed
 }
 
 const (
@@ -73,7 +74,7 @@ func (w *Watcher) Look() Wire {
 	payload := Rates{float64(up) - w.up, float64(down) - w.down}
 	w.up, w.down = float64(up), float64(down)
 
-	var wire Wire
+	wire := Wire{Busy: len(w.busy)}
 	var exact, covered Rates // of the connections whose counters were read at the last look and at this one
 	var trusted, all delayed
 	for _, c := range w.busy {
