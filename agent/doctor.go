@@ -150,7 +150,7 @@ func (d *diagnosis) checkLine(ctx context.Context, p prefs.Preferences) {
 	if only == "auto" {
 		only = ""
 	}
-	for _, f := range platform.System.Report(ctx, only, platform.Probe{}.RTT) {
+	for _, f := range platform.System.Report(ctx, only, nil) {
 		level := webui.FindingOK
 		if !f.Known {
 			level = webui.FindingNote
