@@ -44,9 +44,44 @@ func TestEbbIsNotFelt(t *testing.T) {
 				t.Fatal(err)
 			}
 			table = append(table, figures...)
+			expectUnfelt(t, position, figures[0], figures[1])
 		})
 	}
 	show(t, h, table)
+}
+
+// bound is what ebb promises in a position. What the start of a flow costs weighs twice as much in 15 s as in the 30 s
+// that the promise of its share is about.
+type bound struct {
+	ping, yield, recover time.Duration
+	used, lost           float64
+}
+
+var bounds = map[Position]bound{
+	OnRouter: {ping: 10 * time.Millisecond, yield: time.Second, recover: 15 * time.Second, used: 0.85, lost: 2 * 0.02},
+	BehindIt: {ping: 15 * time.Millisecond, yield: 3 * time.Second, recover: 20 * time.Second, used: 0.80, lost: 2 * 0.04},
+}
+
+// expectUnfelt fails if a figure is missed by more than a third: machines are noisy.
+func expectUnfelt(t *testing.T, p Position, silent, upload Figures) {
+	t.Helper()
+	b := bounds[p]
+	for what, measured := range map[string][2]time.Duration{
+		"a silent house's ping": {silent.AddedPing, b.ping},
+		"an upload's ping":      {upload.AddedPing, b.ping},
+		"giving way":            {upload.Yield, b.yield},
+		"coming back":           {upload.Recover, b.recover},
+	} {
+		if got, most := measured[0], measured[1]; got > most*4/3 {
+			t.Errorf("%s: %v, promised are %v", what, got, most)
+		}
+	}
+	if silent.Used < b.used*2/3 {
+		t.Errorf("%.0f %% of a silent house's line are used, promised are %.0f %%", 100*silent.Used, 100*b.used)
+	}
+	if lost := 1 - upload.Share; lost > b.lost*4/3 {
+		t.Errorf("an upload loses %.1f %% of its speed, promised are %.1f %%", 100*lost, 100*b.lost)
+	}
 }
 
 // follow logs what ebb says of the line, once a second, until the returned function is called.
