@@ -5,5 +5,5 @@ package platform
 import "errors"
 
 func driveOf(path string) (Drive, error) {
-	return Drive{}, errors.New("not implemented on this system")
+	return Drive{}, errors.New("the drive under a path is known on Linux only")
 }
