@@ -25,9 +25,10 @@ const (
 	roleVariable  = "EBB_FRAGSTORE_TEST_ROLE"
 	stateVariable = "EBB_FRAGSTORE_TEST_STATE"
 
-	holder  = "hold"  // has the store open until its standard input ends
-	churner = "churn" // puts and deletes until it is killed
-	weigher = "weigh" // says how much memory the open store takes
+	holder  = "hold"   // has the store open until its standard input ends
+	churner = "churn"  // puts and deletes until it is killed
+	weigher = "weigh"  // says how much memory the open store takes
+	refused = "refuse" // may not write long files
 )
 
 // kills are dealt to stores of their own, several at a time: most of a life is spent waiting for a process to start.
@@ -50,6 +51,8 @@ func act(role, state string) int {
 	case weigher:
 		fmt.Println(resident() - before)
 		runtime.KeepAlive(s)
+	case refused:
+		err = refuse(s)
 	case churner:
 		go func() { // should the test end without killing us
 			_, _ = io.Copy(io.Discard, os.Stdin)
