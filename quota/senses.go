@@ -85,8 +85,8 @@ func (w *Watcher) Look() Wire {
 			continue
 		}
 		c.seen.state, c.seen.turn = now, w.turn
-		if now.least > 0 && (c.seen.least == 0 || now.least < c.seen.least) {
-			c.seen.least = now.least
+		if least := now.shortest(); least > 0 && (c.seen.least == 0 || least < c.seen.least) {
+			c.seen.least = least
 		}
 		if was == 0 {
 			continue

@@ -74,6 +74,20 @@ func TestOverheadIsFollowedSlowly(t *testing.T) {
 	}
 }
 
+// Kernels before 4.6 keep no least round trip, and those before 4.1 do not say how much was acknowledged.
+func TestAnOldKernelTellsTheQueueToo(t *testing.T) {
+	short, long := tcpState{rtt: 20 * time.Millisecond}, tcpState{rtt: 90 * time.Millisecond}
+	if got, ok := roundTrip(&short, &long); !ok || got != long.rtt {
+		t.Errorf("the smoothed round trip has moved to %v: %v, %v", long.rtt, got, ok)
+	}
+	if got, ok := roundTrip(&long, &long); ok {
+		t.Errorf("it has not moved: %v", got)
+	}
+	if short.shortest() != short.rtt || (&tcpState{rtt: 30, least: 20}).shortest() != 20 {
+		t.Error("the least round trip is not the one that is known")
+	}
+}
+
 // BenchmarkDecide is what deciding costs, four times a second.
 func BenchmarkDecide(b *testing.B) {
 	g := newRig(true)

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"math"
 	"net"
 	"net/netip"
@@ -65,13 +66,25 @@ type tcpState struct {
 	rtt, least      time.Duration // the smoothed round trip, and the least of the last minutes; 0: not known
 }
 
+// shortest is the least round trip that is known of the connection; 0: none. Kernels before 4.6 do not keep the least.
+func (s *tcpState) shortest() time.Duration { return cmp.Or(s.least, s.rtt) }
+
 // sampleWeight is the part of the smoothed round trip that a measurement leaves as it was (RFC 6298 §2.3).
 const sampleWeight = 7.0 / 8
+
+// longestTrip is the most that is believed.
+const longestTrip = 10 * time.Second
 
 // roundTrip returns the mean of the round trips that were measured between two states of a connection, and false if there
 // was none. The smoothed one moves by an eighth with each acknowledgement, so when there are few it lags far behind.
 func roundTrip(before, now *tcpState) (time.Duration, bool) {
-	if now.rtt <= 0 || before.rtt <= 0 || now.acked <= before.acked {
+	if now.rtt <= 0 || before.rtt <= 0 {
+		return 0, false
+	}
+	if now.acked == 0 && now.segsIn == 0 { // kernels before 4.1 count neither: that it moved tells that there was one
+		return min(now.rtt, longestTrip), now.rtt != before.rtt
+	}
+	if now.acked <= before.acked {
 		return 0, false
 	}
 	acks := int(now.segsIn-before.segsIn) - int(now.dataSegsIn-before.dataSegsIn)
@@ -80,7 +93,7 @@ func roundTrip(before, now *tcpState) (time.Duration, bool) {
 	}
 	left := math.Pow(sampleWeight, float64(acks))
 	mean := (float64(now.rtt) - float64(before.rtt)*left) / (1 - left)
-	return time.Duration(min(max(mean, 0), float64(10*time.Second))), true
+	return time.Duration(min(max(mean, 0), float64(longestTrip))), true
 }
 
 // onWire returns the bytes that passed between two states, headers and acknowledgements included.
