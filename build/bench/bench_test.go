@@ -33,6 +33,7 @@ func TestFiguresAreMediansAndRatios(t *testing.T) {
 		{figure{benchmark: "BenchmarkReclaim10000", unit: "ns/op", scale: 1e-6, bound: 512}, 512.345678, false},
 		{figure{benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.7, least: true}, 0.75, true},
 		{figure{benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.8, least: true}, 0.75, false},
+		{figure{benchmark: "BenchmarkPut256KiB/Plain", plus: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1e-6, bound: 3}, 3.5, false},
 		{figure{benchmark: "BenchmarkPut256KiB/Store", unit: "MB/s", scale: 1, bound: 131.07, least: true}, 131.07, true},
 	} {
 		got, err := r.value(c.figure)

@@ -7,6 +7,7 @@ type figure struct {
 	what      string
 	benchmark string // its name in the output, without the number of processors
 	over      string // if not empty: the figure is the benchmark's divided by this one's
+	plus      string // if not empty: this one's is added
 	unit      string // of the metric in the output
 	scale     float64
 	bound     float64
@@ -14,9 +15,9 @@ type figure struct {
 	shown     string
 }
 
-// suite is the figures of one package.
+// suite is figures that are measured together.
 type suite struct {
-	pkg     string
+	pkg     string // one or more, with spaces between them
 	pattern string
 	args    []string
 	figures []figure
@@ -25,6 +26,7 @@ type suite struct {
 const (
 	milliseconds = 1e-6 // of ns/op
 	seconds      = 1e-9
+	ticking      = 4 * 1e-9 * 100 // per cent of a core, of what happens four times a second
 )
 
 // suites: the bounds are those of the design's budgets, for two cores and ext4 or tmpfs.
@@ -35,6 +37,12 @@ var suites = []suite{
 			{what: "breach to within quota, 10,000 fragments of 1 MiB", benchmark: "BenchmarkReclaim10000", unit: "ns/op", scale: seconds, bound: 1, shown: "s"},
 			{what: "a reservation that needs 1,000 fragments gone", benchmark: "BenchmarkReserve1000", unit: "ns/op", scale: milliseconds, bound: 150, shown: "ms"},
 			{what: "overshoot of the quota, in pieces per fetch in flight", benchmark: "BenchmarkOvershoot", unit: "pieces/fetch", scale: 1, bound: 1},
+		},
+	},
+	{
+		pkg: "./quota ./agent", pattern: "^(BenchmarkTick|BenchmarkSense)$",
+		figures: []figure{
+			{what: "governor (200 busy connections) and sensors", benchmark: "BenchmarkTick", plus: "BenchmarkSense", unit: "ns/op", scale: ticking, bound: 0.5, shown: "% of a core"},
 		},
 	},
 	{

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -46,7 +47,7 @@ func run(out io.Writer) error {
 // measure runs the benchmarks of a suite.
 func (s suite) measure() (results, error) {
 	args := append([]string{"test", "-run=^$", "-bench=" + s.pattern, "-count=" + runs}, s.args...)
-	cmd := exec.Command("go", append(args, s.pkg)...)
+	cmd := exec.Command("go", append(args, strings.Fields(s.pkg)...)...)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	if err != nil {

@@ -47,17 +47,27 @@ func (r results) median(benchmark, unit string) (float64, bool) {
 
 // value is a figure's value.
 func (r results) value(f figure) (float64, error) {
-	value, ok := r.median(f.benchmark, f.unit)
+	value, err := r.scaled(f, f.benchmark)
+	switch {
+	case err != nil:
+		return 0, err
+	case f.plus != "":
+		more, err := r.scaled(f, f.plus)
+		return value + more, err
+	case f.over != "":
+		other, err := r.scaled(f, f.over)
+		if err == nil && other == 0 {
+			err = fmt.Errorf("%s has taken no time", f.over)
+		}
+		return value / other, err
+	}
+	return value, nil
+}
+
+func (r results) scaled(f figure, benchmark string) (float64, error) {
+	value, ok := r.median(benchmark, f.unit)
 	if !ok {
-		return 0, fmt.Errorf("%s has not said its %s", f.benchmark, f.unit)
+		return 0, fmt.Errorf("%s has not said its %s", benchmark, f.unit)
 	}
-	value *= f.scale
-	if f.over == "" {
-		return value, nil
-	}
-	other, ok := r.median(f.over, f.unit)
-	if !ok || other == 0 {
-		return 0, fmt.Errorf("%s has not said its %s", f.over, f.unit)
-	}
-	return value / (other * f.scale), nil
+	return value * f.scale, nil
 }
