@@ -41,15 +41,22 @@ const (
 	delayOurs     = 20.0 // on the router, so much for two ticks is a reason to send less
 	delaySharp    = 25.0 // so much for two ticks comes from somebody else, or from a line that became slower
 	delayExtreme  = 60.0 // so much needs no second tick
+	delayGrows    = 4.0  // by so much a queue grows in a tick, if it does
 )
 
-// Where a connection carries less than sparseRate, in bytes per second, there are gaps between what we send on it, and the
-// peer waits through a gap before it acknowledges an odd segment, for up to 40 ms: then a delay has to be longer by
-// sparseSlack ms to be one.
+// Between what we send on a connection there are gaps, the longer the less it carries, and the peer waits through a gap
+// before it acknowledges an odd segment, for up to 40 ms. So a delay has to be longer to be one: by the time in which a
+// connection sends sparseBytes (a third of the gap between two grants, for not every segment is odd), and at most by
+// sparseSlack ms.
 const (
-	sparseRate  = 2_000_000 / 8
+	sparseBytes = smallestGrant / 3
 	sparseSlack = 24.0
 )
+
+// lateness returns by how many ms a delay has to be longer if so many connections carry so much together, in bytes per second.
+func lateness(rate float64, busy int) float64 {
+	return min(1000*sparseBytes*float64(max(busy, 1))/max(rate, 1), sparseSlack)
+}
 
 const (
 	standingAfter = 0.5  // seconds
@@ -57,6 +64,7 @@ const (
 	silentAfter   = 5.0  // seconds without any measurement after which nothing is known
 	cutTo         = 0.7  // what is left of our rate after a cut because of a queue on the router
 	easeTo        = 0.85 // the same for a small queue behind the router
+	easeWithin    = 0.5  // seconds in which that queue is to be gone
 	beliefShare   = 0.7  // of the rate at which a queue was found: with less it would go
 	againWithin   = 10.0 // seconds
 	cutPause      = 0.75 // seconds that a cut has to take effect
@@ -73,6 +81,7 @@ type queueSense struct {
 	ours      int     // ticks with one of ours
 	above     int     // ticks with any
 	rest      float64 // seconds until the next cut
+	last      float64 // ms, at the last tick that measured it
 	worst     float64 // ms, lately
 	short     bool    // there was a time without a queue
 	eased     float64 // what we sent when it was eased last
@@ -81,15 +90,16 @@ type queueSense struct {
 }
 
 // believes says whether a queue that stands while this rate passes can be made by what passes. It cannot if it stands as long
-// as there is much less, or stood from the beginning: then it is how the way to our peers is.
-func (q *queueSense) believes(rate float64) bool {
+// as there is much less because we send less, not because the line holds us up; or if it stood from the beginning: then it is
+// how the way to our peers is.
+func (q *queueSense) believes(rate float64, held bool) bool {
 	if !q.short {
 		return false
 	}
 	if q.began == 0 {
 		q.began = rate
 	}
-	return rate >= q.began*beliefShare
+	return held || rate >= q.began*beliefShare
 }
 
 // again says whether a small queue comes back at the same rate: then it is not that somebody sent something for a moment.
@@ -148,7 +158,9 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	q.sharp = counted(q.sharp, queue > delaySharp+slack)
 	q.ours = counted(q.ours, queue > delayOurs+slack)
 	stands := q.standing >= standingAfter
-	sharp := q.sharp >= 2
+	// After a cut the queue takes a moment to go. It is somebody else's if it grows all the same.
+	sharp := q.sharp >= 2 && (q.rest == 0 || queue > q.last+delayGrows)
+	q.last = queue
 	switch {
 	case sharp && !(router && full) || queue > delayExtreme:
 		q.yielding, q.clear, q.worst, q.standing = true, 0, queue, 0

@@ -59,7 +59,7 @@ func TestQueuesBehindTheRouter(t *testing.T) {
 		"none":               {[]float64{5, 7, 5, 7, 5, 7}, 9.2, 9.31},
 		"one small":          {[]float64{12}, 9.2, 9.31}, // an acknowledgement that was late
 		"one that is long":   {[]float64{30}, 9.2, 9.31},
-		"small for a while":  {[]float64{12, 12}, 7.8, 8},
+		"small for a while":  {[]float64{12, 12}, 7.6, 7.8},
 		"long for two ticks": {[]float64{30, 30}, .1, .21},
 		"extreme":            {[]float64{100}, .1, .21},
 	} {

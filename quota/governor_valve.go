@@ -33,6 +33,7 @@ type valve struct {
 	last  [2]float64 // what passed at the last ticks, the latest first: own, or all of it where that is known
 
 	debt  float64            // bytes of ours that the interface has not counted yet
+	stood float64            // the queue at the last tick, in ms
 	taken float64            // what all others use, the foreground among them: rises at once, falls slowly
 	past  [riseTicks]float64 // taken at the last ticks
 	next  int
@@ -122,20 +123,23 @@ func (v *valve) decide(r reading) float64 {
 	}
 	full := passed >= fullLine*v.line.rate
 	big := r.own >= bigShare*v.limit
-	slack := 0.0
-	if r.own < sparseRate*float64(r.busy) {
-		slack = sparseSlack
-	}
+	slack := lateness(r.own, r.busy)
 	verdict, stands := v.queue.judge(r.queue, slack, r.dt, r.known, r.mine, full, big, r.router)
 	if verdict == ease && v.queue.again(passed) {
 		stands = true
 	}
-	// A queue that stands may be about to go, and we may have just sent less: the line was full before.
-	if most := max(passed, v.last[0], v.last[1]); stands && (r.router || big) {
+	// A queue that stands may be about to go, and we may have just sent less: the line was full before. Unless it is the line
+	// that holds us up.
+	held := r.own < usedUp*v.limit
+	most := passed
+	if !held {
+		most = max(passed, v.last[0], v.last[1])
+	}
+	if stands && (r.router || big) {
 		if !r.router {
 			most *= ownAtQueue
 		}
-		if most < v.line.rate && v.queue.believes(most) {
+		if most < v.line.rate && v.queue.believes(most, held) {
 			v.line.stand(most)
 			v.queue.standing = 0
 		}
@@ -149,7 +153,8 @@ func (v *valve) decide(r reading) float64 {
 		trickle = trickleBehind
 	}
 	least := min(trickle*v.line.rate, ceiling)
-	target := min(ceiling, max(roomShare*v.line.rate-takenShare*v.taken, least))
+	room := roomShare*v.line.rate - takenShare*v.taken
+	target := min(ceiling, max(room, least))
 	sent := min(v.limit, max(r.own, least)) // what a cut is a part of
 	switch verdict {
 	case leave:
@@ -157,7 +162,10 @@ func (v *valve) decide(r reading) float64 {
 	case cut:
 		target = min(target, max(cutTo*sent, least))
 	case ease:
-		target = min(target, max(easeTo*sent, least))
+		target = min(target, max(easeTo*sent-r.queue/1000/easeWithin*passed, least))
+	}
+	if r.known && r.mine && v.queue.above > 0 { // no more until it is clear what made the queue
+		target = min(target, v.limit)
 	}
 	gives := v.hold > 0 || v.queue.yielding || r.pressed
 	if gives {
@@ -171,7 +179,7 @@ func (v *valve) decide(r reading) float64 {
 		v.why = noNeed
 	}
 	v.limit = target
-	v.explain(r, ceiling, gives)
+	v.explain(r, ceiling, gives, room)
 	return v.limit
 }
 
@@ -188,6 +196,9 @@ func (v *valve) notice(r reading) {
 	rest := r.fore // what else there is does not show
 	if r.router {
 		v.debt += (r.own - r.wan) * r.dt
+		if r.known { // what stood in the queue and does not any more was counted now, and was sent long ago
+			v.debt += max(v.stood-r.queue, 0) / 1000 * v.line.rate
+		}
 		rest = max(-v.debt/r.dt, 0)
 		v.debt = min(max(v.debt, 0), debtMost*v.line.rate)
 		if r.wan > r.own/2 { // it counts now
@@ -195,6 +206,9 @@ func (v *valve) notice(r reading) {
 		}
 	} else {
 		v.debt = 0
+	}
+	if r.known {
+		v.stood = r.queue
 	}
 	v.fore = min(r.fore, rest)
 	v.others = rest - v.fore
@@ -209,13 +223,13 @@ func (v *valve) notice(r reading) {
 }
 
 // explain finds who needs what is held back.
-func (v *valve) explain(r reading, ceiling float64, gives bool) {
+func (v *valve) explain(r reading, ceiling float64, gives bool, room float64) {
 	const noticeable = 0.02 // of the line
 	taken := v.taken > noticeable*v.line.rate
 	switch {
 	case r.pressed:
 		v.why = forMachine
-	case taken && (gives && v.taken > v.line.rate/4 || v.hold > 0 || !v.queue.yielding && v.limit < ceiling/4):
+	case taken && (gives && v.taken > v.line.rate/4 || v.hold > 0 || !v.queue.yielding && room < ceiling/4):
 		v.why = forOthers
 		if v.fore > v.others {
 			v.why = forOwner

@@ -76,9 +76,7 @@ func TestReasons(t *testing.T) {
 	g.ticks(4, Rates{Up: 9 * megabit})
 	g.expect(t, "the foreground", 0, .04, Yielding, "yielding: your own downloads need the line")
 	g.s.around.Foreground = Rates{}
-	g.ticks(5, Rates{})
-	g.expect(t, "coming back", 0, 5, Yielding, "yielding: ")
-	g.ticks(15, Rates{})
+	g.ticks(20, Rates{})
 	g.expect(t, "coming back", 0, 7, Sharing, "sharing: the line is free again, and the background is coming back")
 	g.ticks(minute, Rates{})
 
