@@ -13,17 +13,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 )
 
 // Ebb is ebb as a subject: it helps the content's swarm, of which it holds everything.
 type Ebb struct {
 	Binary string // path of the program
-	// Told says that its owner has told it what the line carries; else it has to find out.
-	Told bool
+	// Told is what its owner has told it of the line: 1 is the truth, 10 ten times too much, 0 nothing.
+	Told float64
+	// Log gets what it says of the line, once a second; nil: nobody asks it.
+	Log func(format string, args ...any)
 
 	host    *Host
 	dir     string
 	process *Process
+	quit    context.CancelFunc // ends the asking
+	asking  sync.WaitGroup
 }
 
 // BuildEbb builds the program that is measured.
@@ -38,10 +44,13 @@ func BuildEbb(ctx context.Context, dir string) (string, error) {
 }
 
 func (s *Ebb) Name() string {
-	if s.Told {
+	switch s.Told {
+	case 1:
 		return "ebb"
+	case 0:
+		return "ebb, not told the line"
 	}
-	return "ebb, not told the line"
+	return fmt.Sprintf("ebb, told %g × the line", s.Told)
 }
 
 // Start runs ebb. It gets its fragments the way an owner would give them to it: the content is there as a download, which
@@ -56,9 +65,9 @@ func (s *Ebb) Start(ctx context.Context, site Site) (err error) {
 		return err
 	}
 	line := ""
-	if s.Told {
+	if s.Told > 0 {
 		l := site.World.Line()
-		line = fmt.Sprintf("line_up = \"%dbit/s\"\nline_down = \"%dbit/s\"\n", 8*l.Up, 8*l.Down)
+		line = fmt.Sprintf("line_up = \"%.0fbit/s\"\nline_down = \"%.0fbit/s\"\n", 8*s.Told*float64(l.Up), 8*s.Told*float64(l.Down))
 	}
 	config := fmt.Sprintf(`[background]
 storage = "256MiB"
@@ -93,10 +102,40 @@ address = "127.0.0.1:8088"
 			return err
 		}
 	}
+	if s.Log != nil {
+		ctx, s.quit = context.WithCancel(ctx)
+		s.asking.Go(func() { s.follow(ctx) })
+	}
 	return nil
 }
 
-func (s *Ebb) Stop() error { return s.process.Stop() }
+func (s *Ebb) Stop() error {
+	if s.quit != nil {
+		s.quit()
+		s.asking.Wait()
+	}
+	return s.process.Stop()
+}
+
+// follow asks it how it is doing, again and again.
+func (s *Ebb) follow(ctx context.Context) {
+	began, tick := time.Now(), time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		st, err := s.Status(ctx)
+		if err != nil {
+			continue // it is busy, or about to end
+		}
+		mega := func(rate int64) float64 { return 8e-6 * float64(rate) }
+		s.Log("%3.0f s  %-60.60s  line %.1f, others %.1f, ours %.1f of %.1f Mbit/s, queue %.0f ms", time.Since(began).Seconds(), st.Why,
+			mega(st.Link.LineUp), mega(st.Link.OthersUp), mega(st.Background.UploadRate), mega(st.Background.UploadLimit), st.Link.QueueDelayMS)
+	}
+}
 
 func (s *Ebb) where() []string {
 	return []string{"-config", filepath.Join(s.dir, "ebb.toml"), "-state", filepath.Join(s.dir, "state")}

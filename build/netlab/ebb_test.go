@@ -3,110 +3,80 @@
 package netlab
 
 import (
-	"context"
+	"strings"
 	"testing"
 	"time"
 )
 
-// TestEbbIsNotFelt measures ebb as TestStockClientsAreFelt measures others, in both positions:
+// TestEbbIsNotFelt lets everything happen in the house, once for each position, and holds ebb to what it promises:
 //
-//	                      10 Mbit/s up, 500 ms of buffer ─▶
-//	lan ─┐                   ◀─ 50 Mbit/s down, the same     ┌─ server   the household's flow
-//	     ├─ router ───────────── isp ════ 10 ms ════ net ─────┤
-//	nas ─┘    └─ ebb                                         └─ peer1 … peer4   leechers
-//	 └─ or ebb
+//	                       10 Mbit/s up, 500 ms of buffer ─▶
+//	lan ─┐         ╱── wan0 ──╲  ◀─ 50 Mbit/s down, the same   ┌─ server   the household's flows
+//	     ├─ router             isp ════ 10 ms ════ net ────────┤
+//	nas ─┘    │    ╲── wan1 ──╱                                └─ peer1 … peer4   leechers
+//	 └─ ebb   └─ or ebb
 func TestEbbIsNotFelt(t *testing.T) {
-	ctx := t.Context()
-	w, made := newWorld(t, Home())
-	if !made {
+	measure(t, Campaign{World: Home(), Durations: Full(), Trials: []Trial{
+		{ebb(t, 1), OnRouter, TCP, append(Promised(), Others()...)},
+		{ebb(t, 1), BehindIt, TCP, append(Promised(), Others()...)},
+	}})
+}
+
+// TestEbbBeforeAModem has the buffer where most homes have it. The router's counters show what it sends to the modem, not
+// what the line carries:
+//
+//	lan ─┐                                  ┌─ server
+//	     ├─ router ── isp [buffer] ════ net ─┤
+//	nas ─┘    └─ ebb                        └─ peer1 … peer4
+func TestEbbBeforeAModem(t *testing.T) {
+	c := Home()
+	c.BufferBeyondRouter = true
+	measure(t, Campaign{World: c, Durations: Full(), Trials: []Trial{{ebb(t, 1), OnRouter, TCP, Promised()}}})
+}
+
+// TestEbbFindsOutTheLine tells ebb nothing of the line, or what is ten times wrong. It has a minute more to find out.
+func TestEbbFindsOutTheLine(t *testing.T) {
+	d := Full()
+	d.Warm += time.Minute
+	c := Campaign{World: Home(), Durations: d}
+	for _, told := range []float64{0, 10} {
+		for _, p := range []Position{OnRouter, BehindIt} {
+			c.Trials = append(c.Trials, Trial{ebb(t, told), p, TCP, Promised()[:2]})
+		}
+	}
+	measure(t, c)
+}
+
+// measure runs a campaign once, and fails if a figure is missed by more than machines are noisy.
+func measure(t *testing.T, c Campaign) {
+	t.Helper()
+	if err := Available(); err != nil {
+		t.Logf("NOT COVERED HERE: %v", err)
 		return
 	}
-	binary, err := BuildEbb(ctx, t.TempDir())
+	c.Runs, c.Told = 1, func(text string) { t.Log(text) }
+	figures, err := c.Measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Long enough for ebb to come up and back, which it does gently.
-	h, err := NewHouse(ctx, w, Durations{Quiet: 5 * time.Second, Warm: 20 * time.Second, Busy: 10 * time.Second, Flow: 15 * time.Second, After: 25 * time.Second})
-	if err != nil {
+	var text strings.Builder
+	if err := WriteTable(&text, figures); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Alone(ctx, Bulk{}); err != nil {
-		t.Fatal(err)
+	t.Log("\n" + text.String())
+	for _, f := range figures {
+		for _, missed := range f.Missed(Noisy) {
+			t.Error(missed)
+		}
 	}
-	var table []Figures
-	for _, position := range []Position{OnRouter, BehindIt} {
-		t.Run(string(position), func(t *testing.T) {
-			subject := &Ebb{Binary: binary, Told: true}
-			stop := follow(t, ctx, subject)
-			figures, err := felt(ctx, h, subject, position, TCP)
-			stop()
-			if err != nil {
-				t.Fatal(err)
-			}
-			table = append(table, figures...)
-			expectUnfelt(t, position, figures[0], figures[1])
-		})
-	}
-	show(t, h, table)
 }
 
-// bound is what ebb promises in a position. What the start of a flow costs weighs twice as much in 15 s as in the 30 s
-// that the promise of its share is about.
-type bound struct {
-	ping, yield, recover time.Duration
-	used, lost           float64
-}
-
-var bounds = map[Position]bound{
-	OnRouter: {ping: 10 * time.Millisecond, yield: time.Second, recover: 15 * time.Second, used: 0.85, lost: 2 * 0.02},
-	BehindIt: {ping: 15 * time.Millisecond, yield: 3 * time.Second, recover: 20 * time.Second, used: 0.80, lost: 2 * 0.04},
-}
-
-// expectUnfelt fails if a figure is missed by more than a third: machines are noisy.
-func expectUnfelt(t *testing.T, p Position, silent, upload Figures) {
+// ebb makes subjects that know so much of the line. What they say of themselves is logged.
+func ebb(t *testing.T, told float64) func() Subject {
 	t.Helper()
-	b := bounds[p]
-	for what, measured := range map[string][2]time.Duration{
-		"a silent house's ping": {silent.AddedPing, b.ping},
-		"an upload's ping":      {upload.AddedPing, b.ping},
-		"giving way":            {upload.Yield, b.yield},
-		"coming back":           {upload.Recover, b.recover},
-	} {
-		if got, most := measured[0], measured[1]; got > most*4/3 {
-			t.Errorf("%s: %v, promised are %v", what, got, most)
-		}
+	binary, err := BuildEbb(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if silent.Used < b.used*2/3 {
-		t.Errorf("%.0f %% of a silent house's line are used, promised are %.0f %%", 100*silent.Used, 100*b.used)
-	}
-	if lost := 1 - upload.Share; lost > b.lost*4/3 {
-		t.Errorf("an upload loses %.1f %% of its speed, promised are %.1f %%", 100*lost, 100*b.lost)
-	}
-}
-
-// follow logs what ebb says of the line, once a second, until the returned function is called.
-func follow(t *testing.T, ctx context.Context, s *Ebb) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	began := time.Now()
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if s.process == nil {
-				continue
-			}
-			if st, err := s.Status(ctx); err == nil {
-				t.Logf("%3.0f s  %-60.60s  line %.1f, others %.1f, ours %.1f of %.1f Mbit/s, queue %.0f ms", time.Since(began).Seconds(), st.Why,
-					8e-6*float64(st.Link.LineUp), 8e-6*float64(st.Link.OthersUp), 8e-6*float64(st.Background.UploadRate), 8e-6*float64(st.Background.UploadLimit), st.Link.QueueDelayMS)
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
+	return func() Subject { return &Ebb{Binary: binary, Told: told, Log: t.Logf} }
 }

@@ -82,6 +82,12 @@ func WriteTable(out io.Writer, all []Figures) error {
 	return t.Flush()
 }
 
+// String is the line of the table, with words for its columns.
+func (f Figures) String() string {
+	return fmt.Sprintf("%s, %s, %s: added ping %s, line used %s, flow's share %s, yields after %s, back after %s, lost %s", f.Subject, f.Position, f.Scenario,
+		milliseconds(f.AddedPing), percent(f.Used), percent(f.Share), seconds(f.Yield), seconds(f.Recover), percent(f.Lost))
+}
+
 func milliseconds(d time.Duration) string {
 	if d == Unknown || d == Never {
 		return "–"

@@ -25,7 +25,7 @@ func Short() Durations {
 
 // Full is for figures.
 func Full() Durations {
-	return Durations{Quiet: 10 * time.Second, Warm: 20 * time.Second, Busy: 30 * time.Second, Flow: 30 * time.Second, After: 30 * time.Second}
+	return Durations{Quiet: 5 * time.Second, Warm: 20 * time.Second, Busy: 20 * time.Second, Flow: 30 * time.Second, After: 30 * time.Second}
 }
 
 // House is a world with instruments in it, and what they found without any subject.

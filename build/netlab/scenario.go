@@ -9,8 +9,29 @@ import (
 	"time"
 )
 
-// The scenarios. Each takes a subject at work and leaves it at work, so several can follow each other. Flows must have
-// been measured alone before the subject was started.
+// Scenario is something that happens in the house. It takes a subject at work and leaves it at work, so several can follow
+// each other.
+type Scenario struct {
+	Name string
+	flow Flow // must have been measured alone before the subject was started; nil: there is none
+	run  func(*House, context.Context, *Seeding) (Figures, error)
+}
+
+// Silence has nobody but the subject use the line.
+func Silence() Scenario { return Scenario{Name: "silent house", run: (*House).SilentHouse} }
+
+// Competing has a flow of the household start and end.
+func Competing(f Flow) Scenario {
+	return Scenario{f.Name(), f, func(h *House, ctx context.Context, s *Seeding) (Figures, error) { return h.Compete(ctx, s, f) }}
+}
+
+// Halving has the line become half as fast for a while.
+func Halving() Scenario { return Scenario{Name: "line halves", run: (*House).LineHalves} }
+
+// WANChange has another WAN interface take over, and the household upload through that one.
+func WANChange() Scenario {
+	return Scenario{"WAN changes, then upload", Bulk{}, (*House).WANChanges}
+}
 
 // Settle waits until a subject that has just been started is settled.
 func (h *House) Settle(ctx context.Context) error { return pause(ctx, h.d.Warm) }
