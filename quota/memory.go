@@ -15,7 +15,7 @@ type MemoryGovernor struct {
 	lowered  time.Time // when halvings last grew
 	plenty   time.Time // since when memory has been plentiful; zero while it is not
 	gaveBack time.Time
-	owed     bool // connections were given up since gaveBack
+	owed     bool // connections were given up since gaveBack, or just then
 }
 
 // MemorySample is one look at the memory. Looks are to be a few seconds apart.
@@ -49,9 +49,10 @@ const (
 	doubleInterval = 30 * time.Second
 
 	// Giving back collects garbage, which takes a 580 MHz MIPS some 100 ms with a
-	// heap of 5 MB. It is worth that when connections were given up, and now and then
-	// while memory stays short, for what the owner's downloads leave behind.
-	giveBackInterval     = time.Minute
+	// heap of 5 MB. It is worth that after connections were given up, which is a few
+	// times until there are none, and now and then while memory stays short, for
+	// what the owner's downloads leave behind.
+	giveBackInterval     = 15 * time.Second
 	giveBackIntervalIdle = 10 * time.Minute
 )
 
@@ -86,7 +87,7 @@ func enoughMemory(total int64) int64 {
 func (g *MemoryGovernor) Decide(s MemorySample) MemoryDecision {
 	known, enough := s.Total > 0, enoughMemory(s.Total)
 	most := ConnectionsFor(s.Total)
-	all := halvingsToNone(most)
+	all, owed := halvingsToNone(most), g.owed
 	switch {
 	case known && s.Available < enough/2:
 		g.lack(s.At, all) // what comes next is the kernel, which kills
@@ -101,7 +102,7 @@ func (g *MemoryGovernor) Decide(s MemorySample) MemoryDecision {
 	case g.short || g.halvings > 0:
 		g.recover(s.At)
 	}
-	return MemoryDecision{Short: g.short, Connections: most >> g.halvings, GiveBack: g.giveBack(s.At)}
+	return MemoryDecision{Short: g.short, Connections: most >> g.halvings, GiveBack: g.giveBack(s.At, owed)}
 }
 
 // halvingsToNone is how often n can be halved, rounding down, until nothing is left.
@@ -132,14 +133,16 @@ func (g *MemoryGovernor) recover(now time.Time) {
 	g.halvings = max(g.halvings-1, 0)
 }
 
-func (g *MemoryGovernor) giveBack(now time.Time) bool {
+// giveBack decides whether to give memory back. owed: connections were given up
+// before this look. Those of this one have yet to end.
+func (g *MemoryGovernor) giveBack(now time.Time, owed bool) bool {
 	interval := giveBackIntervalIdle
-	if g.owed {
+	if owed {
 		interval = giveBackInterval
 	}
 	if !g.short || now.Sub(g.gaveBack) < interval {
 		return false
 	}
-	g.gaveBack, g.owed = now, false
+	g.gaveBack, g.owed = now, g.lowered.Equal(now)
 	return true
 }

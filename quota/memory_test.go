@@ -1,8 +1,8 @@
 package quota
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -153,15 +153,24 @@ func TestMemoryIsGivenBackNowAndThen(t *testing.T) {
 	if len(m.given) > 0 {
 		t.Errorf("given back %d times while there was plenty", len(m.given))
 	}
-	start := m.now
-	m.see(30*time.Minute+2*time.Second, 10*mebi, 0)
-	var got []string
-	for _, at := range m.given {
-		got = append(got, at.Sub(start).String())
+	given := func(d time.Duration, available int64) string {
+		start := m.now
+		m.given = nil
+		m.see(d+2*time.Second, available, 0)
+		var after []string
+		for _, at := range m.given {
+			after = append(after, at.Sub(start).String())
+		}
+		return strings.Join(after, " ")
 	}
-	// At once, once more for what was given up in the first minute, and then seldom.
-	if want := "[0s 1m0s 11m0s 21m0s]"; fmt.Sprint(got) != want {
-		t.Errorf("given back after %v, want %v", got, want)
+	// At once, again while connections are given up, and then seldom.
+	if got, want := given(30*time.Minute, 10*mebi), "0s 16s 32s 48s 10m48s 20m48s"; got != want {
+		t.Errorf("given back after %s, want %s", got, want)
+	}
+	// What is given up all at once has ended by the second time.
+	m.see(time.Hour, 40*mebi, 0)
+	if got, want := given(5*time.Minute, 3*mebi), "0s 16s"; got != want {
+		t.Errorf("given back after %s, want %s", got, want)
 	}
 }
 

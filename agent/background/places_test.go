@@ -119,6 +119,27 @@ func TestLowerBoundClosesTheLeastUsefulConnectionsOfAllSwarms(t *testing.T) {
 	})
 }
 
+func TestThePlaceOfAConnectionThatEndsIsFree(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.join(c, true)
+	us.engine.SetMostConns(1)
+	free := func() bool { open, _ := us.places(); return open == 0 }
+	for range 3 {
+		p := us.idles(c)
+		p.conn.Close()
+		us.wait("its place to be free", free)
+	}
+	us.idles(c)
+	if err := us.engine.Leave(c.info.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if !free() {
+		t.Error("a swarm that was left keeps a place")
+	}
+}
+
 func TestNobodyIsDialledWithoutAPlace(t *testing.T) {
 	c := makeContent(t, 3, false)
 	d := newAgent(t, 1<<30).direct(c)
