@@ -59,6 +59,7 @@ type Agent struct {
 	announcer  *peersource.Announcer
 	foreground *foreground.Session
 	background *background.Engine
+	memory     *memoryWatch
 	candidates *discovery.Candidates
 	rendezvous *discovery.Rendezvous
 	web        net.Listener
@@ -272,6 +273,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 	if err != nil {
 		return openError("the background swarms", err)
 	}
+	a.memory = a.newMemoryWatch()
 	return nil
 }
 
@@ -322,6 +324,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
+	start("memory", quiet(a.memory.run))
 	start("governor", quiet(a.govern))
 	start("background", quiet(a.runBackground))
 	start("moves", quiet(a.moves.run))

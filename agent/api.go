@@ -78,7 +78,7 @@ func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, line quota.Gover
 		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
 	case line.State == quota.Paused:
 		return webui.StatePaused, line.Reason
-	case line.State == quota.Yielding && swarms > 0:
+	case line.State == quota.Yielding && (swarms > 0 || a.memory.short.Load()): // then none is joined either
 		return webui.StateYielding, line.Reason
 	case usage.Limit < usage.Allotment:
 		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",

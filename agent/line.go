@@ -127,7 +127,7 @@ func (s *lineSenses) lookAround(now time.Time) {
 		s.shaper, _ = platform.System.SQMOf(s.name) // most have none
 	}
 	if due(&s.nextPressure, pressureEvery) {
-		s.pressure = shortage()
+		s.pressure = s.agent.shortage(platform.System)
 	}
 	if due(&s.nextDemand, demandEvery) {
 		s.foreground = quota.Rates{}
@@ -141,20 +141,17 @@ func (s *lineSenses) lookAround(now time.Time) {
 	}
 }
 
-// Where a machine begins to suffer: in a fifth of the last ten seconds somebody
-// waited for memory, or in most of them for a processor.
-const (
-	memoryWaits    = 0.2
-	processorWaits = 0.8
-)
+// processorWaits is where a machine begins to suffer: in most of the last ten
+// seconds somebody waited for a processor.
+const processorWaits = 0.8
 
 // shortage names what the machine is short of, "" if of nothing. Kernels that do
-// not measure it say nothing.
-func shortage() string {
-	if p, err := platform.System.MemoryPressure(); err == nil && p.Some > memoryWaits {
+// not measure the pressure on processors say nothing.
+func (a *Agent) shortage(f platform.Files) string {
+	if a.memory.short.Load() {
 		return "memory"
 	}
-	if p, err := platform.System.CPUPressure(); err == nil && p.Some > processorWaits {
+	if p, err := f.CPUPressure(); err == nil && p.Some > processorWaits {
 		return "processor time"
 	}
 	return ""

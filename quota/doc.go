@@ -15,6 +15,8 @@
 // Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
 // limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out.
 //
+// The MemoryGovernor says how many connections the background may have open, from what is left of the memory. It is pure too.
+//
 // It leaves to others what a fragment is worth (the values come with the fragments), how fragments are kept (package
 // fragstore), when the disk may be woken (Config.Hold), and what the device says of the line (Senses).
 //

@@ -80,7 +80,7 @@ func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
 		e.cfg.Store.SetValues(h, func(uint32) float64 { return value })
 	}
 	e.mu.Unlock()
-	if len(r.Peers) > 0 {
+	if len(r.Peers) > 0 && !e.shut() {
 		e.deliver(h, func(l *live) bool { return post(l, l.found, r.Peers) })
 	}
 }

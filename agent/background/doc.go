@@ -18,6 +18,9 @@
 // While the disk sleeps, and is not to be woken, nothing is served, fetched or
 // dialled; while the write budget is spent, nothing is fetched (waiting.go).
 //
+// How many connections may be open is set from outside, and lowered while memory
+// is short (places.go).
+//
 // Two vows hold throughout. No piece is requested before the ledger has
 // admitted room for it, and no byte is served that was not hash-verified since
 // the last unclean stop (the fragment store sees to the second).

@@ -83,12 +83,9 @@ type Config struct {
 	Log         *slog.Logger
 }
 
-// Connection limits. A connection costs some 30 kB with its buffers, so 200 of
-// them are 6 MB of a small router's 128.
 const (
-	maxConns     = 200 // over all swarms
-	maxPeers     = 40  // in one swarm
-	maxDials     = 24  // under way at a time, over all swarms
+	maxPeers     = 40 // in one swarm
+	maxDials     = 24 // under way at a time, over all swarms
 	joinInterval = 2 * time.Second
 	saveInterval = 5 * time.Minute
 )
@@ -103,7 +100,8 @@ type Engine struct {
 	mu     sync.Mutex // guards everything below, and the fields of each swarm
 	goal   prefs.Goal
 	swarms map[metainfo.Hash]*swarm
-	conns  int // open connections, over all swarms
+	open   map[*peer]struct{} // connections, over all swarms
+	most   int                // of them; see SetMostConns
 	budget budget
 	ctx    context.Context // of Run; nil before Run and after it began to end
 	wg     sync.WaitGroup  // live swarms and their peers
@@ -151,6 +149,8 @@ func New(cfg Config) (*Engine, error) {
 		goal:   cfg.Goal,
 		dials:  make(chan struct{}, maxDials),
 		swarms: make(map[metainfo.Hash]*swarm),
+		open:   make(map[*peer]struct{}),
+		most:   maxConns,
 	}
 	for h := range cfg.Store.Swarms() {
 		raw, ok := cfg.Store.Swarm(h)
@@ -300,7 +300,9 @@ func (e *Engine) Hashes() []metainfo.Hash {
 
 // Incoming serves a connection that a peer opened to us, until it ends.
 func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
-	e.servePeer(c, netip.AddrPort{})
+	if !e.shut() {
+		e.servePeer(c, netip.AddrPort{})
+	}
 }
 
 // Reclaimed tells the engine that the ledger deleted fragments. It never

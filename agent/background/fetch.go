@@ -88,6 +88,7 @@ func (l *live) request(p *peer) {
 		f.asked.Set(block)
 		if p.pending == 0 {
 			p.lastBlock = time.Now() // its time to answer begins here
+			p.use(p.lastBlock)
 		}
 		p.pending++
 		p.send(peerwire.Message{
@@ -242,6 +243,7 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	now := time.Now()
 	p.pending--
 	p.lastBlock, p.received = now, p.received+int64(len(m.Block))
+	p.use(now)
 	if _, err := f.writer.WriteAt(m.Block, int64(m.Begin)); err != nil {
 		// The disk is full or the room was reclaimed.
 		f.asked.Clear(block) // it is no longer outstanding

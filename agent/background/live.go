@@ -190,7 +190,10 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 // asleep decides whether to fall asleep, and does so in the same step in which
 // no sender can find the swarm live any more.
 func (l *live) asleep() bool {
-	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 || time.Since(l.lastUseful) < drowsy {
+	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 {
+		return false
+	}
+	if time.Since(l.lastUseful) < drowsy && !l.engine.shut() {
 		return false
 	}
 	l.engine.mu.Lock()
@@ -222,7 +225,9 @@ func (l *live) end() {
 		l.swarm.live = nil
 		l.swarm.quiet()
 	}
-	l.engine.conns -= len(l.peers)
+	for p := range l.peers {
+		delete(l.engine.open, p)
+	}
 	l.engine.mu.Unlock()
 	l.wg.Wait()
 	l.engine.mu.Lock()

@@ -3,6 +3,7 @@ package background
 import (
 	"bytes"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"ebb/agent/peerwire"
@@ -41,6 +42,8 @@ type peer struct {
 	useless    bool      // it holds everything, and so do we
 	toldPEX    map[netip.AddrPort]struct{}
 	nextPEX    time.Time // when it may name addresses again
+
+	used atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
 }
 
 // servePeer takes a connection into its swarm and passes on what it says,
@@ -137,21 +140,6 @@ func (l *live) outranks(p, other *peer) bool {
 	return p.conn.Incoming() == theirsIsHigher
 }
 
-// admit decides whether there is a place for the peer.
-func (l *live) admit(p *peer) bool {
-	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad || len(l.peers) >= maxPeers {
-		return false
-	}
-	e := l.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.conns >= maxConns {
-		return false
-	}
-	e.conns++
-	return true
-}
-
 func (l *live) greet(p *peer) {
 	switch {
 	case p.conn.Fast() && (l.info == nil || l.held.Count() == 0):
@@ -197,9 +185,7 @@ func (l *live) handleParted(p *peer) {
 		return
 	}
 	delete(l.peers, p)
-	l.engine.mu.Lock()
-	l.engine.conns--
-	l.engine.mu.Unlock()
+	l.engine.freePlace(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--

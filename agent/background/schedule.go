@@ -17,6 +17,9 @@ func (e *Engine) chooseSwarms() {
 	if e.asleep() {
 		return // each of these would have the disk written to
 	}
+	if e.shut() {
+		return // and these would find nobody
+	}
 	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
 	var stay []LeaveView
 	var dormant []WakeView

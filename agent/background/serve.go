@@ -192,6 +192,7 @@ func (l *live) sourceFailed(key fragstore.Key, err error) {
 func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
 	l.engine.account(l.swarm, n, 0)
+	p.use(time.Now())
 	sent := p.sent.n.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		l.engine.cfg.Tell("served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",

@@ -17,6 +17,7 @@ func runAgent(ctx context.Context, c *call) error {
 	if err := c.parse(0, 0); err != nil {
 		return err
 	}
+	limitMemory()
 	for {
 		a, err := agent.New(c.options())
 		if err != nil {

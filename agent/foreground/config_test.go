@@ -15,6 +15,18 @@ func TestRainIsConfiguredForTheDevice(t *testing.T) {
 	if got := nas.ReadCacheSize + nas.WriteCacheSize; got > 512<<20 {
 		t.Errorf("on a NAS with 16 GiB the caches are %d MiB", got>>20)
 	}
+	// What the kernel calls 64, 128, 256 and 512 MB, and no answer.
+	for memory, most := range map[int64]int64{58 << 20: 10, 120 << 20: 20, 250 << 20: 24, 490 << 20: 46, 0: 18} {
+		c := Config{MemoryTotal: memory}.rain()
+		got := c.ReadCacheSize + c.WriteCacheSize
+		if got > most<<20 || got != Buffers(memory) {
+			t.Errorf("with %d MiB of memory the caches are %d MiB, want at most %d; told are %d MiB", memory>>20, got>>20, most, Buffers(memory)>>20)
+		}
+		// 16 MiB are the longest pieces that are common; a device of 64 MB cannot have them.
+		if piece := int64(16 << 20); memory != 58<<20 && c.WriteCacheSize < piece {
+			t.Errorf("with %d MiB of memory, pieces of 16 MiB cannot be downloaded", memory>>20)
+		}
+	}
 	if router.SpeedLimitUpload != 97 || router.SpeedLimitDownload != 1 || nas.SpeedLimitUpload != 0 {
 		t.Errorf("limits are %d, %d and %d KiB/s", router.SpeedLimitUpload, router.SpeedLimitDownload, nas.SpeedLimitUpload)
 	}

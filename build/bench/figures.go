@@ -54,6 +54,12 @@ var suites = []suite{
 		},
 	},
 	{
+		pkg: "./agent/ebb", pattern: "^BenchmarkIdle$", args: []string{"-benchtime=1x"},
+		figures: []figure{
+			{what: "memory of ebb, started and idle", benchmark: "BenchmarkIdle", unit: "rss-MB", scale: 1, bound: 25, shown: "MB"},
+		},
+	},
+	{
 		pkg: "./quota/fragstore", pattern: "^BenchmarkPut256KiB$", args: []string{"-benchtime=1s"},
 		figures: []figure{
 			{what: "storing 256 KiB, beside write+fsync+rename (ratio)", benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.8, least: true},

@@ -1,0 +1,179 @@
+package background
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"ebb/agent/peerwire"
+)
+
+func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
+	const s = time.Second
+	conns := []ConnView[string]{
+		{Peer: "served now", Open: 900 * s, Unused: 0},
+		{Peer: "new", Open: 1 * s, Unused: never},
+		{Peer: "idle for ever", Open: 800 * s, Unused: never},
+		{Peer: "served slowly", Open: 40 * s, Unused: 20 * s},
+		{Peer: "served a minute ago", Open: 900 * s, Unused: 60 * s},
+		{Peer: "served long ago", Open: 900 * s, Unused: 600 * s},
+	}
+	worstFirst := []string{"idle for ever", "served long ago", "served a minute ago", "new", "served slowly", "served now"}
+	for most := range len(conns) + 2 {
+		want := worstFirst[:max(len(conns)-most, 0)]
+		if got := ChooseSurplus(conns, most); !slices.Equal(got, want) {
+			t.Errorf("with places for %d, closed are %q, want %q", most, got, want)
+		}
+	}
+	if got := ChooseSurplus(conns, -1); len(got) != len(conns) {
+		t.Errorf("with places for -1, closed are %q", got)
+	}
+}
+
+// places returns the connections that have one, and how many of them were of use.
+func (a *agent) places() (open, used int) {
+	a.engine.mu.Lock()
+	defer a.engine.mu.Unlock()
+	for p := range a.engine.open {
+		if p.used.Load() > 0 {
+			used++
+		}
+	}
+	return len(a.engine.open), used
+}
+
+// idles connects a peer that does nothing, and waits until it is greeted.
+func (a *agent) idles(c content) *scripted {
+	a.t.Helper()
+	p := newScripted(a.t, c).dial(a)
+	p.heardNext(peerwire.ExtensionHandshake)
+	return p
+}
+
+// serves connects a peer that is served a block.
+func (a *agent) serves(c content) *scripted {
+	a.t.Helper()
+	p := a.idles(c)
+	p.unchoked()
+	p.works()
+	return p
+}
+
+// works expects that the peer can still fetch from us.
+func (p *scripted) works() {
+	p.t.Helper()
+	if p.fetch(0, 0, peerwire.BlockSize) == nil {
+		p.t.Fatal("a connection that was to stay is not served any more")
+	}
+}
+
+func TestLowerBoundClosesTheLeastUsefulConnectionsOfAllSwarms(t *testing.T) {
+	us := newAgent(t, 1<<30)
+	one, two, three := makeContent(t, 4, false), makeContent(t, 5, false), makeContent(t, 6, false)
+	us.hold(one, all(4)...)
+	us.hold(two, all(5)...)
+	for _, c := range []content{one, two, three} {
+		us.join(c, true)
+	}
+	served := us.serves(two) // the oldest, but in use
+	longIdle := us.idles(one)
+	idle := us.idles(two)
+	source := us.idles(three) // we fetch from it, and it takes its time
+	source.conn.Send(peerwire.Message{Type: peerwire.HaveAll})
+	source.conn.Send(peerwire.Message{Type: peerwire.Unchoke})
+	source.heardNext(peerwire.Request)
+	us.wait("two of four connections to be of use", func() bool {
+		open, used := us.places()
+		return open == 4 && used == 2
+	})
+
+	us.engine.SetMostConns(4)
+	if open, _ := us.places(); open != 4 {
+		t.Fatalf("%d connections are left of four that fit", open)
+	}
+	us.engine.SetMostConns(3)
+	longIdle.expectEnd()
+	idle.unchoked() // it is still there
+	us.engine.SetMostConns(2)
+	idle.expectEnd()
+	served.works()
+	if open, used := us.places(); open != 2 || used != 2 {
+		t.Errorf("%d connections are left, %d of use; want the two of use", open, used)
+	}
+	newScripted(t, one).dial(us).expectEnd() // no place
+
+	us.engine.SetMostConns(maxConns + 1)
+	us.serves(one)
+	served.works()
+	us.engine.SetMostConns(-1)
+	served.expectEnd()
+	source.expectEnd()
+	us.wait("the swarms to see that their peers have gone", func() bool {
+		for _, s := range us.engine.Swarms() {
+			if s.Peers > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestThePlaceOfAConnectionThatEndsIsFree(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.join(c, true)
+	us.engine.SetMostConns(1)
+	free := func() bool { open, _ := us.places(); return open == 0 }
+	for range 3 {
+		p := us.idles(c)
+		p.conn.Close()
+		us.wait("its place to be free", free)
+	}
+	us.idles(c)
+	if err := us.engine.Leave(c.info.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if !free() {
+		t.Error("a swarm that was left keeps a place")
+	}
+}
+
+func TestNobodyIsDialledWithoutAPlace(t *testing.T) {
+	c := makeContent(t, 3, false)
+	d := newAgent(t, 1<<30).direct(c)
+	d.us.engine.SetMostConns(1)
+	d.meet()
+	d.cancel() // none is really dialled
+	d.handleFound([]netip.AddrPort{addr("192.0.2.1:1"), addr("192.0.2.2:2")})
+	if n := d.book.dialing; n != 0 {
+		t.Errorf("%d are dialled although there is no place", n)
+	}
+	d.us.engine.SetMostConns(3)
+	d.dial(time.Now())
+	if n := d.book.dialing; n == 0 {
+		t.Error("nobody is dialled although there are places")
+	}
+}
+
+func TestASwarmIsNotWokenForAConnectionThatMayNotBe(t *testing.T) {
+	c := makeContent(t, 3, false)
+	us, seed := newAgent(t, 1<<30), newScripted(t, c)
+	us.engine.SetMostConns(0)
+	us.join(c, true)
+	live := func() bool {
+		us.engine.mu.Lock()
+		defer us.engine.mu.Unlock()
+		return us.engine.swarms[c.info.Hash].live != nil
+	}
+	us.wait("the swarm to fall asleep", func() bool { return !live() })
+	us.find(c, seed.addr())
+	newScripted(t, c).dial(us).expectEnd()
+	if live() {
+		t.Error("it was woken")
+	}
+	us.engine.SetMostConns(1)
+	us.find(c, seed.addr())
+	us.wait("all fragments", func() bool { return us.holds(c, 3) })
+}
