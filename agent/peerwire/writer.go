@@ -11,9 +11,10 @@ import (
 // The writer of a connection, one goroutine, does in a loop:
 //
 //	1  take all control messages that are queued, and write them at once
-//	2  if there are none: take one block, open its source, write header and data
-//	3  if there are none: wait for either, or for two minutes to pass; then write
-//	   a keep-alive
+//	2  if there are none: take one block, open its source, write header and data.
+//	   Blocks that follow each other leave in full segments
+//	3  if there are none: send what is left, and wait for either, or for two
+//	   minutes to pass; then write a keep-alive
 //
 // So a control message waits for one block at most. The source of a block is
 // opened in step 2 only, so a long queue costs no files and no buffers. Any error
@@ -24,6 +25,7 @@ func (c *Conn) write() {
 	defer close(c.done)
 	silence := time.NewTimer(keepAliveInterval)
 	defer silence.Stop()
+	corked := false
 	for {
 		control, block, ok := c.takeNext()
 		var err error
@@ -32,7 +34,14 @@ func (c *Conn) write() {
 			err = c.stream.write(control)
 			c.giveBack(control)
 		case ok:
+			if !corked {
+				corked = true
+				cork(c.stream.nc, true)
+			}
 			err = c.writeBlock(block)
+		case corked:
+			corked = false
+			cork(c.stream.nc, false)
 		default:
 			select {
 			case <-c.closed:
