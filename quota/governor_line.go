@@ -27,6 +27,8 @@ const (
 	lineLeast = 64_000 / 8
 	// lineTry is by how much a guess grows each second while it is used up and no queue shows.
 	lineTry = 1.25
+	// lineProbe is the same for what was learned and may be too little: at this pace the queue that shows is short.
+	lineProbe = 1.05
 	// lineCreepTold is by how much the rate grows each second towards what was told, lineCreep where nobody told.
 	lineCreepTold = 1.03
 	lineCreep     = 1.01
@@ -39,6 +41,9 @@ const (
 	// lineProof is for how many ticks more than the rate must pass to prove that the line carries it: where the queue is in
 	// the modem, a flow that starts sends more than that for a second or two.
 	lineProof = 12
+	// queuedShare is the part of what passes while a queue grows that the line carries: TCP fills a buffer of half a second
+	// within ten.
+	queuedShare = 0.94
 	// lineNews is by how much what is told must change to be news.
 	lineNews = 0.02
 )
@@ -57,8 +62,11 @@ func (l *line) know(told, learned float64) {
 	}
 }
 
-// pass notes what passed through the line in all.
-func (l *line) pass(rate float64) {
+// pass notes what passed towards the line in all. Queued says that a queue stood: it may be in a modem, and grow.
+func (l *line) pass(rate float64, queued bool) {
+	if queued {
+		rate *= queuedShare
+	}
 	l.seen[l.next%lineProof] = rate
 	l.next++
 	proven := l.seen[0]
@@ -97,7 +105,9 @@ func (l *line) creep(dt float64, bound, used bool) {
 		if bound && l.rate < l.told && l.since > l.pause {
 			l.rate = min(l.rate*math.Pow(lineCreepTold, dt), l.told)
 		}
-	case used && l.since > max(l.pause, lineLongPause):
+	case used && l.found == 0 && l.since > linePause: // no queue has shown yet
+		l.rate *= math.Pow(lineProbe, dt)
+	case used && l.found > 0 && l.since > l.pause:
 		l.rate *= math.Pow(lineCreep, dt)
 	}
 	l.rate = min(l.rate, mostRate)

@@ -133,6 +133,12 @@ func TestWhatIsBelievedOfTheLine(t *testing.T) {
 	near("a queue", l.rate, 100e3)
 	l.creep(2, true, true)
 	near("a minute later", l.rate, 100e3*1.01*1.01)
+	other := line{}
+	other.know(0, 1e6)
+	other.creep(4, true, true)
+	near("what was learned", other.rate, 1e6)
+	other.creep(2, true, true)
+	near("and no queue shows", other.rate, 1e6*1.05*1.05)
 	l.know(1e6, 0)
 	near("somebody tells", l.rate, 1e6)
 	l.stand(500e3)

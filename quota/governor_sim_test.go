@@ -264,6 +264,24 @@ func TestALineOfWhichNothingIsKnown(t *testing.T) {
 	}
 }
 
+// What a line carried until now may be a part of what it can.
+func TestALineThatCarriesMoreThanWasLearned(t *testing.T) {
+	for _, rate := range []float64{6 * megabit, 10 * megabit, 100 * megabit} {
+		t.Run(fmt.Sprintf("%.0f Mbit/s", rate/megabit), func(t *testing.T) {
+			inEach(t, func(h *house) {
+				h.up.rate, h.up.buffer, h.line, h.learned = rate, rate/2, Rates{}, Rates{5 * megabit, 20 * megabit}
+			}, 240, func(t *testing.T, _ place, h, _ *house) {
+				if used := h.used(120, 240) / rate; used < .85 {
+					t.Errorf("after two minutes %.1f %% of the line are used", used*100)
+				}
+				if ping := h.ping95(0, 240); ping > 12 {
+					t.Errorf("the ping rises by %.1f ms", ping)
+				}
+			})
+		})
+	}
+}
+
 // Some interfaces count what passed once a second only.
 func TestCountersThatMoveInLumps(t *testing.T) {
 	inEach(t, func(h *house) { h.lumps = 4 }, 60, func(t *testing.T, _ place, h, _ *house) {

@@ -103,7 +103,7 @@ const (
 func (v *valve) observe(r reading) {
 	v.line.know(r.told, r.learned)
 	if r.router {
-		v.line.pass(r.wan)
+		v.line.pass(r.wan, r.known && r.queue > delaySmall)
 	}
 	if v.peak == 0 {
 		v.peak = startShare * v.line.rate
