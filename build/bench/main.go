@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -14,14 +15,44 @@ import (
 // runs is how often each benchmark is run; the median counts.
 const runs = "3"
 
+// part is what can be measured by itself. Its name is an argument of the command.
+type part struct {
+	name    string
+	measure func(out io.Writer) error
+}
+
+func (p part) String() string { return p.name }
+
+var parts = []part{
+	{"code", code},
+	{"line", line},
+}
+
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer) error {
+// run measures the parts that are named, or all.
+func run(names []string, out io.Writer) error {
+	var missed []error
+	for _, name := range names {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("there is no part %q: name some of %v, or none for all", name, parts)
+		}
+	}
+	for _, p := range parts {
+		if len(names) == 0 || slices.Contains(names, p.name) {
+			missed = append(missed, p.measure(out))
+		}
+	}
+	return errors.Join(missed...)
+}
+
+// code runs the benchmarks of the packages.
+func code(out io.Writer) error {
 	var missed []error
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what\tmeasured\tbound\t")

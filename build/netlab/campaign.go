@@ -3,9 +3,11 @@
 package netlab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -16,7 +18,11 @@ type Campaign struct {
 	Durations Durations
 	Runs      int // 1 or more
 	Trials    []Trial
-	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does.
+	// Places has room for as many values as there may be worlds at a time, in all campaigns that share it; nil: one. A world
+	// keeps half a core busy.
+	Places chan struct{}
+	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does. Runs beside each other
+	// call it at the same time.
 	Told func(text string)
 }
 
@@ -26,26 +32,43 @@ type Trial struct {
 	Position  Position
 	Transport Transport
 	Scenarios []Scenario
+	Warm      time.Duration // in place of the campaign's, if not 0
 }
 
 // Measure returns the medians, in the order of trials and of their scenarios.
 func (c Campaign) Measure(ctx context.Context) ([]Figures, error) {
-	var all [][]Figures // by trial and scenario: one of each run
-	for run := range c.Runs {
-		found, err := c.once(ctx, run)
-		if err != nil {
-			return nil, err
-		}
-		if all == nil {
-			all = make([][]Figures, len(found))
-		}
-		for i, f := range found {
-			all[i] = append(all[i], f)
-		}
+	runs := make([][]Figures, c.Runs) // by trial and scenario
+	errs := make([]error, c.Runs)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	places := c.Places
+	if places == nil {
+		places = make(chan struct{}, 1)
 	}
-	medians := make([]Figures, len(all))
-	for i, runs := range all {
-		medians[i] = Median(runs)
+	for run := range c.Runs {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() {
+			defer func() { <-places }()
+			if runs[run], errs[run] = c.once(ctx, run); errs[run] != nil {
+				cancel() // the others would be in vain
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	medians := make([]Figures, len(runs[0]))
+	for i := range medians {
+		var same []Figures
+		for _, figures := range runs {
+			same = append(same, figures[i])
+		}
+		medians[i] = Median(same)
 	}
 	return medians, nil
 }
@@ -99,7 +122,7 @@ func (t Trial) do(ctx context.Context, h *House) (figures []Figures, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, seeding.Stop()) }()
-	if err := h.Settle(ctx); err != nil {
+	if err := h.Settle(ctx, cmp.Or(t.Warm, h.d.Warm)); err != nil {
 		return nil, err
 	}
 	for _, s := range t.Scenarios {
@@ -122,11 +145,14 @@ func Others() []Scenario {
 	return []Scenario{Competing(VideoCall()), Competing(Web{Seed: 1}), Halving(), WANChange()}
 }
 
+// stockWarm is enough for clients that do not come up gently.
+const stockWarm = 10 * time.Second
+
 // Stock are the clients that everybody has, behind the router, with peers that speak one transport or the other.
 func Stock(scenarios ...Scenario) (trials []Trial) {
 	for _, subject := range []func() Subject{func() Subject { return &Transmission{} }, func() Subject { return &Libtorrent{} }} {
 		for _, transport := range []Transport{UTP, TCP} {
-			trials = append(trials, Trial{subject, BehindIt, transport, scenarios})
+			trials = append(trials, Trial{Subject: subject, Position: BehindIt, Transport: transport, Scenarios: scenarios, Warm: stockWarm})
 		}
 	}
 	return trials

@@ -17,8 +17,8 @@ import (
 //	 └─ ebb   └─ or ebb
 func TestEbbIsNotFelt(t *testing.T) {
 	measure(t, Campaign{World: Home(), Durations: Full(), Trials: []Trial{
-		{ebb(t, 1), OnRouter, TCP, append(Promised(), Others()...)},
-		{ebb(t, 1), BehindIt, TCP, append(Promised(), Others()...)},
+		{Subject: ebb(t, 1), Position: OnRouter, Transport: TCP, Scenarios: append(Promised(), Others()...)},
+		{Subject: ebb(t, 1), Position: BehindIt, Transport: TCP, Scenarios: append(Promised(), Others()...)},
 	}})
 }
 
@@ -31,7 +31,7 @@ func TestEbbIsNotFelt(t *testing.T) {
 func TestEbbBeforeAModem(t *testing.T) {
 	c := Home()
 	c.BufferBeyondRouter = true
-	measure(t, Campaign{World: c, Durations: Full(), Trials: []Trial{{ebb(t, 1), OnRouter, TCP, Promised()}}})
+	measure(t, Campaign{World: c, Durations: Full(), Trials: []Trial{{Subject: ebb(t, 1), Position: OnRouter, Transport: TCP, Scenarios: Promised()}}})
 }
 
 // TestEbbFindsOutTheLine tells ebb nothing of the line, or what is ten times wrong. It has a minute more to find out.
@@ -41,7 +41,7 @@ func TestEbbFindsOutTheLine(t *testing.T) {
 	c := Campaign{World: Home(), Durations: d}
 	for _, told := range []float64{0, 10} {
 		for _, p := range []Position{OnRouter, BehindIt} {
-			c.Trials = append(c.Trials, Trial{ebb(t, told), p, TCP, Promised()[:2]})
+			c.Trials = append(c.Trials, Trial{Subject: ebb(t, told), Position: p, Transport: TCP, Scenarios: Promised()[:2]})
 		}
 	}
 	measure(t, c)

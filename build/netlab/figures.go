@@ -14,6 +14,7 @@ type Figures struct {
 	Scenario string
 	Subject  string
 	Position Position
+	Ebb      bool // the subject is ebb, and promises hold
 
 	// AddedPing is the p95 of the household's round trips, less what it is in the same scenario without the subject.
 	AddedPing time.Duration
@@ -46,7 +47,8 @@ const (
 )
 
 func newFigures(scenario string, s *Seeding) Figures {
-	return Figures{Scenario: scenario, Subject: s.String(), Position: s.Position, AddedPing: Unknown, Used: math.NaN(),
+	_, ebb := s.Subject.(*Ebb)
+	return Figures{Scenario: scenario, Subject: s.String(), Position: s.Position, Ebb: ebb, AddedPing: Unknown, Used: math.NaN(),
 		Share: math.NaN(), Yield: Unknown, Recover: Unknown, Lost: math.NaN()}
 }
 

@@ -36,9 +36,12 @@ var promises = map[Position]map[string]promise{
 // Noisy is by how much a machine's noise may make a figure miss what is promised, where it is measured once.
 const Noisy = 1.0 / 3
 
-// Missed says which promises a subject's figures do not keep, even if they were better by a part. Not all figures are
-// promised.
+// Missed says which of ebb's promises the figures do not keep, even if they were better by a part. Not all figures are
+// promised, and none of other subjects.
 func (f Figures) Missed(by float64) (missed []string) {
+	if !f.Ebb {
+		return nil
+	}
 	p := promises[f.Position][f.Scenario]
 	miss := func(format string, args ...any) {
 		missed = append(missed, fmt.Sprintf("%s, %s, %s: ", f.Subject, f.Position, f.Scenario)+fmt.Sprintf(format, args...))

@@ -34,7 +34,7 @@ func WANChange() Scenario {
 }
 
 // Settle waits until a subject that has just been started is settled.
-func (h *House) Settle(ctx context.Context) error { return pause(ctx, h.d.Warm) }
+func (h *House) Settle(ctx context.Context, warm time.Duration) error { return pause(ctx, warm) }
 
 // SilentHouse has nobody but the subject use the line.
 func (h *House) SilentHouse(ctx context.Context, s *Seeding) (Figures, error) {

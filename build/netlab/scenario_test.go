@@ -46,7 +46,7 @@ func TestScenariosTell(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := h.Settle(ctx); err != nil {
+	if err := h.Settle(ctx, h.d.Warm); err != nil {
 		t.Fatal(err)
 	}
 	var table []Figures

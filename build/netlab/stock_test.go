@@ -3,8 +3,6 @@
 package netlab
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -60,40 +58,20 @@ func TestStockClientsAreFelt(t *testing.T) {
 	}
 
 	var table []Figures
-	for _, subject := range []func() Subject{func() Subject { return &Transmission{} }, func() Subject { return &Libtorrent{} }} {
-		for _, transport := range []Transport{UTP, TCP} {
-			figures, err := felt(ctx, h, subject(), BehindIt, transport)
-			if err != nil {
-				t.Fatal(err)
-			}
-			table = append(table, figures...)
-			if silent := figures[0]; transport == TCP && silent.Subject == "Transmission, TCP" && silent.AddedPing <= 100*time.Millisecond {
-				t.Errorf("Transmission over TCP adds %v to the ping: the line's buffer is not there", silent.AddedPing)
-			}
-			if figures[0].Used < 0.5 {
-				t.Errorf("%s uses %.0f %% of a silent house's line: it does not seed as it could", figures[0].Subject, 100*figures[0].Used)
-			}
+	for _, trial := range Stock(Silence(), Competing(Bulk{})) {
+		figures, err := trial.do(ctx, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table = append(table, figures...)
+		if silent := figures[0]; silent.Subject == "Transmission, TCP" && silent.AddedPing <= 100*time.Millisecond {
+			t.Errorf("Transmission over TCP adds %v to the ping: the line's buffer is not there", silent.AddedPing)
+		}
+		if figures[0].Used < 0.5 {
+			t.Errorf("%s uses %.0f %% of a silent house's line: it does not seed as it could", figures[0].Subject, 100*figures[0].Used)
 		}
 	}
 	show(t, h, table)
-}
-
-// felt is what a subject does to the silent house, and to an upload.
-func felt(ctx context.Context, h *House, s Subject, p Position, transport Transport) (figures []Figures, err error) {
-	seeding, err := h.Seed(ctx, s, p, transport)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, seeding.Stop()) }()
-	if err := h.Settle(ctx); err != nil {
-		return nil, err
-	}
-	silent, err := h.SilentHouse(ctx, seeding)
-	if err != nil {
-		return nil, err
-	}
-	upload, err := h.Compete(ctx, seeding, Bulk{})
-	return []Figures{silent, upload}, err
 }
 
 // show prints figures, and what they were measured on.
@@ -130,18 +108,14 @@ func TestWhereTheBufferIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seeding, err := h.Seed(t.Context(), &Transmission{}, OnRouter, TCP)
+		trial := Trial{Subject: func() Subject { return &Transmission{} }, Position: OnRouter, Transport: TCP, Scenarios: []Scenario{Silence()}}
+		figures, err := trial.do(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		settled := h.Settle(t.Context())
-		figures, err := h.SilentHouse(t.Context(), seeding)
-		if err := errors.Join(settled, err, seeding.Stop()); err != nil {
-			t.Fatal(err)
-		}
-		show(t, h, []Figures{figures})
-		if beyond && figures.AddedPing < 100*time.Millisecond {
-			t.Errorf("the buffer is beyond the router, and Transmission over TCP adds only %v to the ping", figures.AddedPing)
+		show(t, h, figures)
+		if beyond && figures[0].AddedPing < 100*time.Millisecond {
+			t.Errorf("the buffer is beyond the router, and Transmission over TCP adds only %v to the ping", figures[0].AddedPing)
 		}
 	}
 }
