@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// longestSegment is the payload of a segment in a jumbo frame of 9,000 bytes, and a few more.
+const longestSegment = 9000
+
 // cork has the kernel hold back a segment that is not full, for 200 ms at most (TCP_CORK, tcp(7)), or sends it and holds
 // back no more. Where it is no TCP connection that is below, nothing happens.
 //
@@ -32,5 +35,12 @@ func cork(nc net.Conn, on bool) {
 	if on {
 		value = 1
 	}
-	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_CORK, value) })
+	_ = raw.Control(func(fd uintptr) {
+		if on {
+			if mss, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG); err != nil || mss > longestSegment {
+				return
+			}
+		}
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_CORK, value)
+	})
 }
