@@ -17,12 +17,18 @@ const (
 	// other direction must carry of its rate all the same to be blamed as well.
 	blameTaken = 0.5
 	blameFull  = 0.97
+	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66 bytes for
+	// two segments is 2 %.
+	blameAcks = 0.04
 )
 
 // blames says whether a queue may be in this direction. The delay is that of the way to a peer and back, so it does not tell.
 func (v *valve) blames(rate float64, back *valve, rateBack float64) bool {
 	if v.line.rate == 0 || back.line.rate == 0 {
 		return true
+	}
+	if rate < blameAcks*rateBack {
+		return false
 	}
 	load, loadBack := rate/v.line.rate, rateBack/back.line.rate
 	if back.taken > blameTaken*back.line.rate {

@@ -60,6 +60,7 @@ func lateness(rate float64, busy int) float64 {
 
 const (
 	standingAfter = 0.5  // seconds
+	lingersAfter  = 3.0  // seconds after which a small queue stands, too
 	clearAfter    = 1.5  // seconds without a queue after which whoever needed the line is gone
 	silentAfter   = 5.0  // seconds without any measurement after which nothing is known
 	cutTo         = 0.7  // what is left of our rate after a cut because of a queue on the router
@@ -77,6 +78,7 @@ type queueSense struct {
 	elsewhere float64 // seconds for which the queue has been in the other direction
 	silent    float64 // seconds without a measurement
 	standing  float64 // seconds with a standing queue
+	lingering float64 // seconds with any, less those without
 	sharp     int     // ticks with a sharp one
 	ours      int     // ticks with one of ours
 	above     int     // ticks with any
@@ -128,7 +130,7 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	if !known {
 		q.silent += dt
 		if q.silent >= silentAfter {
-			q.yielding, q.standing, q.sharp, q.ours = false, 0, 0, 0
+			q.yielding, q.standing, q.lingering, q.sharp, q.ours = false, 0, 0, 0, 0
 		}
 		return letBe, false
 	}
@@ -138,7 +140,9 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	switch {
 	case q.above == 0:
 		q.clear += dt
-		q.began, q.short = 0, true
+		if queue <= delaySmall {
+			q.began, q.short = 0, true
+		}
 	case q.above >= 2:
 		q.clear = 0
 	}
@@ -151,19 +155,24 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 		return letBe, false
 	}
 	if !mine {
-		q.standing, q.sharp, q.ours = 0, 0, 0
+		q.standing, q.lingering, q.sharp, q.ours = 0, 0, 0, 0
 		return letBe, false
 	}
 	q.standing = lasting(q.standing, dt, queue > delayStanding+slack)
 	q.sharp = counted(q.sharp, queue > delaySharp+slack)
 	q.ours = counted(q.ours, queue > delayOurs+slack)
-	stands := q.standing >= standingAfter
+	if queue > delaySmall {
+		q.lingering += dt
+	} else {
+		q.lingering = max(q.lingering-dt, 0)
+	}
+	stands := q.standing >= standingAfter || q.lingering >= lingersAfter
 	// After a cut the queue takes a moment to go. It is somebody else's if it grows all the same.
 	sharp := q.sharp >= 2 && (q.rest == 0 || queue > q.last+delayGrows)
 	q.last = queue
 	switch {
 	case sharp && !(router && full) || queue > delayExtreme:
-		q.yielding, q.clear, q.worst, q.standing = true, 0, queue, 0
+		q.yielding, q.clear, q.worst, q.standing, q.lingering = true, 0, queue, 0, 0
 		return leave, false
 	case q.rest > 0:
 		return letBe, stands

@@ -166,10 +166,103 @@ func TestWhichDirectionTheQueueIsIn(t *testing.T) {
 		"the other":                    {.3, .9, 0, 0},
 		"others fill the other":        {.93, 1, .9, 0},
 		"others fill the other, we to": {1.1, 1, .9, 1},
+		"acknowledgements only, of a line that is said to be faster": {.02, .1, 0, 0},
 	} {
 		up, down := valve{line: line{rate: 100}}, valve{line: line{rate: 1000}, taken: c.taken * 1000}
 		if got := up.blames(c.up*100, &down, c.down*1000); got != (c.want == 1) {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// What the peers' kernels hold back is no queue, and the less a connection carries, the more that is.
+func TestLateAcknowledgementsAreAllowedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate        float64 // Mbit/s
+		busy        int
+		least, most float64 // ms
+	}{
+		"nothing is sent":        {0, 0, sparseSlack, sparseSlack},
+		"a trickle":              {.2, 4, sparseSlack, sparseSlack},
+		"something":              {4, 4, 7, 9},
+		"the same on one":        {4, 1, 1, 3},
+		"as much as a fast line": {1000, 4, 0, .1},
+	} {
+		if got := lateness(c.rate*megabit, c.busy); got < c.least || got > c.most {
+			t.Errorf("%s: %.2f ms, want %v to %v", name, got, c.least, c.most)
+		}
+	}
+}
+
+// moment lets the background send own of a line that passes wan, both in Mbit/s, while a queue stands.
+func (g *rig) moment(own, wan, ms float64) *rig {
+	g.s.own, g.s.around.WAN = Rates{Up: own * megabit}, Rates{Up: wan * megabit}
+	g.s.wire.Delay, g.s.wire.Busy = time.Duration(ms*float64(time.Millisecond)), 4
+	g.now = g.controller.decide(g.s)
+	return g
+}
+
+// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it lasts.
+func TestAShortQueueThatStaysIsTheLines(t *testing.T) {
+	g := newRig(true).ticks(minute, Rates{})
+	for range 16 {
+		g.moment(5, 5, 11)
+	}
+	if line := g.now.line.Up / megabit; line < 4.9 || line > 5.1 {
+		t.Errorf("the line is believed to carry %.1f Mbit/s while 5 pass and 11 ms of queue stay", line)
+	}
+	g = newRig(true).ticks(minute, Rates{})
+	for i := range 400 {
+		g.moment(9.3, 9.3, []float64{3, 4, 11, 5}[i%4])
+	}
+	if line := g.now.line.Up / megabit; line < 9.9 {
+		t.Errorf("the line is believed to carry %.1f Mbit/s for queues that come and go", line)
+	}
+}
+
+// When the router's queue drains, more leaves it than we send. Nobody else sends that.
+func TestAQueueThatDrainsIsNobodysUpload(t *testing.T) {
+	g := newRig(true).ticks(minute, Rates{})
+	g.moment(8, 8, 17)
+	for range 8 {
+		g.moment(5, 5, 22)
+	}
+	g.moment(4.4, 4.7, 8)
+	if g.up() < 4 {
+		t.Errorf("%.2f Mbit/s, %q", g.up(), g.now.reason)
+	}
+}
+
+// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the same.
+func TestACutIsGivenTimeToWork(t *testing.T) {
+	back := func() *rig {
+		g := newRig(false).ticks(minute, Rates{})
+		for range 4 {
+			g.moment(9.3, 9.3, 100)
+		}
+		for range 6 {
+			g.moment(.2, .2, 0)
+		}
+		for g.up() < 5 {
+			g.moment(g.up(), g.up(), 0)
+		}
+		return g
+	}
+	g := back()
+	before := g.up()
+	if g.moment(5, 5, 16); g.up() > before {
+		t.Errorf("it grows from %.2f to %.2f Mbit/s while there is a queue", before, g.up())
+	}
+	g.moment(5.1, 5.1, 40)
+	cut := g.up()
+	if cut > 4.3 || cut < 3 {
+		t.Errorf("after two ticks %.2f Mbit/s", cut)
+	}
+	if g.moment(cut, cut, 42); g.up() < cut*.9 {
+		t.Errorf("the queue goes, and yet it falls to %.2f Mbit/s: %q", g.up(), g.now.reason)
+	}
+	g = back().moment(5, 5, 16).moment(5.1, 5.1, 40).moment(3.9, 3.9, 55)
+	if g.up() > .3 {
+		t.Errorf("the queue grows, and it sends %.2f Mbit/s", g.up())
 	}
 }

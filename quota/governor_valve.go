@@ -92,8 +92,9 @@ const (
 	ownAtQueue = 0.95
 	// bigShare is the part of its limit that the background uses if it has enough to send.
 	bigShare = 0.5
-	fullLine = 0.8 // of the line's rate: as much as one can tell
-	usedUp   = 0.8 // of the limit
+	fullLine = 0.8  // of the line's rate: as much as one can tell
+	usedUp   = 0.8  // of the limit: with less the line, or the peers, hold us up
+	allOf    = 0.93 // of the limit: as much as passes when nobody does
 	almost   = 0.95
 	// mostRate is beyond every line: 1 Tbit/s.
 	mostRate = 1e12 / 8
@@ -141,11 +142,11 @@ func (v *valve) decide(r reading) float64 {
 		}
 		if most < v.line.rate && v.queue.believes(most, held) {
 			v.line.stand(most)
-			v.queue.standing = 0
+			v.queue.standing, v.queue.lingering = 0, 0
 		}
 	}
 	bound := v.limit >= almost*v.ceiling(r.allotted) // so that more would be noticed
-	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= usedUp*v.limit)
+	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= allOf*v.limit)
 
 	ceiling := v.ceiling(r.allotted)
 	trickle := trickleRouter

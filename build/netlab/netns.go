@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -107,9 +108,13 @@ func run(name string, args ...string) error {
 	return nil
 }
 
+var clearing sync.Mutex // worlds that are made at the same time would clear the same
+
 // clearLeftovers removes what runs that were killed have left: processes in our namespaces, the namespaces, and
 // directories in memory. Those of runs that still live are left alone.
 func clearLeftovers() error {
+	clearing.Lock()
+	defer clearing.Unlock()
 	var errs []error
 	for _, dir := range []string{netnsDir, shmDir} {
 		entries, err := os.ReadDir(dir)
