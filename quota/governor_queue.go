@@ -121,14 +121,14 @@ const (
 	leave         // somebody needs the line
 )
 
-// judge looks at the queue, in ms. Known: it was measured; mine: it is this direction's; full: the line carries all that
-// it is believed to; big: we send much of what we may; router: others are seen. It says what to do, and whether the queue
-// stands.
-func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, router bool) (verdict, bool) {
-	q.rest = max(q.rest-dt, 0)
-	q.since += dt
-	if !known {
-		q.silent += dt
+// judge looks at the queue. Slack is by how many ms it has to be longer to be one; full: the line carries all that it is
+// believed to; big: we send much of what we may. It says what to do, and whether the queue stands.
+func (q *queueSense) judge(r reading, slack float64, full, big bool) (verdict, bool) {
+	queue := r.queue
+	q.rest = max(q.rest-r.dt, 0)
+	q.since += r.dt
+	if !r.known {
+		q.silent += r.dt
 		if q.silent >= silentAfter {
 			q.yielding, q.standing, q.lingering, q.sharp, q.ours = false, 0, 0, 0, 0
 		}
@@ -139,7 +139,7 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	q.above = counted(q.above, queue >= delaySmall+slack)
 	switch {
 	case q.above == 0:
-		q.clear += dt
+		q.clear += r.dt
 		if queue <= delaySmall {
 			q.began, q.short = 0, true
 		}
@@ -148,38 +148,38 @@ func (q *queueSense) judge(queue, slack, dt float64, known, mine, full, big, rou
 	}
 	if q.yielding {
 		q.worst = max(q.worst*0.9, queue)
-		q.elsewhere = lasting(q.elsewhere, dt, !mine)
+		q.elsewhere = lasting(q.elsewhere, r.dt, !r.mine)
 		if q.clear >= clearAfter || q.elsewhere >= standingAfter {
 			*q = queueSense{short: true}
 		}
 		return letBe, false
 	}
-	if !mine {
+	if !r.mine {
 		q.standing, q.lingering, q.sharp, q.ours = 0, 0, 0, 0
 		return letBe, false
 	}
-	q.standing = lasting(q.standing, dt, queue > delayStanding+slack)
+	q.standing = lasting(q.standing, r.dt, queue > delayStanding+slack)
 	q.sharp = counted(q.sharp, queue > delaySharp+slack)
 	q.ours = counted(q.ours, queue > delayOurs+slack)
 	if queue > delaySmall {
-		q.lingering += dt
+		q.lingering += r.dt
 	} else {
-		q.lingering = max(q.lingering-dt, 0)
+		q.lingering = max(q.lingering-r.dt, 0)
 	}
 	stands := q.standing >= standingAfter || q.lingering >= lingersAfter
 	// After a cut the queue takes a moment to go. It is somebody else's if it grows all the same.
 	sharp := q.sharp >= 2 && (q.rest == 0 || queue > q.last+delayGrows)
 	q.last = queue
 	switch {
-	case sharp && !(router && full) || queue > delayExtreme:
+	case sharp && !(r.router && full) || queue > delayExtreme:
 		q.yielding, q.clear, q.worst, q.standing, q.lingering = true, 0, queue, 0, 0
 		return leave, false
 	case q.rest > 0:
 		return letBe, stands
-	case router && q.ours >= 2 && big:
+	case r.router && q.ours >= 2 && big:
 		q.rest = cutPause
 		return cut, stands
-	case !router && q.above >= 2 && big:
+	case !r.router && q.above >= 2 && big:
 		q.rest = cutPause
 		return ease, stands
 	}

@@ -125,7 +125,7 @@ func (v *valve) decide(r reading) float64 {
 	full := passed >= fullLine*v.line.rate
 	big := r.own >= bigShare*v.limit
 	slack := lateness(r.own, r.busy)
-	verdict, stands := v.queue.judge(r.queue, slack, r.dt, r.known, r.mine, full, big, r.router)
+	verdict, stands := v.queue.judge(r, slack, full, big)
 	if verdict == ease && v.queue.again(passed) {
 		stands = true
 	}
