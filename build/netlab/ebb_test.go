@@ -16,6 +16,7 @@ import (
 //	nas ─┘    │    ╲── wan1 ──╱                                └─ peer1 … peer4   leechers
 //	 └─ ebb   └─ or ebb
 func TestEbbIsNotFelt(t *testing.T) {
+	t.Parallel()
 	measure(t, Campaign{World: Home(), Durations: Full(), Trials: []Trial{
 		{Subject: ebb(t, 1), Position: OnRouter, Transport: TCP, Scenarios: append(Promised(), Others()...)},
 		{Subject: ebb(t, 1), Position: BehindIt, Transport: TCP, Scenarios: append(Promised(), Others()...)},
@@ -29,6 +30,7 @@ func TestEbbIsNotFelt(t *testing.T) {
 //	     ├─ router ── isp [buffer] ════ net ─┤
 //	nas ─┘    └─ ebb                        └─ peer1 … peer4
 func TestEbbBeforeAModem(t *testing.T) {
+	t.Parallel()
 	c := Home()
 	c.BufferBeyondRouter = true
 	measure(t, Campaign{World: c, Durations: Full(), Trials: []Trial{{Subject: ebb(t, 1), Position: OnRouter, Transport: TCP, Scenarios: Promised()}}})
@@ -36,6 +38,7 @@ func TestEbbBeforeAModem(t *testing.T) {
 
 // TestEbbFindsOutTheLine tells ebb nothing of the line, or what is ten times wrong. It has a minute more to find out.
 func TestEbbFindsOutTheLine(t *testing.T) {
+	t.Parallel()
 	d := Full()
 	d.Warm += time.Minute
 	c := Campaign{World: Home(), Durations: d}

@@ -18,6 +18,7 @@ import (
 //
 // It asks whether the figures are there and make sense, not whether they are good.
 func TestScenariosTell(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	w, made := newWorld(t, Home())
 	if !made {

@@ -35,6 +35,7 @@ func newWorld(t *testing.T, c Config) (w *World, made bool) {
 //	nas ─┘                                                   └─ peer1 … peer4   leechers
 //	 └─ Transmission or libtorrent, seeding
 func TestStockClientsAreFelt(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	w, made := newWorld(t, Home())
 	if !made {
