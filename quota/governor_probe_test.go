@@ -93,19 +93,22 @@ func TestWhatAProbeSaysBesideTCP(t *testing.T) {
 		ticks            []seen
 		trusted, without float64 // what counts, with trust and without
 	}{
-		"TCP sees a queue that began after the question":  {began, 40, 40},
-		"and the probe none later":                        {append(began, seen{40, 1, 600}, seen{40, 1, 850}), 40, 40},
-		"a question that was sent at that tick":           {append(began, seen{40, 1, 250}), 40, 40},
-		"a question that was sent after it":               {append(began, seen{40, 1, 200}), 1, 40},
-		"which also shows it, so it is trusted now":       {append(began, seen{40, 30, 200}), 30, 30},
-		"and more of it":                                  {append(began, seen{40, 55, 200}), 40, 40},
-		"TCP's delay was gone meanwhile":                  {append(began, seen{7, 1, 200}, seen{40, 1, 450}), 40, 40},
-		"or not known":                                    {append(began, seen{unknown, 1, 200}, seen{40, 1, 450}), 40, 40},
-		"the probe alone sees a queue":                    {[]seen{{1, 30, 100}, {1, 30, 100}}, 1, 1},
-		"our connections tell nothing":                    {[]seen{{unknown, 30, 100}}, 30, unknown},
-		"nothing tells anything":                          {[]seen{{unknown, unknown, 0}}, unknown, unknown},
-		"neither do they, and the answer is old":          {[]seen{{unknown, 30, 2501}}, unknown, unknown},
-		"the answer is old, but younger than TCP's delay": {append(began, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, 1, 2600}), 40, 40},
+		"TCP sees a queue that began after the question":   {began, 40, 40},
+		"and the probe none later":                         {append(began, seen{40, 1, 600}, seen{40, 1, 850}), 40, 40},
+		"a question that was sent at that tick":            {append(began, seen{40, 1, 250}), 40, 40},
+		"a question that was sent after it":                {append(began, seen{40, 1, 200}), 1, 40},
+		"which also shows it, so it is trusted now":        {append(began, seen{40, 30, 200}), 30, 30},
+		"and more of it":                                   {append(began, seen{40, 55, 200}), 40, 40},
+		"after which TCP's delay grows by less than half":  {append(began, seen{40, 1, 200}, seen{58, 1, 450}), 1, 58},
+		"or by far more, of which the probe does not know": {append(began, seen{40, 1, 200}, seen{119, 1, 450}), 60.5, 119},
+		"until it is asked again":                          {append(began, seen{40, 1, 200}, seen{119, 1, 450}, seen{119, 1, 100}), 1, 119},
+		"TCP's delay was gone meanwhile":                   {append(began, seen{7, 1, 200}, seen{40, 1, 450}), 40, 40},
+		"or not known":                                     {append(began, seen{unknown, 1, 200}, seen{40, 1, 450}), 40, 40},
+		"the probe alone sees a queue":                     {[]seen{{1, 30, 100}, {1, 30, 100}}, 1, 1},
+		"our connections tell nothing":                     {[]seen{{unknown, 30, 100}}, 30, unknown},
+		"nothing tells anything":                           {[]seen{{unknown, unknown, 0}}, unknown, unknown},
+		"neither do they, and the answer is old":           {[]seen{{unknown, 30, 2501}}, unknown, unknown},
+		"the answer is old, but younger than TCP's delay":  {append(began, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, unknown, 0}, seen{40, 1, 2600}), 40, 40},
 	} {
 		if got := trusting().after(c.ticks...); got != c.trusted {
 			t.Errorf("%s: of a trusted probe %v ms count, want %v", name, got, c.trusted)
