@@ -51,6 +51,7 @@ type Agent struct {
 	bandwidth  *quota.Bandwidth
 	governor   *quota.Governor
 	senses     *lineSenses
+	probe      *lineProbe
 	disk       diskState
 	moves      *moves
 	port       *peerwire.Port
@@ -148,6 +149,7 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 	})
 	a.bandwidth = quota.NewBandwidth(0, 0) // until the governor has looked around
 	a.senses = &lineSenses{agent: a}
+	a.probe = a.newLineProbe()
 	a.governor = quota.NewGovernor(quota.GovernorConfig{
 		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
 	})
@@ -326,6 +328,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("disk", a.watchDisk)
 	start("memory", quiet(a.memory.run))
 	start("governor", quiet(a.govern))
+	start("probe", quiet(a.probe.run))
 	start("background", quiet(a.runBackground))
 	start("moves", quiet(a.moves.run))
 	start("foreground swarms", quiet(a.followForeground))

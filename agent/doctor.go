@@ -31,6 +31,7 @@ func (a *Agent) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) 
 	d.checkStore(a.store, mend)
 	d.checkDownloads(a.foreground.Torrents())
 	d.checkLine(ctx, p)
+	d.checkProbe(a.probe)
 	return webui.Diagnosis{Findings: d}, nil
 }
 

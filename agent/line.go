@@ -63,6 +63,7 @@ func (s *lineSenses) Sense() quota.Surroundings {
 		}
 	}
 	around.Learned = s.believed(p)
+	s.agent.probe.sense(&around, now)
 	return around
 }
 

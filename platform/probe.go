@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -34,13 +35,19 @@ const (
 // context's if it ended, os.ErrDeadlineExceeded if no answer came in time, and otherwise of the network. RTT leaves
 // nothing behind.
 func (p Probe) RTT(ctx context.Context, addr netip.Addr) (time.Duration, error) {
+	hop, err := p.ask(ctx, addr, 0)
+	return hop.RTT, err
+}
+
+// ask sends one echo request that may go so many hops far (0: as far as the system lets it), and waits for what comes back.
+func (p Probe) ask(ctx context.Context, addr netip.Addr, hops int) (Hop, error) {
 	addr = addr.Unmap()
 	if !addr.IsValid() || addr.IsMulticast() || addr.IsUnspecified() {
-		return 0, fmt.Errorf("%s is not the address of a machine", addr)
+		return Hop{}, fmt.Errorf("%s is not the address of a machine", addr)
 	}
-	conn, raw, err := dialEcho(addr)
+	conn, raw, err := dialEcho(addr, hops)
 	if err != nil {
-		return 0, fmt.Errorf("pinging %s: %w", addr, err)
+		return Hop{}, fmt.Errorf("pinging %s: %w", addr, err)
 	}
 	defer conn.Close()
 
@@ -49,14 +56,14 @@ func (p Probe) RTT(ctx context.Context, addr netip.Addr) (time.Duration, error) 
 		timeout = time.Second
 	}
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return 0, fmt.Errorf("pinging %s: %w", addr, err)
+		return Hop{}, fmt.Errorf("pinging %s: %w", addr, err)
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
 		_ = conn.SetDeadline(time.Unix(1, 0)) // fails only if it is closed, which it is not yet
 	})
-	rtt, err := echo(conn, raw, addr.Is4())
+	hop, err := echo(conn, raw, addr)
 	if !stop() {
 		<-interrupted
 		if err != nil {
@@ -65,15 +72,35 @@ func (p Probe) RTT(ctx context.Context, addr netip.Addr) (time.Duration, error) 
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, fmt.Errorf("%s did not answer within %s: %w", addr, timeout, os.ErrDeadlineExceeded)
+		return Hop{}, fmt.Errorf("%s did not answer within %s: %w", addr, timeout, os.ErrDeadlineExceeded)
 	case err != nil:
-		return 0, fmt.Errorf("pinging %s: %w", addr, err)
+		return Hop{}, fmt.Errorf("pinging %s: %w", addr, err)
 	}
-	return rtt, nil
+	hop.Number = hops
+	return hop, nil
 }
 
-// echo makes the round trip. The connection is to the address that is asked.
-func echo(conn net.Conn, raw, ipv4 bool) (time.Duration, error) {
+// echoConn is a socket for echo messages with one address.
+type echoConn interface {
+	Write([]byte) (int, error)
+	// receive waits for what comes back. It may be anything, and is in the buffer.
+	receive(buffer []byte) (received, error)
+	SetDeadline(time.Time) error
+	LocalAddr() net.Addr
+	Close() error
+}
+
+// received is what came back: a message of the address's, or the beginning of ours that a hop on the way sends back.
+type received struct {
+	message []byte
+	quoted  bool
+	from    netip.Addr // who quotes
+	refusal error      // why it does, unless the message came as far as it was allowed to
+}
+
+// echo makes the round trip to an address, which is the connection's.
+func echo(conn echoConn, raw bool, addr netip.Addr) (Hop, error) {
+	ipv4 := addr.Is4()
 	token := rand.Uint64()
 	id, sequence := uint16(rand.Uint32()), uint16(rand.Uint32())
 	request := [echoSize]byte{0: echoRequest6}
@@ -89,21 +116,26 @@ func echo(conn net.Conn, raw, ipv4 bool) (time.Duration, error) {
 
 	sent := time.Now()
 	if _, err := conn.Write(request[:]); err != nil {
-		return 0, err
+		return Hop{}, err
 	}
 	var packet [512]byte
 	for {
-		n, err := conn.Read(packet[:])
+		r, err := conn.receive(packet[:])
 		if err != nil {
-			return 0, err
+			return Hop{}, err
 		}
-		took := time.Since(sent)
-		message := packet[:n]
-		if raw && ipv4 {
-			message = withoutIPv4Header(message)
+		hop := Hop{Addr: addr, RTT: time.Since(sent), Sent: sent, local: addrOf(conn.LocalAddr())}
+		switch {
+		case r.quoted && quotes(r.message, request, raw):
+			hop.Addr = r.from
+			return hop, r.refusal
+		case r.quoted:
+			continue
+		case raw && ipv4:
+			r.message = withoutIPv4Header(r.message)
 		}
-		if answers(message, request, raw) {
-			return took, nil
+		if answers(r.message, request, raw) {
+			return hop, nil
 		}
 	}
 }
@@ -119,6 +151,18 @@ func answers(message []byte, request [echoSize]byte, raw bool) bool {
 	}
 	sameID := !raw || [2]byte(message[4:6]) == [2]byte(request[4:6])
 	return message[0] == reply && message[1] == 0 && sameID && [2 + echoToken]byte(message[6:]) == [2 + echoToken]byte(request[6:])
+}
+
+// quotes says whether a message is the beginning of a request, as it came back. A hop need not send back more than the
+// header (RFC 792), and may send what follows the request (RFC 4884).
+func quotes(message []byte, request [echoSize]byte, raw bool) bool {
+	if len(message) < echoHeader {
+		return false
+	}
+	sameID := !raw || [2]byte(message[4:6]) == [2]byte(request[4:6])
+	n := min(len(message), echoSize)
+	// On its way the check sum may have been changed with the identifier, by a NAT.
+	return message[0] == request[0] && message[1] == 0 && sameID && bytes.Equal(message[6:n], request[6:n])
 }
 
 // withoutIPv4Header returns what an IPv4 packet carries, nil if it is none.

@@ -58,7 +58,7 @@ func probeAs(t *testing.T, role string) {
 			t.Errorf("%s: got %v, %v", addr, rtt, err)
 			continue
 		}
-		conn, raw, err := dialEcho(addr)
+		conn, raw, err := dialEcho(addr, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

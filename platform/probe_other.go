@@ -2,11 +2,8 @@
 
 package platform
 
-import (
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
-func dialEcho(netip.Addr) (conn net.Conn, raw bool, err error) {
+func dialEcho(netip.Addr, int) (conn echoConn, raw bool, err error) {
 	return nil, false, ErrNoProbe
 }

@@ -51,7 +51,7 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 }
 
 // hopThat returns a connection to a hop that answers a request with what answers makes of it, a millisecond apart.
-func hopThat(t *testing.T, answers func(request []byte) [][]byte) net.Conn {
+func hopThat(t *testing.T, answers func(request []byte) [][]byte) echoConn {
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
 	go func() {
@@ -67,7 +67,15 @@ func hopThat(t *testing.T, answers func(request []byte) [][]byte) net.Conn {
 			}
 		}
 	}()
-	return ours
+	return piped{ours}
+}
+
+// piped is a socket that what is written at the other end arrives at.
+type piped struct{ net.Conn }
+
+func (p piped) receive(buffer []byte) (received, error) {
+	n, err := p.Read(buffer)
+	return received{message: buffer[:n]}, err
 }
 
 func changed(message []byte, at int, to byte) []byte {
@@ -120,8 +128,12 @@ func TestProbeTakesItsOwnAnswerOnly(t *testing.T) {
 				return append(all, ip(0x46, reply)) // with an option in its header
 			})
 			_ = conn.SetDeadline(time.Now().Add(time.Second))
-			if took, err := echo(conn, c.raw, c.ipv4); err != nil || took != c.took {
-				t.Errorf("%s: %v, %v; want %v", c.name, took, err, c.took)
+			addr := netip.IPv6Loopback()
+			if c.ipv4 {
+				addr = netip.MustParseAddr("127.0.0.1")
+			}
+			if hop, err := echo(conn, c.raw, addr); err != nil || hop.RTT != c.took || hop.Addr != addr {
+				t.Errorf("%s: %v, %v; want %v", c.name, hop, err, c.took)
 			}
 		})
 	}
@@ -131,8 +143,8 @@ func TestProbeGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := hopThat(t, func([]byte) [][]byte { return nil })
 		_ = conn.SetDeadline(time.Now().Add(time.Second))
-		if took, err := echo(conn, false, true); err == nil {
-			t.Errorf("got %s", took)
+		if hop, err := echo(conn, false, netip.MustParseAddr("127.0.0.1")); err == nil {
+			t.Errorf("got %v", hop)
 		}
 	})
 }

@@ -13,7 +13,8 @@
 //
 // The Bandwidth passes every byte of background traffic through two token buckets, up and down. Four times a second the
 // Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
-// limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out.
+// limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out. What the
+// Senses probe beyond the line counts beside what the connections tell, once it has proved to see the line's queue.
 //
 // The MemoryGovernor says how many connections the background may have open, from what is left of the memory. It is pure too.
 //

@@ -3,6 +3,7 @@ package quota
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -164,6 +165,15 @@ func (g *Governor) keep(now bool) {
 		g.kept = used
 		g.mu.Unlock()
 	}
+}
+
+// BusiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if nothing
+// was, or the background is paused.
+func (g *Governor) BusiestPeer() netip.Addr {
+	if g.Status().State == Paused {
+		return netip.Addr{}
+	}
+	return g.watcher.Busiest()
 }
 
 // GovernorStatus is what there is to show.

@@ -7,6 +7,7 @@ type controller struct {
 	up, down valve
 	patience patience
 	where    whereabouts
+	probe    probeSense
 	queue    float64 // ms, at the last measurement
 }
 
@@ -42,10 +43,7 @@ func (c *controller) decide(s sample) decision {
 	wan, own, fore := s.around.WAN.clean(), s.own.clean(), s.around.Foreground.clean().times(Rates{guessedOverhead, guessedOverhead})
 	router := c.where.look(s.around)
 
-	delay, known := s.wire.Delay, s.wire.Known
-	if s.around.Probed && (!known || s.around.Probe < delay) {
-		delay, known = s.around.Probe, true
-	}
+	delay, known := c.probe.delay(s, c.where.router)
 	if known {
 		c.queue = c.patience.queue(milliseconds(delay), dt)
 	}

@@ -81,13 +81,6 @@ func TestQueuesBehindTheRouter(t *testing.T) {
 	g.expect(t, "4 s without a measurement", 0, .21, Yielding, "yielding: ")
 	g.ticks(minute, Rates{})
 	g.expect(t, "a minute without", 9.2, 9.31, Sharing, "sharing: the line is free")
-
-	g.s.around.Probed, g.s.around.Probe = true, at(100)
-	g.ticks(1, Rates{})
-	g.expect(t, "a probe sees the queue", 0, .21, Yielding, "yielding: the line's queue is ")
-	g.s.wire.Known, g.s.wire.Delay = true, at(3)
-	g.ticks(minute, Rates{})
-	g.expect(t, "a probe alone sees a queue: it is not the line's", 9.2, 9.31, Sharing, "sharing: ")
 }
 
 func TestPatience(t *testing.T) {

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"math"
+	"net/netip"
 	"time"
 )
 
@@ -22,9 +23,12 @@ type Surroundings struct {
 	Line, Learned Rates
 	// Foreground is the payload of the owner's own torrents.
 	Foreground Rates
-	// Probe is how much longer than without a queue a probe across the line took since the last call, if Probed.
-	Probe  time.Duration
-	Probed bool
+	// Probe is how much longer than without a queue the last probe that was answered took, to ProbeHop, the first hop beyond
+	// the line. It was sent ProbeAge ago. Probed says that there is one.
+	Probe    time.Duration
+	ProbeAge time.Duration
+	ProbeHop netip.Addr
+	Probed   bool
 	// Pressure is what the machine is short of ("memory", "processor time"); "" if of nothing.
 	Pressure string
 	// Paused is why the background is to be silent ("it is outside the hours that you set"); "" if it is not.

@@ -168,7 +168,7 @@ func TestArbitrarySamples(t *testing.T) {
 				around: Surroundings{
 					WAN: rates.Draw(t, "WAN"), Seen: rapid.Bool().Draw(t, "seen"), Foreground: rates.Draw(t, "foreground"),
 					Line: rates.Draw(t, "line"), Learned: rates.Draw(t, "learned"),
-					Probe: duration.Draw(t, "probe"), Probed: rapid.Bool().Draw(t, "probed"),
+					Probe: duration.Draw(t, "probe"), ProbeAge: duration.Draw(t, "age"), Probed: rapid.Bool().Draw(t, "probed"),
 					Facts:    Facts{rapid.Bool().Draw(t, "forwards"), rapid.IntRange(0, 2).Draw(t, "LANs"), 1e5, 1e6},
 					Pressure: rapid.SampledFrom([]string{"", "", "memory"}).Draw(t, "pressure"),
 				},

@@ -28,8 +28,10 @@ type house struct {
 	foreRate  float64
 	bias      float64 // seconds that every round trip is measured too long
 	jitter    float64
-	blind     bool // the interface is away
-	lumps     int  // the interface counts every so many ticks only
+	far       func(now float64) float64 // seconds that all of our peers' own queues add to a round trip
+	probe     *prober                   // nil: nobody probes
+	blind     bool                      // the interface is away
+	lumps     int                       // the interface counts every so many ticks only
 	control   controller
 	decided   decision
 	ticks     int
@@ -206,6 +208,32 @@ func (f *flow) lose(now, trip float64) {
 	f.ssthresh = f.cwnd
 }
 
+// prober asks a hop beyond the line once a second.
+type prober struct {
+	every    float64
+	blind    bool // the hop is in front of the queue
+	asked    float64
+	pending  float64 // the round trip of the question that is on its way
+	answered bool
+	newest   sighting
+}
+
+func (p *prober) sense(h *house, around *Surroundings) {
+	if p.asked > 0 && !p.answered && h.now >= p.asked+p.pending {
+		p.answered, p.newest = true, sighting{p.asked, p.pending - baseTrip}
+	}
+	if h.now >= p.asked+p.every {
+		p.asked, p.pending, p.answered = h.now, h.trip()+h.noise.Float64()*h.jitter, false
+		if p.blind {
+			p.pending = baseTrip
+		}
+	}
+	if p.newest.at > 0 {
+		around.Probe, around.ProbeAge = time.Duration(p.newest.delay*1e9), time.Duration((h.now-p.newest.at)*1e9)
+		around.ProbeHop, around.Probed = beyond, true
+	}
+}
+
 // tick asks the controller.
 func (h *house) tick() {
 	dt := tick.Seconds()
@@ -232,6 +260,9 @@ func (h *house) tick() {
 	}
 	// A round trip that is measured now began in the queue of a while ago; the mean is over a tick.
 	delay := h.up.mean() + h.down.mean() + h.bias + h.noise.Float64()*h.jitter
+	if h.far != nil {
+		delay += h.far(h.now)
+	}
 	s := sample{
 		dt: tick, allotted: h.allotted, own: own,
 		wire: Wire{Overhead: Rates{guessedOverhead, guessedOverhead}, Known: sent >= mss/8, Delay: time.Duration(delay * 1e9)},
@@ -241,6 +272,9 @@ func (h *house) tick() {
 	}
 	if h.router {
 		s.around.Facts = Facts{Forwarding: true, LANs: 1, Forwarded: 1e6, Received: 1e7}
+	}
+	if h.probe != nil {
+		h.probe.sense(h, &s.around)
 	}
 	h.decided = h.control.decide(s)
 	h.decisions = append(h.decisions, decided{h.now, own, h.decided})

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -119,6 +120,21 @@ func (w *Watcher) Look() Wire {
 	wire.Up = exact.Up + max(payload.Up-covered.Up, 0)*w.overhead.Up
 	wire.Down = exact.Down + max(payload.Down-covered.Down, 0)*w.overhead.Down
 	return wire
+}
+
+// Busiest returns the address of the peer with whom most was exchanged before the last look, of those across the line;
+// the zero Addr if nothing was.
+func (w *Watcher) Busiest() netip.Addr {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var most int64
+	var peer netip.Addr
+	for _, c := range w.busy {
+		if n := c.out + c.in; n > most {
+			most, peer = n, c.socket.peer
+		}
+	}
+	return peer
 }
 
 // gather lists the connections to look at: those by which something passed since the last look, and those that were

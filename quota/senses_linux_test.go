@@ -96,6 +96,35 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	}
 }
 
+// Whoever probes the line needs to know toward whom.
+func TestTheBusiestPeerIsKnown(t *testing.T) {
+	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
+	g := NewGovernor(GovernorConfig{Bandwidth: ours, Senses: quiet{}, Store: &memory{}, Allotment: Allotment{Auto, Auto, Unlimited}, Log: slog.New(slog.DiscardHandler)})
+	pass := func(n int) {
+		ours.SetLimits(Unlimited, Unlimited)
+		c, s := pair(t, ours, theirs)
+		send(t, c, s, n)
+	}
+	pass(100_000)
+	if peer := g.BusiestPeer(); peer.IsValid() {
+		t.Errorf("before it has looked, and is paused: %s", peer)
+	}
+	g.tick()
+	if peer := g.BusiestPeer(); peer != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("got %s", peer)
+	}
+	g.tick() // what was on its way
+	if peer := g.BusiestPeer(); peer.IsValid() {
+		t.Errorf("when nothing passes: %s", peer)
+	}
+	pass(100_000)
+	g.Set(Allotment{Monthly: Unlimited})
+	g.tick()
+	if peer := g.BusiestPeer(); peer.IsValid() {
+		t.Errorf("while it is paused: %s", peer)
+	}
+}
+
 func TestNeighboursAreNotLimited(t *testing.T) {
 	ours, theirs := across(NewBandwidth(0, 0)), across(NewBandwidth(Unlimited, Unlimited))
 	ours.SetNeighbour(func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.1") })

@@ -12,6 +12,7 @@ import (
 // socket is the kernel's side of a connection.
 type socket struct {
 	raw    syscall.RawConn
+	peer   netip.Addr
 	header int64 // bytes that each segment has on the wire beside its payload
 }
 
@@ -42,14 +43,18 @@ func newSocket(c net.Conn, local func(netip.Addr) bool) *socket {
 		return nil
 	}
 	addr, ok := tcp.RemoteAddr().(*net.TCPAddr)
-	if !ok || local(addr.AddrPort().Addr().Unmap()) {
+	if !ok {
+		return nil
+	}
+	peer := addr.AddrPort().Addr().Unmap()
+	if local(peer) {
 		return nil
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	s := &socket{raw: raw, header: ethernetHeader + ipv6Header + tcpHeader}
+	s := &socket{raw: raw, peer: peer, header: ethernetHeader + ipv6Header + tcpHeader}
 	if addr.IP.To4() != nil {
 		s.header = ethernetHeader + ipv4Header + tcpHeader
 	}
