@@ -19,7 +19,7 @@ type Campaign struct {
 	Runs      int // 1 or more
 	Trials    []Trial
 	// Places has room for as many values as there may be worlds at a time, in all campaigns that share it; nil: one. A world
-	// keeps half a core busy.
+	// keeps a quarter of a core busy.
 	Places chan struct{}
 	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does. Runs beside each other
 	// call it at the same time.
@@ -48,11 +48,11 @@ func (c Campaign) Measure(ctx context.Context) ([]Figures, error) {
 	}
 	for run := range c.Runs {
 		places <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
 		group.Go(func() {
 			defer func() { <-places }()
+			if ctx.Err() != nil {
+				return
+			}
 			if runs[run], errs[run] = c.once(ctx, run); errs[run] != nil {
 				cancel() // the others would be in vain
 			}
