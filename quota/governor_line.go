@@ -27,8 +27,8 @@ const (
 	lineLeast = 64_000 / 8
 	// lineTry is by how much a guess grows each second while it is used up and no queue shows.
 	lineTry = 1.25
-	// lineProbe is the same for what was learned and may be too little: at this pace the queue that shows is short.
-	lineProbe = 1.05
+	// lineGrow is the same for what was learned and may be too little: at this pace the queue that shows is short.
+	lineGrow = 1.05
 	// lineCreepTold is by how much the rate grows each second towards what was told, lineCreep where nobody told.
 	lineCreepTold = 1.03
 	lineCreep     = 1.01
@@ -106,7 +106,7 @@ func (l *line) creep(dt float64, bound, used bool) {
 			l.rate = min(l.rate*math.Pow(lineCreepTold, dt), l.told)
 		}
 	case used && l.found == 0 && l.since > linePause: // no queue has shown yet
-		l.rate *= math.Pow(lineProbe, dt)
+		l.rate *= math.Pow(lineGrow, dt)
 	case used && l.found > 0 && l.since > l.pause:
 		l.rate *= math.Pow(lineCreep, dt)
 	}
