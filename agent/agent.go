@@ -19,6 +19,7 @@ import (
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/platform"
 	"ebb/quota"
 	"ebb/quota/fragstore"
@@ -338,7 +339,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			Agent: a, Token: a.token, AllowedHosts: a.current().Web.AllowedHosts, Log: a.log,
 		}), a.log)
 	})
-	a.story.tell("started", noHash, "started; page at "+a.URL())
+	a.story.tell("started", swarm.InfoHash{}, "started; page at "+a.URL())
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

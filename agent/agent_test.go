@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"go.uber.org/goleak"
 
 	"ebb/agent"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -82,8 +82,8 @@ func told(t *testing.T, ctx context.Context, a *lab.Agent, kind string, c *lab.C
 func helper(t *testing.T, ctx context.Context, w *lab.World, first, second *lab.Content) *lab.Agent {
 	t.Helper()
 	a := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[metainfo.Hash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
+	get[swarm.InfoHash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	told(t, ctx, a, "complete", first)
 	return a
 }
@@ -101,7 +101,7 @@ func TestASwarmOutlivesItsSeeds(t *testing.T) {
 	x := helper(t, ctx, w, first, second)
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	told(t, ctx, y, "complete", first)
 	told(t, ctx, y, "heard", second)
 	told(t, ctx, y, "verified", second)
@@ -130,7 +130,7 @@ func TestNothingHappensBeforeAnAllotmentIsSet(t *testing.T) {
 	helper(t, ctx, w, first, second)
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{}))
-	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	told(t, ctx, y, "complete", first)
 	status := get[webui.Status](t)(y.Status(ctx))
 	if status.State != webui.StateSetup || !strings.Contains(status.Why, "background.storage") {
@@ -154,14 +154,14 @@ func TestPrivateTorrentsHaveNoPartInTheBackground(t *testing.T) {
 		t.Errorf("adding a private .torrent: %v, want a bad request", err)
 	}
 	// By its magnet: that it is private shows when its metadata comes.
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{URI: private.Magnet()}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{URI: private.Magnet()}))
 	told(t, ctx, x, "refused", private)
 
 	// As a download it is welcome, and nobody hears of it.
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: private.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: private.Torrent}, true))
 	told(t, ctx, x, "complete", private)
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: private.Torrent}, true))
+	get[swarm.InfoHash](t)(y.AddForeground(ctx, webui.Source{File: private.Torrent}, true))
 	told(t, ctx, y, "complete", private)
 	if peers := w.Swarm(rendezvous(private.Hash)); len(peers) != 0 {
 		t.Errorf("a private torrent has a rendezvous: %v", peers)
@@ -173,7 +173,7 @@ func TestVetoedSwarmIsDeletedAndStaysAway(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 
 	must(t, x.Veto(ctx, c.Hash))
@@ -200,7 +200,7 @@ func TestAskMeansThatACandidateWaitsForTheOwnersYes(t *testing.T) {
 	p := get[prefs.Preferences](t)(y.Preferences(ctx))
 	p.Sources.Peers = prefs.ModeAsk
 	must(t, y.SetPreferences(ctx, p))
-	get[metainfo.Hash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	told(t, ctx, y, "verified", second)
 	why := get[webui.Why](t)(y.Why(ctx, second.Hash))
 	if why.State != webui.CandidateWaiting {
@@ -218,9 +218,9 @@ func TestDownloadOfASwarmThatWeHelpComesFirst(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
 	if _, err := x.AddBackground(ctx, webui.Source{File: c.Torrent}); !errors.Is(err, webui.ErrConflict) {
 		t.Errorf("helping what is becoming a download: %v, want a conflict", err)
 	}
@@ -236,7 +236,7 @@ func TestForegroundResumesAfterARestart(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("First Light", 2*mib, 64<<10))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{URI: c.Magnet()}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{URI: c.Magnet()}, true))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop(), x.Stop(), x.Start(nil))
 	leecher := get[*lab.Peer](t)(w.Leech(ctx, c))

@@ -13,6 +13,7 @@ import (
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/quota"
 	"ebb/quota/fragstore"
 	"ebb/webui"
@@ -153,7 +154,7 @@ func (a *Agent) Foreground(context.Context) ([]webui.ForegroundTorrent, error) {
 }
 
 // ForegroundTorrent is one of them.
-func (a *Agent) ForegroundTorrent(_ context.Context, h infoHash) (webui.ForegroundTorrent, error) {
+func (a *Agent) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (webui.ForegroundTorrent, error) {
 	t, ok := a.foreground.Torrent(h)
 	if !ok {
 		return webui.ForegroundTorrent{}, webui.ErrNotFound
@@ -172,24 +173,24 @@ func foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
 
 // AddForeground adds a download of the owner's. If the background helps that
 // swarm already, what it holds becomes part of the download.
-func (a *Agent) AddForeground(ctx context.Context, s webui.Source, start bool) (infoHash, error) {
+func (a *Agent) AddForeground(ctx context.Context, s webui.Source, start bool) (swarm.InfoHash, error) {
 	if s.File == nil && !strings.HasPrefix(s.URI, "magnet:") {
 		file, err := a.foreground.Fetch(ctx, s.URI)
 		if err != nil {
-			return noHash, foregroundError(err)
+			return swarm.InfoHash{}, foregroundError(err)
 		}
 		s = webui.Source{File: file}
 	}
 	h, trackers, err := read(s)
 	if err != nil {
-		return noHash, &webui.BadRequest{Err: err}
+		return swarm.InfoHash{}, &webui.BadRequest{Err: err}
 	}
 	if helped, ok := a.background.Swarm(h); ok {
 		if helped.Fragments > 0 {
 			return h, a.promote(h, move{Promotion: true, Start: start, Trackers: trackers})
 		}
 		if err := a.leave(h); err != nil {
-			return noHash, err
+			return swarm.InfoHash{}, err
 		}
 	}
 	if s.File != nil {
@@ -201,7 +202,7 @@ func (a *Agent) AddForeground(ctx context.Context, s webui.Source, start bool) (
 }
 
 // read looks at what the owner gave us: a torrent file or a magnet link.
-func read(s webui.Source) (h infoHash, trackers []string, err error) {
+func read(s webui.Source) (h swarm.InfoHash, trackers []string, err error) {
 	if s.File == nil {
 		m, err := peerwire.ParseMagnet(s.URI)
 		if err != nil {
@@ -217,7 +218,7 @@ func read(s webui.Source) (h infoHash, trackers []string, err error) {
 }
 
 // leave leaves a background swarm, if it is one.
-func (a *Agent) leave(h infoHash) error {
+func (a *Agent) leave(h swarm.InfoHash) error {
 	switch err := a.background.Leave(h); {
 	case err == nil, errors.Is(err, background.ErrUnknown):
 		return nil
@@ -246,7 +247,7 @@ func foregroundError(err error) error {
 }
 
 // RemoveForeground forgets a download, or keeps on helping its swarm.
-func (a *Agent) RemoveForeground(_ context.Context, h infoHash, r webui.Removal) error {
+func (a *Agent) RemoveForeground(_ context.Context, h swarm.InfoHash, r webui.Removal) error {
 	if r.KeepHelping {
 		return a.keepHelping(h, r.DeleteData)
 	}
@@ -255,7 +256,7 @@ func (a *Agent) RemoveForeground(_ context.Context, h infoHash, r webui.Removal)
 }
 
 // StartForeground starts a download.
-func (a *Agent) StartForeground(_ context.Context, h infoHash) error {
+func (a *Agent) StartForeground(_ context.Context, h swarm.InfoHash) error {
 	if _, moving := a.moves.read(h); moving {
 		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
 	}
@@ -263,6 +264,6 @@ func (a *Agent) StartForeground(_ context.Context, h infoHash) error {
 }
 
 // StopForeground stops a download.
-func (a *Agent) StopForeground(_ context.Context, h infoHash) error {
+func (a *Agent) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return foregroundError(a.foreground.Stop(h))
 }

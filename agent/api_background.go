@@ -12,6 +12,7 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 	"ebb/webui"
 )
@@ -27,7 +28,7 @@ func (a *Agent) Background(context.Context) ([]webui.BackgroundSwarm, error) {
 }
 
 // BackgroundSwarm is one of them.
-func (a *Agent) BackgroundSwarm(_ context.Context, h infoHash) (webui.BackgroundSwarm, error) {
+func (a *Agent) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (webui.BackgroundSwarm, error) {
 	s, ok := a.background.Swarm(h)
 	if !ok {
 		return webui.BackgroundSwarm{}, webui.ErrNotFound
@@ -47,25 +48,25 @@ func backgroundSwarm(s background.Status) webui.BackgroundSwarm {
 }
 
 // AddBackground joins a swarm that the owner wants to help.
-func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (infoHash, error) {
+func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHash, error) {
 	j, err := a.ownerJoin(ctx, s)
 	if err != nil {
-		return noHash, err
+		return swarm.InfoHash{}, err
 	}
 	if _, ok := a.foreground.Torrent(j.Hash); ok {
-		return noHash, fmt.Errorf("%w: this is one of your downloads already", webui.ErrConflict)
+		return swarm.InfoHash{}, fmt.Errorf("%w: this is one of your downloads already", webui.ErrConflict)
 	}
 	if c, ok := a.candidates.Get(j.Hash); ok && c.State == discovery.StateVetoed {
-		return noHash, fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
+		return swarm.InfoHash{}, fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
 	err = a.background.Join(j)
 	switch {
 	case errors.Is(err, background.ErrJoined), errors.Is(err, background.ErrMetadata):
-		return noHash, fmt.Errorf("%w: %w", webui.ErrConflict, err)
+		return swarm.InfoHash{}, fmt.Errorf("%w: %w", webui.ErrConflict, err)
 	case errors.Is(err, background.ErrPrivate):
-		return noHash, &webui.BadRequest{Err: err}
+		return swarm.InfoHash{}, &webui.BadRequest{Err: err}
 	case err != nil:
-		return noHash, err
+		return swarm.InfoHash{}, err
 	}
 	a.candidates.Joined(j.Hash)
 	return j.Hash, nil
@@ -104,7 +105,7 @@ func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join,
 }
 
 // LeaveBackground leaves a swarm and deletes what is held of it.
-func (a *Agent) LeaveBackground(_ context.Context, h infoHash) error {
+func (a *Agent) LeaveBackground(_ context.Context, h swarm.InfoHash) error {
 	if !a.background.Has(h) {
 		return webui.ErrNotFound
 	}
@@ -112,7 +113,7 @@ func (a *Agent) LeaveBackground(_ context.Context, h infoHash) error {
 }
 
 // Veto leaves a swarm, deletes what is held of it, and keeps it away for good.
-func (a *Agent) Veto(_ context.Context, h infoHash) error {
+func (a *Agent) Veto(_ context.Context, h swarm.InfoHash) error {
 	if err := a.candidates.Veto(h, a.nameOf(h), time.Now()); err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (a *Agent) Veto(_ context.Context, h infoHash) error {
 }
 
 // Why tells how a swarm came to be known, and what became of it.
-func (a *Agent) Why(_ context.Context, h infoHash) (webui.Why, error) {
+func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
 	if s, ok := a.background.Swarm(h); ok {
 		r := s.Record
 		return webui.Why{
@@ -163,7 +164,7 @@ func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
 }
 
 // Approve is the owner's yes to a candidate.
-func (a *Agent) Approve(_ context.Context, h infoHash) error {
+func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
 	c, ok := a.candidates.Get(h)
 	switch {
 	case !ok:
@@ -184,8 +185,8 @@ func webIntroducer(in discovery.Introducer) webui.Introducer {
 // introducerOf is whoever named a joined swarm, as its record has it.
 func introducerOf(w background.Why) *webui.Introducer {
 	addr, _ := netip.ParseAddrPort(w.Addr)
-	var via infoHash
-	via.FromHexString(w.ViaHash)
+	var via swarm.InfoHash
+	via.UnmarshalText([]byte(w.ViaHash))
 	return &webui.Introducer{
 		Kind: w.Kind, Addr: addr, PeerID: w.PeerID, Client: w.Client,
 		ViaHash: via, ViaName: w.ViaName, Heard: w.Heard, Verified: w.Verified,
@@ -226,18 +227,18 @@ func candidateSentence(c discovery.Candidate) string {
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // nameOf is what people call a swarm; its hash, if we never heard a name.
-func (a *Agent) nameOf(h infoHash) string {
+func (a *Agent) nameOf(h swarm.InfoHash) string {
 	if s, ok := a.background.Swarm(h); ok {
 		return s.Record.Name
 	}
 	if c, ok := a.candidates.Get(h); ok && c.Name != "" {
 		return c.Name
 	}
-	return h.HexString()
+	return h.String()
 }
 
-func countBySwarm(keys []fragstore.Key) map[infoHash]int {
-	n := make(map[infoHash]int)
+func countBySwarm(keys []fragstore.Key) map[swarm.InfoHash]int {
+	n := make(map[swarm.InfoHash]int)
 	for _, k := range keys {
 		n[k.Hash]++
 	}

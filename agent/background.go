@@ -5,16 +5,11 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 )
-
-type infoHash = metainfo.Hash
-
-var noHash infoHash
 
 // scheduleInterval is how soon the background follows the clock, where the owner
 // has set hours.
@@ -35,7 +30,7 @@ func (a *Agent) runBackground(ctx context.Context) {
 		case !on && running != nil:
 			running.end()
 			running = nil
-			a.story.tell("paused", noHash, why)
+			a.story.tell("paused", swarm.InfoHash{}, why)
 		}
 		select {
 		case <-check.C:
@@ -78,7 +73,7 @@ const followInterval = 2 * time.Second
 func (a *Agent) followForeground(ctx context.Context) {
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
-	announced := make(map[infoHash]bool) // by hash: whether its metadata was known
+	announced := make(map[swarm.InfoHash]bool) // by hash: whether its metadata was known
 	for {
 		torrents := a.foreground.Torrents()
 		a.announceForeground(torrents, announced)
@@ -94,11 +89,11 @@ func (a *Agent) followForeground(ctx context.Context) {
 // announceForeground looks up peers of the owner's public torrents on the DHT
 // and hands them to rain. A magnet whose metadata is not known yet may turn
 // out private, so until then we only listen.
-func (a *Agent) announceForeground(torrents []foreground.Torrent, announced map[infoHash]bool) {
+func (a *Agent) announceForeground(torrents []foreground.Torrent, announced map[swarm.InfoHash]bool) {
 	if a.dht == nil {
 		return
 	}
-	running := make(map[infoHash]bool)
+	running := make(map[swarm.InfoHash]bool)
 	for _, t := range torrents {
 		if t.Private || t.Port == 0 || !t.Running() {
 			continue

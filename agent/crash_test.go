@@ -15,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -67,8 +66,8 @@ func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 	must(t, err)
 	// The owner's wishes, and then a stop in good order.
 	a := get[*agent.Agent](t)(agent.New(agent.Options{ConfigPath: config, StateDir: state, Log: slog.New(slog.DiscardHandler)}))
-	get[metainfo.Hash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[metainfo.Hash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
+	get[swarm.InfoHash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	must(t, a.Run(cancelled()))
 
 	for range 8 {
@@ -97,7 +96,7 @@ func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 // their number.
 func checkFragments(t *testing.T, state string, c *lab.Content) (n int) {
 	t.Helper()
-	hash := c.Hash.HexString()
+	hash := c.Hash.String()
 	dir := filepath.Join(state, "fragments", hash[:2], hash)
 	entries, err := os.ReadDir(dir)
 	if os.IsNotExist(err) {
@@ -135,6 +134,6 @@ func await(ctx context.Context, so func() bool) error {
 }
 
 // rendezvous is the info-hash under which agents in a swarm find each other.
-func rendezvous(h metainfo.Hash) metainfo.Hash {
+func rendezvous(h swarm.InfoHash) swarm.InfoHash {
 	return sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
 }

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -27,14 +26,14 @@ func TestTheStoryNeedsNoTracker(t *testing.T) {
 	node := startNode(t, w)
 
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB", DHT: node}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, magnet(second, seed.Addr(second))))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, magnet(first, seed.Addr(first)), true))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, magnet(second, seed.Addr(second))))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, magnet(first, seed.Addr(first)), true))
 	told(t, ctx, x, "complete", first)
 	told(t, ctx, x, "complete", second)
 	must(t, seed.Stop())
 
 	y := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB", DHT: node}))
-	get[metainfo.Hash](t)(y.AddForeground(ctx, magnet(first, netip.AddrPort{}), true))
+	get[swarm.InfoHash](t)(y.AddForeground(ctx, magnet(first, netip.AddrPort{}), true))
 	told(t, ctx, y, "complete", first)
 	told(t, ctx, y, "verified", second)
 	told(t, ctx, y, "complete", second)
@@ -57,7 +56,7 @@ func startNode(t *testing.T, w *lab.World) netip.AddrPort {
 
 // magnet is a link without a tracker. It may name a peer.
 func magnet(c *lab.Content, peer netip.AddrPort) webui.Source {
-	link := "magnet:?xt=urn:btih:" + c.Hash.HexString() + "&dn=" + url.QueryEscape(c.Name)
+	link := "magnet:?xt=urn:btih:" + c.Hash.String() + "&dn=" + url.QueryEscape(c.Name)
 	if peer.IsValid() {
 		link += "&x.pe=" + peer.String()
 	}

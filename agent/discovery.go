@@ -7,6 +7,7 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -14,7 +15,7 @@ import (
 func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
 		Policy: discovery.PolicyFrom(p.Sources),
-		Member: func(h infoHash) bool {
+		Member: func(h swarm.InfoHash) bool {
 			if a.background.Has(h) {
 				return true
 			}
@@ -62,7 +63,7 @@ func (c engineCandidates) Ready() []background.JoinCandidate {
 			Health: background.Health{Seeds: k.Seeds, Leechers: k.Leechers, Copies: k.Copies},
 			Why: background.Why{
 				Rule: k.Rule, Kind: in.Kind, Addr: in.Addr.String(), PeerID: in.PeerID.String(), Client: in.Client,
-				ViaHash: in.Via.HexString(), ViaName: in.ViaName, Heard: in.Heard, Verified: in.Verified,
+				ViaHash: in.Via.String(), ViaName: in.ViaName, Heard: in.Heard, Verified: in.Verified,
 				IntroKey: in.Key(),
 			},
 		})
@@ -70,7 +71,7 @@ func (c engineCandidates) Ready() []background.JoinCandidate {
 	return list
 }
 
-func (c engineCandidates) Joined(h infoHash) { c.Candidates.Joined(h) }
+func (c engineCandidates) Joined(h swarm.InfoHash) { c.Candidates.Joined(h) }
 
 // vetoes keeps the owner's vetoes beside the records of the swarms.
 type vetoes struct{ store *fragstore.Store }
@@ -97,11 +98,11 @@ func (v vetoes) PutVeto(veto discovery.Veto) error {
 	if err != nil {
 		return fmt.Errorf("encoding a veto: %w", err)
 	}
-	return v.store.PutMeta(vetoBucket, veto.Hash.HexString(), b)
+	return v.store.PutMeta(vetoBucket, veto.Hash.String(), b)
 }
 
 // DeleteVeto forgets one.
-func (v vetoes) DeleteVeto(h infoHash) error { return v.store.DeleteMeta(vetoBucket, h.HexString()) }
+func (v vetoes) DeleteVeto(h swarm.InfoHash) error { return v.store.DeleteMeta(vetoBucket, h.String()) }
 
 // listed is what we tell other agents: the swarms that we are in, as far as
 // the owner lets us, and then those that we only heard of.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/platform"
 	"ebb/quota"
 	"ebb/quota/fragstore"
@@ -111,9 +112,9 @@ func (a *Agent) lookForDisk() error {
 	a.disk.mu.Unlock()
 	switch {
 	case lost == nil && before != nil:
-		a.story.tell("disk", noHash, "the disk with the fragments is there again")
+		a.story.tell("disk", swarm.InfoHash{}, "the disk with the fragments is there again")
 	case lost != nil && before == nil:
-		a.story.tell("disk", noHash, fmt.Sprintf("paused: the disk with the fragments has gone; when it comes back ebb goes on (%v)", lost))
+		a.story.tell("disk", swarm.InfoHash{}, fmt.Sprintf("paused: the disk with the fragments has gone; when it comes back ebb goes on (%v)", lost))
 	case lost != nil:
 		// It takes two looks to be sure: what is there now may still be coming.
 		if fi, err := os.Stat(a.state.file("fragments.db")); err == nil && fi.Mode().IsRegular() {
@@ -134,8 +135,8 @@ func (a *Agent) askDisk() {
 		return
 	}
 	if asleep {
-		a.story.tell("disk", noHash, "the disk sleeps, and ebb lets it: fragments are neither fetched nor served until something else wakes it")
+		a.story.tell("disk", swarm.InfoHash{}, "the disk sleeps, and ebb lets it: fragments are neither fetched nor served until something else wakes it")
 	} else {
-		a.story.tell("disk", noHash, "the disk is awake")
+		a.story.tell("disk", swarm.InfoHash{}, "the disk is awake")
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -30,7 +29,7 @@ func TestDoctorFindsAndMendsWhatIsMissing(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	if text, left := finding(get[webui.Diagnosis](t)(x.Doctor(ctx, false)), "fragments"); left || !strings.Contains(text, "16 fragments of 1 swarm") {
 		t.Errorf("of a sound store: %s", text)

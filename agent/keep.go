@@ -10,11 +10,12 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
 // keepHelping begins to turn a download into fragments.
-func (a *Agent) keepHelping(h infoHash, deleteData bool) error {
+func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
 	t, ok := a.foreground.Torrent(h)
 	c, known := a.candidates.Get(h)
 	_, moving := a.moves.read(h)
@@ -36,7 +37,7 @@ func (a *Agent) keepHelping(h infoHash, deleteData bool) error {
 		return err
 	}
 	if err := a.foreground.Stop(h); err != nil {
-		a.log.Warn("stopping a download that is removed", "swarm", h.HexString(), "err", err)
+		a.log.Warn("stopping a download that is removed", "swarm", h.String(), "err", err)
 	}
 	a.story.tell("keeping", h, fmt.Sprintf("%s is no download any more; what fits of it is kept as fragments", t.Name))
 	a.moves.check()
@@ -44,7 +45,7 @@ func (a *Agent) keepHelping(h infoHash, deleteData bool) error {
 }
 
 // keepOn takes the steps of keeping on.
-func (m *moves) keepOn(h infoHash, v move) error {
+func (m *moves) keepOn(h swarm.InfoHash, v move) error {
 	a := m.agent
 	m.mu.Lock()
 	d := m.lent[h]
@@ -86,7 +87,7 @@ func (m *moves) keepOn(h infoHash, v move) error {
 }
 
 // give hands the donor to the engine, which joins the swarm if it is not in it.
-func (m *moves) give(h infoHash, d *donor) error {
+func (m *moves) give(h swarm.InfoHash, d *donor) error {
 	a := m.agent
 	if a.background.Has(h) {
 		return a.background.Give(h, d)
@@ -103,7 +104,7 @@ func (m *moves) give(h infoHash, d *donor) error {
 }
 
 // finishKeeping takes the last step.
-func (m *moves) finishKeeping(h infoHash, v move) error {
+func (m *moves) finishKeeping(h swarm.InfoHash, v move) error {
 	if err := m.agent.store.Sync(); err != nil {
 		return err // see givenBack
 	}
@@ -120,7 +121,7 @@ func (m *moves) returnLoans() {
 	defer m.mu.Unlock()
 	for h, d := range m.lent {
 		if err := d.loan.Close(); err != nil {
-			m.agent.log.Warn("taking back what was lent of a download", "swarm", h.HexString(), "err", err)
+			m.agent.log.Warn("taking back what was lent of a download", "swarm", h.String(), "err", err)
 		}
 	}
 	clear(m.lent)

@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -26,7 +25,7 @@ func TestARemovedDownloadIsHelpedOnFromItsOwnFiles(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("First Light", 6*mib, 64<<10, lab.InFiles(4)))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
 
@@ -48,7 +47,7 @@ func TestOnlyWhatFitsOfARemovedDownloadIsKept(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("First Light", 6*mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c)) // whose pieces are seen, so that the choice need not wait
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "2MiB"}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
 	told(t, ctx, x, "complete", c)
 
 	// The files stay: the owner only wants it off the list.
@@ -69,7 +68,7 @@ func TestWithoutAnAllotmentNothingIsKept(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("First Light", mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
 	told(t, ctx, x, "complete", c)
 	if err := x.RemoveForeground(ctx, c.Hash, webui.Removal{DeleteData: true, KeepHelping: true}); !errors.Is(err, webui.ErrConflict) {
 		t.Errorf("keeping on without an allotment: %v, want a conflict", err)
@@ -82,7 +81,7 @@ func TestKillsWhileADownloadIsKeptLoseNothing(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("First Light", 24*mib, 64<<10, lab.InFiles(3)))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: c.Torrent}, true))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
 	interrupted(t, w, x, func(a *agent.Agent) error {

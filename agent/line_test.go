@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -22,7 +21,7 @@ func TestTheMonthsTransferPausesTheBackground(t *testing.T) {
 		must(t, p.Background.MonthlyTransfer.UnmarshalText([]byte(limit)), x.SetPreferences(ctx, p))
 	}
 	capped("2MiB")
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	paused := func() bool {
 		s, err := x.Status(ctx)
 		return err == nil && s.State == webui.StatePaused && strings.Contains(s.Why, "month") && s.Background.DownloadLimit == 0

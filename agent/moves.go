@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
 // A move takes a torrent from one side to the other: a background swarm
@@ -50,31 +52,31 @@ type moves struct {
 	wake  chan struct{} // capacity 1
 
 	mu     sync.Mutex // guards what follows
-	lent   map[infoHash]*donor
-	failed map[infoHash]string // what the owner was told last of a move that cannot go on
+	lent   map[swarm.InfoHash]*donor
+	failed map[swarm.InfoHash]string // what the owner was told last of a move that cannot go on
 }
 
 func newMoves(a *Agent) *moves {
-	return &moves{agent: a, wake: make(chan struct{}, 1), lent: make(map[infoHash]*donor), failed: make(map[infoHash]string)}
+	return &moves{agent: a, wake: make(chan struct{}, 1), lent: make(map[swarm.InfoHash]*donor), failed: make(map[swarm.InfoHash]string)}
 }
 
 // write writes a move down.
-func (m *moves) write(h infoHash, v move) error {
+func (m *moves) write(h swarm.InfoHash, v move) error {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("writing down what is to become of %s: %w", h.HexString(), err)
+		return fmt.Errorf("writing down what is to become of %s: %w", h.String(), err)
 	}
-	return m.agent.store.PutMeta(moveBucket, h.HexString(), b)
+	return m.agent.store.PutMeta(moveBucket, h.String(), b)
 }
 
 // read returns a move that is written down.
-func (m *moves) read(h infoHash) (v move, there bool) {
-	b, there := m.agent.store.Meta(moveBucket, h.HexString())
+func (m *moves) read(h swarm.InfoHash) (v move, there bool) {
+	b, there := m.agent.store.Meta(moveBucket, h.String())
 	if !there {
 		return v, false
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
-		m.agent.log.Error("a move is damaged, and forgotten", "swarm", h.HexString(), "err", err)
+		m.agent.log.Error("a move is damaged, and forgotten", "swarm", h.String(), "err", err)
 		m.strike(h)
 		return v, false
 	}
@@ -82,10 +84,10 @@ func (m *moves) read(h infoHash) (v move, there bool) {
 }
 
 // strike strikes a move out: it is over.
-func (m *moves) strike(h infoHash) {
-	if err := m.agent.store.DeleteMeta(moveBucket, h.HexString()); err != nil {
+func (m *moves) strike(h swarm.InfoHash) {
+	if err := m.agent.store.DeleteMeta(moveBucket, h.String()); err != nil {
 		// It stays, and finds nothing left to do.
-		m.agent.log.Warn("striking out a move", "swarm", h.HexString(), "err", err)
+		m.agent.log.Warn("striking out a move", "swarm", h.String(), "err", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +95,7 @@ func (m *moves) strike(h infoHash) {
 }
 
 // cancel strikes out a keeping on: the owner has thought better of it.
-func (m *moves) cancel(h infoHash) {
+func (m *moves) cancel(h swarm.InfoHash) {
 	if v, there := m.read(h); !there || v.Promotion {
 		return
 	}
@@ -122,8 +124,8 @@ func (m *moves) run(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		for _, key := range m.agent.store.MetaKeys(moveBucket) {
-			var h infoHash
-			if err := h.FromHexString(key); err != nil {
+			var h swarm.InfoHash
+			if err := h.UnmarshalText([]byte(key)); err != nil {
 				continue
 			}
 			if v, there := m.read(h); there && ctx.Err() == nil {
@@ -139,7 +141,7 @@ func (m *moves) run(ctx context.Context) {
 	}
 }
 
-func (m *moves) advance(ctx context.Context, h infoHash, v move) {
+func (m *moves) advance(ctx context.Context, h swarm.InfoHash, v move) {
 	var err error
 	if v.Promotion {
 		err = m.promote(ctx, h, v)

@@ -13,12 +13,13 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 	"ebb/webui"
 )
 
 // Promote makes a background swarm a download of the owner's.
-func (a *Agent) Promote(_ context.Context, h infoHash) error {
+func (a *Agent) Promote(_ context.Context, h swarm.InfoHash) error {
 	s, ok := a.background.Swarm(h)
 	switch {
 	case !ok:
@@ -32,7 +33,7 @@ func (a *Agent) Promote(_ context.Context, h infoHash) error {
 }
 
 // promote begins a promotion.
-func (a *Agent) promote(h infoHash, v move) error {
+func (a *Agent) promote(h swarm.InfoHash, v move) error {
 	if _, moving := a.moves.read(h); moving {
 		return fmt.Errorf("%w: it is on its way between your downloads and the background; wait until it is there", webui.ErrConflict)
 	}
@@ -49,7 +50,7 @@ func (a *Agent) promote(h infoHash, v move) error {
 }
 
 // promote takes the steps of a promotion.
-func (m *moves) promote(ctx context.Context, h infoHash, v move) error {
+func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 	a := m.agent
 	released, err := a.background.Release(h)
 	if errors.Is(err, background.ErrUnknown) {
@@ -91,7 +92,7 @@ func (m *moves) promote(ctx context.Context, h infoHash, v move) error {
 }
 
 // giveUp ends a promotion that cannot be; the swarm is helped on.
-func (m *moves) giveUp(h infoHash, name string, why error) error {
+func (m *moves) giveUp(h swarm.InfoHash, name string, why error) error {
 	if err := m.agent.background.Resume(h); err != nil && !errors.Is(err, background.ErrUnknown) {
 		return err
 	}

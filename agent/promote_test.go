@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -58,7 +57,7 @@ func TestPromotionDownloadsOnlyWhatIsMissing(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", 6*mib, 64<<10, lab.InFiles(5)))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "2MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	var held int64
 	must(t, await(ctx, func() bool {
 		s, err := x.BackgroundSwarm(ctx, c.Hash)
@@ -78,12 +77,12 @@ func TestPromotionNeedsNobodyWhenAllIsHeld(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", 3*mib, 64<<10))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
 
 	// The owner asks for it as for any other download.
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{URI: c.Magnet()}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{URI: c.Magnet()}, true))
 	if d := downloaded(t, ctx, x, c); d.Downloaded != 0 {
 		t.Errorf("%d bytes were downloaded of what was here", d.Downloaded)
 	}
@@ -98,7 +97,7 @@ func TestPromotionThatCannotBeLeavesTheSwarmHelped(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", 3*mib, 64<<10))
 	get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 
 	// Something of the owner's has that name already.
@@ -139,7 +138,7 @@ func TestKillsDuringAPromotionLoseNothing(t *testing.T) {
 	c := get[*lab.Content](t)(w.Content("Old Maps", 24*mib, 64<<10, lab.InFiles(3)))
 	seed := get[*lab.Peer](t)(w.Seed(ctx, c))
 	x := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
 	interrupted(t, w, x, func(a *agent.Agent) error { return a.Promote(ctx, c.Hash) })

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // router leads incoming connections to the part of the agent that they are
@@ -14,8 +15,8 @@ import (
 type router struct{ *Agent }
 
 // InfoHashes lists all that a peer may name; encrypted handshakes try them all.
-func (r router) InfoHashes() iter.Seq[infoHash] {
-	return func(yield func(infoHash) bool) {
+func (r router) InfoHashes() iter.Seq[swarm.InfoHash] {
+	return func(yield func(swarm.InfoHash) bool) {
 		if !r.background.Running() {
 			return
 		}
@@ -33,7 +34,7 @@ func (r router) InfoHashes() iter.Seq[infoHash] {
 }
 
 // Knows tells whether a connection under this info-hash is of any use.
-func (r router) Knows(h infoHash) bool {
+func (r router) Knows(h swarm.InfoHash) bool {
 	return r.background.Running() && (r.background.Serves(h) || r.rendezvous.Knows(h))
 }
 

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"golang.org/x/sys/unix"
 
 	"ebb/agent"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/platform"
 	"ebb/webui"
@@ -82,7 +82,7 @@ func TestSomebodyElseFillsTheDisk(t *testing.T) {
 	if !ok {
 		return
 	}
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 
 	other := get[*os.File](t)(os.Create(filepath.Join(x.State, "a letter")))
@@ -122,7 +122,7 @@ func TestAReadOnlyDiskPausesTheBackground(t *testing.T) {
 	if !ok {
 		return
 	}
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	holds := func(n int) func() bool {
 		return func() bool {
 			s, err := x.BackgroundSwarm(ctx, c.Hash)
@@ -153,7 +153,7 @@ func TestADiskThatIsUnpluggedComesBack(t *testing.T) {
 	if !ok {
 		return
 	}
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	must(t, x.Stop())
 	anew := filepath.Join(t.TempDir(), "anew")
@@ -197,7 +197,7 @@ func TestAShareOfTheDiskIsAnAllotment(t *testing.T) {
 	if !ok {
 		return
 	}
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	const most = 64 * mib / 10
 	must(t, await(ctx, func() bool {
 		s, err := x.Status(ctx)
@@ -229,10 +229,10 @@ func TestDownloadsOnAnotherDiskCostNoFragment(t *testing.T) {
 	must(t, os.WriteFile(x.Config, fmt.Appendf(text, "\n[foreground]\ndirectory = %q\n", downloads), 0o600))
 	must(t, x.Start(nil))
 	t.Cleanup(func() { must(t, x.Stop()) })
-	get[metainfo.Hash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 
-	get[metainfo.Hash](t)(x.AddForeground(ctx, webui.Source{File: big.Torrent}, true))
+	get[swarm.InfoHash](t)(x.AddForeground(ctx, webui.Source{File: big.Torrent}, true))
 	var d webui.ForegroundTorrent
 	must(t, await(ctx, func() bool {
 		d = get[webui.ForegroundTorrent](t)(x.ForegroundTorrent(ctx, big.Hash))

@@ -3,8 +3,7 @@ package agent
 import (
 	"log/slog"
 
-	"github.com/anacrolix/torrent/metainfo"
-
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
@@ -17,10 +16,10 @@ type story struct {
 
 // tell adds a sentence. kind is one word, such as joined or served; h may be
 // zero. It never blocks.
-func (s *story) tell(kind string, h metainfo.Hash, text string) {
+func (s *story) tell(kind string, h swarm.InfoHash, text string) {
 	attributes := []any{"event", kind}
-	if h != noHash {
-		attributes = append(attributes, "swarm", h.HexString())
+	if !h.IsZero() {
+		attributes = append(attributes, "swarm", h.String())
 	}
 	s.log.Info(text, attributes...)
 	s.events.Publish(webui.Event{Kind: kind, Hash: h, Text: text})

@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -77,11 +76,11 @@ type Ledger struct {
 
 	mu        sync.Mutex // guards the fields below
 	limits    Limits
-	promises  map[metainfo.Hash]*promise
-	asking    map[metainfo.Hash]*promise // reservations that are not decided yet
-	pending   int64                      // taken, and maybe not yet counted in the store's Used
-	total     int64                      // of the fragments' file system, when it was last measured
-	apart     bool                       // the two file systems were different ones when they were last measured
+	promises  map[swarm.InfoHash]*promise
+	asking    map[swarm.InfoHash]*promise // reservations that are not decided yet
+	pending   int64                       // taken, and maybe not yet counted in the store's Used
+	total     int64                       // of the fragments' file system, when it was last measured
+	apart     bool                        // the two file systems were different ones when they were last measured
 	returning returning
 	brake     brake
 	stuck     stuck
@@ -102,8 +101,8 @@ func NewLedger(cfg Config) *Ledger {
 			return now, now.Sub(began)
 		},
 		wake:     make(chan struct{}, 1),
-		promises: make(map[metainfo.Hash]*promise),
-		asking:   make(map[metainfo.Hash]*promise),
+		promises: make(map[swarm.InfoHash]*promise),
+		asking:   make(map[swarm.InfoHash]*promise),
 	}
 	if cfg.Downloads != nil {
 		l.downloads = &question[measured]{put: func() measured {

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"pgregory.net/rapid"
 
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -19,8 +19,8 @@ type model struct {
 	limits   Limits
 	values   map[fragstore.Key]float64 // of what is held
 	sizes    map[fragstore.Key]int64
-	coming   map[metainfo.Hash]*download // the downloads that have a promise
-	told     map[metainfo.Hash]int64     // what they told the ledger last
+	coming   map[swarm.InfoHash]*download // the downloads that have a promise
+	told     map[swarm.InfoHash]int64     // what they told the ledger last
 	incoming map[fragstore.Key]*fragstore.Writer
 
 	brakeOn            bool
@@ -47,7 +47,7 @@ func TestAnyHistoryKeepsToTheLimits(t *testing.T) {
 			limits:   Limits{Storage: 300 * kib, KeepFree: 50 * kib, Writes: unlimited},
 			values:   make(map[fragstore.Key]float64),
 			sizes:    make(map[fragstore.Key]int64),
-			coming:   make(map[metainfo.Hash]*download),
+			coming:   make(map[swarm.InfoHash]*download),
 			incoming: make(map[fragstore.Key]*fragstore.Writer),
 			wall:     time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		}
@@ -78,7 +78,7 @@ func (m *model) start(t failer) {
 	m.begin(m.limits)
 	m.ledger.SetLimits(m.limits) // a write budget of 0 as well
 	m.ledger.clock = func() (time.Time, time.Duration) { return m.wall, 0 }
-	m.told, m.brakeOn = make(map[metainfo.Hash]int64), false
+	m.told, m.brakeOn = make(map[swarm.InfoHash]int64), false
 	clear(m.coming) // they have to reserve again
 	text, _ := m.store.Meta(budgetBucket, budgetKey)
 	kept := parseBudget(string(text))

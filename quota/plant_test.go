@@ -9,14 +9,14 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"go.etcd.io/bbolt"
 
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
 // plantedHash spreads swarms over the directories as real info-hashes do.
-func plantedHash(i int) (h metainfo.Hash) {
+func plantedHash(i int) (h swarm.InfoHash) {
 	h[0], h[1] = byte(i), byte(i>>8)
 	binary.BigEndian.PutUint32(h[16:], uint32(i))
 	return h
@@ -46,7 +46,7 @@ func newPlanted(tb testing.TB, state string, swarms, each int, total int64, limi
 		value = bytes.Clone(value)
 		for i := range swarms {
 			h := plantedHash(i)
-			in := filepath.Join(dir, h.HexString()[:2], h.HexString())
+			in := filepath.Join(dir, h.String()[:2], h.String())
 			if err := os.MkdirAll(in, 0o700); err != nil {
 				return err
 			}

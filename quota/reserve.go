@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/anacrolix/torrent/metainfo"
-
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -20,7 +19,7 @@ const mostPromised = 1 << 52
 func (p *promise) bytes() int64 { return min(max(p.latest(), 0), mostPromised) }
 
 // promised adds up the promises, without that of one download.
-func (l *Ledger) promised(without *metainfo.Hash) (sum int64) {
+func (l *Ledger) promised(without *swarm.InfoHash) (sum int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for h, p := range l.promises {
@@ -61,7 +60,7 @@ const makingRounds = 3
 // a *NoSpaceError, only if the space is missing even when every fragment there is gone; keep_free does not count against
 // a foreground download. A download that cannot fit in any case costs no fragment, and a refusal leaves what was
 // promised before.
-func (l *Ledger) Reserve(h metainfo.Hash, remaining func() int64) error {
+func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 	p := &promise{question[int64]{put: remaining}}
 	l.mu.Lock()
 	l.asking[h] = p
@@ -87,14 +86,14 @@ func (l *Ledger) Reserve(h metainfo.Hash, remaining func() int64) error {
 
 // Release takes a promise back: the download is complete, or gone. What a question that is still open will be answered
 // does not matter any more.
-func (l *Ledger) Release(h metainfo.Hash) {
+func (l *Ledger) Release(h swarm.InfoHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.promises, h)
 	delete(l.asking, h)
 }
 
-func (l *Ledger) decided(h metainfo.Hash, p *promise) {
+func (l *Ledger) decided(h swarm.InfoHash, p *promise) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.asking[h] == p {
@@ -107,7 +106,7 @@ var errStale = errors.New("the downloads have to be asked again")
 
 // reserve decides on a reservation. stale says that p and the promises may have shrunk since they were asked.
 // l.making is held.
-func (l *Ledger) reserve(h metainfo.Hash, p *promise, stale bool) (keys []fragstore.Key, err error) {
+func (l *Ledger) reserve(h swarm.InfoHash, p *promise, stale bool) (keys []fragstore.Key, err error) {
 	d := l.measureWith(l.promised(&h) + p.bytes())
 	switch {
 	case d.downloadsErr != nil:
@@ -162,7 +161,7 @@ func (l *Ledger) reserveHere(d disk) (need int64, err error) {
 }
 
 // reserveAfter makes room and promises it. It is refused only if a disk in trouble keeps files that were to go.
-func (l *Ledger) reserveAfter(h metainfo.Hash, p *promise, need int64) (keys []fragstore.Key, err error) {
+func (l *Ledger) reserveAfter(h swarm.InfoHash, p *promise, need int64) (keys []fragstore.Key, err error) {
 	l.mu.Lock()
 	old := l.promises[h]
 	l.stuck = stuck{} // the owner's wish is worth another try
@@ -209,7 +208,7 @@ func (l *Ledger) missing() int64 {
 }
 
 // promise makes a promise count, unless it was given up.
-func (l *Ledger) promise(h metainfo.Hash, p *promise) error {
+func (l *Ledger) promise(h swarm.InfoHash, p *promise) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.asking[h] != p {

@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"go.uber.org/goleak"
 
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -39,7 +39,7 @@ func must(t failer, err error) {
 	}
 }
 
-func hashOf(name string) metainfo.Hash { return sha1.Sum([]byte(name)) }
+func hashOf(name string) swarm.InfoHash { return sha1.Sum([]byte(name)) }
 
 func key(swarm string, index uint32) fragstore.Key {
 	return fragstore.Key{Hash: hashOf(swarm), Index: index}

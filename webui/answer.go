@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -153,8 +153,8 @@ func parseSource(body []byte) (Source, error) {
 }
 
 // hashOf reads the info-hash in a request's path.
-func hashOf(r *http.Request) (h metainfo.Hash, err error) {
-	if err := h.FromHexString(strings.ToLower(r.PathValue("hash"))); err != nil {
+func hashOf(r *http.Request) (h swarm.InfoHash, err error) {
+	if err := h.UnmarshalText([]byte(r.PathValue("hash"))); err != nil {
 		return h, badRequest("an info-hash is 40 hex digits, not %.60q", r.PathValue("hash"))
 	}
 	return h, nil

@@ -9,9 +9,8 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // list answers with what get returns, as a List.
@@ -41,7 +40,7 @@ func list[T any](s *server, get func(context.Context) ([]T, error)) endpoint {
 }
 
 // one answers with what get returns for the info-hash in the path.
-func one[T any](s *server, get func(context.Context, metainfo.Hash) (T, error)) endpoint {
+func one[T any](s *server, get func(context.Context, swarm.InfoHash) (T, error)) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h, err := hashOf(r)
 		if err != nil {
@@ -57,17 +56,17 @@ func one[T any](s *server, get func(context.Context, metainfo.Hash) (T, error)) 
 }
 
 // act does something to the info-hash in the path.
-func act(do func(context.Context, metainfo.Hash) error) endpoint {
+func act(do func(context.Context, swarm.InfoHash) error) endpoint {
 	return acting(http.StatusNoContent, do)
 }
 
 // begin begins to do something to the info-hash in the path, that is not done
 // when it is answered.
-func begin(do func(context.Context, metainfo.Hash) error) endpoint {
+func begin(do func(context.Context, swarm.InfoHash) error) endpoint {
 	return acting(http.StatusAccepted, do)
 }
 
-func acting(status int, do func(context.Context, metainfo.Hash) error) endpoint {
+func acting(status int, do func(context.Context, swarm.InfoHash) error) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h, err := hashOf(r)
 		if err != nil {
@@ -92,7 +91,7 @@ func (s *server) getStatus(w http.ResponseWriter, r *http.Request) error {
 
 // Added is the answer to a POST of something new.
 type Added struct {
-	Hash metainfo.Hash `json:"hash"`
+	Hash swarm.InfoHash `json:"hash"`
 }
 
 func (s *server) addForeground(w http.ResponseWriter, r *http.Request) error {
@@ -100,7 +99,7 @@ func (s *server) addForeground(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.add(w, r, func(ctx context.Context, source Source) (metainfo.Hash, error) {
+	return s.add(w, r, func(ctx context.Context, source Source) (swarm.InfoHash, error) {
 		return s.agent.AddForeground(ctx, source, start)
 	})
 }
@@ -109,7 +108,7 @@ func (s *server) addBackground(w http.ResponseWriter, r *http.Request) error {
 	return s.add(w, r, s.agent.AddBackground)
 }
 
-func (s *server) add(w http.ResponseWriter, r *http.Request, add func(context.Context, Source) (metainfo.Hash, error)) error {
+func (s *server) add(w http.ResponseWriter, r *http.Request, add func(context.Context, Source) (swarm.InfoHash, error)) error {
 	source, err := readSource(w, r)
 	if err != nil {
 		return err
@@ -135,7 +134,7 @@ func (s *server) removeForeground(w http.ResponseWriter, r *http.Request) error 
 	if removal.KeepHelping, err = flagOf(r, "keep_helping", false); err != nil {
 		return err
 	}
-	return act(func(ctx context.Context, h metainfo.Hash) error {
+	return act(func(ctx context.Context, h swarm.InfoHash) error {
 		return s.agent.RemoveForeground(ctx, h, removal)
 	})(w, r)
 }

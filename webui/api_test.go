@@ -66,9 +66,9 @@ func TestAnEmptyListIsNotNull(t *testing.T) {
 
 func TestOneTorrentOrSwarmIsFoundByItsHash(t *testing.T) {
 	w := newWorld(t)
-	torrent := decode[webui.ForegroundTorrent](t, w.status(200, request{path: "/api/v1/foreground/" + webuitest.Hash(0x12).HexString()}).Body)
-	swarm := decode[webui.BackgroundSwarm](t, w.status(200, request{path: "/api/v1/background/" + webuitest.Hash(0x22).HexString()}).Body)
-	why := decode[webui.Why](t, w.status(200, request{path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/why"}).Body)
+	torrent := decode[webui.ForegroundTorrent](t, w.status(200, request{path: "/api/v1/foreground/" + webuitest.Hash(0x12).String()}).Body)
+	swarm := decode[webui.BackgroundSwarm](t, w.status(200, request{path: "/api/v1/background/" + webuitest.Hash(0x22).String()}).Body)
+	why := decode[webui.Why](t, w.status(200, request{path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/why"}).Body)
 	if torrent.Name != "sentinel-2-mosaic-2025" || swarm.Pieces != 20736 || why.Introducer.Client != "ebb 0.1.0" || why.Introducer.ViaHash != webuitest.Hash(0x11) {
 		t.Errorf("%v, %v, %v", torrent, swarm, why)
 	}
@@ -94,7 +94,7 @@ func TestAHashIs40HexDigits(t *testing.T) {
 
 func TestTheOwnersWishesReachTheAgent(t *testing.T) {
 	w := newWorld(t)
-	hash := func(n byte) string { return webuitest.Hash(n).HexString() }
+	hash := func(n byte) string { return webuitest.Hash(n).String() }
 	for _, call := range []struct{ method, path, want string }{
 		{"POST", "foreground/" + hash(0x12) + "/stop", "stop " + hash(0x12)},
 		{"POST", "foreground/" + hash(0x12) + "/start", "start " + hash(0x12)},
@@ -137,7 +137,7 @@ func TestTorrentsAreAddedByLinkOrByFile(t *testing.T) {
 		added := decode[webui.Added](t, answer.Body)
 		sources, calls := w.agent.Sources(), w.agent.Calls()
 		got, call := sources[len(sources)-1], calls[len(calls)-1]
-		if got.URI != add.want.URI || string(got.File) != string(add.want.File) || call != add.call+added.Hash.HexString() {
+		if got.URI != add.want.URI || string(got.File) != string(add.want.File) || call != add.call+added.Hash.String() {
 			t.Errorf("%s: the agent was given %q and told %q", add.path, got, call)
 		}
 	}
@@ -256,9 +256,9 @@ func TestWrongMethodsAndPathsAreSaidSo(t *testing.T) {
 		t.Errorf("allowed: %q", allow)
 	}
 	for _, q := range []request{
-		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/veto"},
-		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/promote"},
-		{method: "DELETE", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/promote"},
+		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/veto"},
+		{method: "GET", path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/promote"},
+		{method: "DELETE", path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/promote"},
 		{method: "PUT", path: "/api/v1/doctor"},
 		{method: "DELETE", path: "/api/v1/doctor"},
 	} {

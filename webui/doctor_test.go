@@ -48,7 +48,7 @@ func TestACheckUpThatFindsNothingIsAnEmptyList(t *testing.T) {
 func TestOtherSitesStartNoCheckUp(t *testing.T) {
 	w := newWorld(t)
 	w.status(403, request{method: "POST", path: "/api/v1/doctor", header: map[string]string{"Sec-Fetch-Site": "cross-site"}})
-	w.status(403, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/promote",
+	w.status(403, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/promote",
 		header: map[string]string{"Origin": "http://evil.example"}})
 	if calls := w.agent.Calls(); len(calls) > 0 {
 		t.Errorf("the agent was told to %q", calls)

@@ -5,7 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -19,12 +19,12 @@ const (
 // Event is one thing that happened, in words for the owner.
 type Event struct {
 	// ID grows from one event to the next. Publish sets it.
-	ID   uint64        `json:"id"`
-	Time time.Time     `json:"time"` // Publish sets it to now if it is zero
-	Kind string        `json:"kind"` // one word, such as heard, verified, joined, stored, served
-	Hash metainfo.Hash `json:"hash,omitzero"`
-	Name string        `json:"name,omitempty"` // of the swarm
-	Text string        `json:"text"`
+	ID   uint64         `json:"id"`
+	Time time.Time      `json:"time"` // Publish sets it to now if it is zero
+	Kind string         `json:"kind"` // one word, such as heard, verified, joined, stored, served
+	Hash swarm.InfoHash `json:"hash,omitzero"`
+	Name string         `json:"name,omitempty"` // of the swarm
+	Text string         `json:"text"`
 }
 
 // EventLog remembers the latest events for whoever listens.

@@ -23,7 +23,7 @@ var everyEndpoint = []string{
 
 func endpoint(text string) (method, path string) {
 	method, path, _ = strings.Cut(text, " ")
-	return method, "/api/v1/" + strings.Replace(path, "H", webuitest.Hash(0x31).HexString(), 1)
+	return method, "/api/v1/" + strings.Replace(path, "H", webuitest.Hash(0x31).String(), 1)
 }
 
 func TestEveryAPICallNeedsTheToken(t *testing.T) {
@@ -92,7 +92,7 @@ func TestOnlyOurOwnNamesAreAnsweredTo(t *testing.T) {
 
 func TestOtherSitesChangeNothing(t *testing.T) {
 	w := newWorld(t)
-	veto := request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x21).HexString() + "/veto"}
+	veto := request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x21).String() + "/veto"}
 	for _, header := range []map[string]string{
 		{"Sec-Fetch-Site": "cross-site"},
 		{"Sec-Fetch-Site": "same-site"}, // another port of the same machine

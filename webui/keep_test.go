@@ -10,9 +10,9 @@ import (
 
 func TestASwarmIsPromotedAndTheAnswerDoesNotWait(t *testing.T) {
 	w := newWorld(t)
-	swarm := "/api/v1/background/" + webuitest.Hash(0x21).HexString()
+	swarm := "/api/v1/background/" + webuitest.Hash(0x21).String()
 	answer := w.status(202, request{method: "POST", path: swarm + "/promote"})
-	if calls := w.agent.Calls(); len(calls) != 1 || calls[0] != "promote "+webuitest.Hash(0x21).HexString() || answer.Body.Len() > 0 {
+	if calls := w.agent.Calls(); len(calls) != 1 || calls[0] != "promote "+webuitest.Hash(0x21).String() || answer.Body.Len() > 0 {
 		t.Errorf("the agent was told %q; the answer was %q", calls, answer.Body)
 	}
 	if got := decode[webui.BackgroundSwarm](t, w.status(200, request{path: swarm}).Body); got.State != webui.SwarmPromoting {
@@ -21,8 +21,8 @@ func TestASwarmIsPromotedAndTheAnswerDoesNotWait(t *testing.T) {
 	if again := w.status(409, request{method: "POST", path: swarm + "/promote"}); !strings.Contains(errorText(again), "already") {
 		t.Errorf("the answer does not say why: %s", again.Body)
 	}
-	w.status(409, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x24).HexString() + "/promote"}) // no metadata
-	w.status(404, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x7f).HexString() + "/promote"})
+	w.status(409, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x24).String() + "/promote"}) // no metadata
+	w.status(404, request{method: "POST", path: "/api/v1/background/" + webuitest.Hash(0x7f).String() + "/promote"})
 }
 
 func TestOneMayStopDownloadingAndKeepHelping(t *testing.T) {
@@ -34,15 +34,15 @@ func TestOneMayStopDownloadingAndKeepHelping(t *testing.T) {
 		"keep_helping=":                  "remove data=false help=false ",
 	} {
 		w := newWorld(t)
-		hash := webuitest.Hash(0x12).HexString()
+		hash := webuitest.Hash(0x12).String()
 		w.status(204, request{method: "DELETE", path: "/api/v1/foreground/" + hash + "?" + query})
 		if calls := w.agent.Calls(); len(calls) != 1 || calls[0] != want+hash {
 			t.Errorf("%s: the agent was told %q", query, calls)
 		}
 	}
 	w := newWorld(t)
-	w.status(400, request{method: "DELETE", path: "/api/v1/foreground/" + webuitest.Hash(0x14).HexString() + "?keep_helping=true"}) // private
-	w.status(409, request{method: "DELETE", path: "/api/v1/foreground/" + webuitest.Hash(0x13).HexString() + "?keep_helping=true"}) // a magnet
+	w.status(400, request{method: "DELETE", path: "/api/v1/foreground/" + webuitest.Hash(0x14).String() + "?keep_helping=true"}) // private
+	w.status(409, request{method: "DELETE", path: "/api/v1/foreground/" + webuitest.Hash(0x13).String() + "?keep_helping=true"}) // a magnet
 }
 
 func TestAWaitingSwarmSaysWhatFor(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // The types below are the API's JSON. Rates are in bytes per second, sizes in
@@ -98,42 +98,42 @@ type LinkStatus struct {
 
 // ForegroundTorrent is one of the owner's torrents.
 type ForegroundTorrent struct {
-	Hash         metainfo.Hash `json:"hash"`
-	Name         string        `json:"name"`  // empty until the metadata is known, if a magnet had none
-	State        string        `json:"state"` // metadata, waiting for space, checking, downloading, seeding, stopped, failed
-	Why          string        `json:"why"`   // one sentence on State; the error, if it failed
-	Private      bool          `json:"private"`
-	Length       int64         `json:"length"` // 0 until the metadata is known
-	Completed    int64         `json:"completed"`
-	DownloadRate int64         `json:"download_rate"`
-	UploadRate   int64         `json:"upload_rate"`
-	Downloaded   int64         `json:"downloaded"`
-	Uploaded     int64         `json:"uploaded"`
-	Peers        int           `json:"peers"`
-	Seeds        int           `json:"seeds"`
-	Directory    string        `json:"directory"`
-	Added        time.Time     `json:"added,omitzero"`
+	Hash         swarm.InfoHash `json:"hash"`
+	Name         string         `json:"name"`  // empty until the metadata is known, if a magnet had none
+	State        string         `json:"state"` // metadata, waiting for space, checking, downloading, seeding, stopped, failed
+	Why          string         `json:"why"`   // one sentence on State; the error, if it failed
+	Private      bool           `json:"private"`
+	Length       int64          `json:"length"` // 0 until the metadata is known
+	Completed    int64          `json:"completed"`
+	DownloadRate int64          `json:"download_rate"`
+	UploadRate   int64          `json:"upload_rate"`
+	Downloaded   int64          `json:"downloaded"`
+	Uploaded     int64          `json:"uploaded"`
+	Peers        int            `json:"peers"`
+	Seeds        int            `json:"seeds"`
+	Directory    string         `json:"directory"`
+	Added        time.Time      `json:"added,omitzero"`
 }
 
 // BackgroundSwarm is a swarm that the agent joined to help.
 type BackgroundSwarm struct {
-	Hash         metainfo.Hash `json:"hash"`
-	Name         string        `json:"name"`
-	State        string        `json:"state"`   // one word: metadata, fetching, serving, dormant, promoting, …
-	Waiting      string        `json:"waiting"` // why it fetches nothing now, such as "the disk sleeps"; empty if it does not wait
-	Why          string        `json:"why"`     // one sentence: why it was joined
-	Length       int64         `json:"length"`
-	Pieces       int           `json:"pieces"`    // 0 until the metadata is known
-	Fragments    int           `json:"fragments"` // of Pieces, those held here
-	Bytes        int64         `json:"bytes"`     // that the fragments occupy
-	Peers        int           `json:"peers"`     // connected now
-	Seeders      int           `json:"seeders"`   // seen, by trackers or peers; -1 is not known
-	Leechers     int           `json:"leechers"`
-	DownloadRate int64         `json:"download_rate"`
-	UploadRate   int64         `json:"upload_rate"`
-	Downloaded   int64         `json:"downloaded"`
-	Uploaded     int64         `json:"uploaded"`
-	Joined       time.Time     `json:"joined,omitzero"`
+	Hash         swarm.InfoHash `json:"hash"`
+	Name         string         `json:"name"`
+	State        string         `json:"state"`   // one word: metadata, fetching, serving, dormant, promoting, …
+	Waiting      string         `json:"waiting"` // why it fetches nothing now, such as "the disk sleeps"; empty if it does not wait
+	Why          string         `json:"why"`     // one sentence: why it was joined
+	Length       int64          `json:"length"`
+	Pieces       int            `json:"pieces"`    // 0 until the metadata is known
+	Fragments    int            `json:"fragments"` // of Pieces, those held here
+	Bytes        int64          `json:"bytes"`     // that the fragments occupy
+	Peers        int            `json:"peers"`     // connected now
+	Seeders      int            `json:"seeders"`   // seen, by trackers or peers; -1 is not known
+	Leechers     int            `json:"leechers"`
+	DownloadRate int64          `json:"download_rate"`
+	UploadRate   int64          `json:"upload_rate"`
+	Downloaded   int64          `json:"downloaded"`
+	Uploaded     int64          `json:"uploaded"`
+	Joined       time.Time      `json:"joined,omitzero"`
 }
 
 // SwarmPromoting is the State of a background swarm that is becoming one of the
@@ -147,7 +147,7 @@ type Introducer struct {
 	Addr     netip.AddrPort `json:"addr,omitzero"`
 	PeerID   string         `json:"peer_id,omitempty"` // 40 hex digits
 	Client   string         `json:"client,omitempty"`  // what it says it is
-	ViaHash  metainfo.Hash  `json:"via_hash,omitzero"` // the swarm in which we met it
+	ViaHash  swarm.InfoHash `json:"via_hash,omitzero"` // the swarm in which we met it
 	ViaName  string         `json:"via_name,omitempty"`
 	Heard    time.Time      `json:"heard,omitzero"`    // when it named the swarm
 	Verified time.Time      `json:"verified,omitzero"` // when it shook hands with us in that swarm
@@ -155,29 +155,29 @@ type Introducer struct {
 
 // Why is the answer to 'why do you know this swarm?'.
 type Why struct {
-	Hash       metainfo.Hash `json:"hash"`
-	Name       string        `json:"name"`
-	State      string        `json:"state"`           // joined, or the state of the candidate: heard, verified, waiting, approved, refused, vetoed
-	Rule       string        `json:"rule"`            // the preference that decided, such as sources.peers = "auto"
-	Joined     time.Time     `json:"joined,omitzero"` // absent if it is not joined
-	Introducer *Introducer   `json:"introducer,omitempty"`
-	Sentence   string        `json:"sentence"` // all of the above, as a person would say it
+	Hash       swarm.InfoHash `json:"hash"`
+	Name       string         `json:"name"`
+	State      string         `json:"state"`           // joined, or the state of the candidate: heard, verified, waiting, approved, refused, vetoed
+	Rule       string         `json:"rule"`            // the preference that decided, such as sources.peers = "auto"
+	Joined     time.Time      `json:"joined,omitzero"` // absent if it is not joined
+	Introducer *Introducer    `json:"introducer,omitempty"`
+	Sentence   string         `json:"sentence"` // all of the above, as a person would say it
 }
 
 // Candidate is a swarm that is known and not joined.
 type Candidate struct {
-	Hash        metainfo.Hash `json:"hash"`
-	Name        string        `json:"name"`
-	State       string        `json:"state"`  // heard, verified, waiting, approved, refused, vetoed
-	Why         string        `json:"why"`    // one sentence: why it is not joined, or not yet
-	Rule        string        `json:"rule"`   // the preference that decided
-	Length      int64         `json:"length"` // 0 is not known
-	Pieces      int           `json:"pieces"` // 0 is not known
-	Seeders     int           `json:"seeders"`
-	Leechers    int           `json:"leechers"` // -1 is not known
-	Introducers []Introducer  `json:"introducers"`
-	Heard       time.Time     `json:"heard,omitzero"` // first
-	Verified    time.Time     `json:"verified,omitzero"`
+	Hash        swarm.InfoHash `json:"hash"`
+	Name        string         `json:"name"`
+	State       string         `json:"state"`  // heard, verified, waiting, approved, refused, vetoed
+	Why         string         `json:"why"`    // one sentence: why it is not joined, or not yet
+	Rule        string         `json:"rule"`   // the preference that decided
+	Length      int64          `json:"length"` // 0 is not known
+	Pieces      int            `json:"pieces"` // 0 is not known
+	Seeders     int            `json:"seeders"`
+	Leechers    int            `json:"leechers"` // -1 is not known
+	Introducers []Introducer   `json:"introducers"`
+	Heard       time.Time      `json:"heard,omitzero"` // first
+	Verified    time.Time      `json:"verified,omitzero"`
 }
 
 // CandidateWaiting is the State of a candidate that waits for the owner's yes.

@@ -1,14 +1,13 @@
 package background
 
 import (
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 )
 
 // announce puts a swarm on the announcer's schedule. e.mu is held; the
 // functions handed over take it again, on the announcer's goroutines.
-func (e *Engine) announce(s *swarm) {
+func (e *Engine) announce(s *helped) {
 	if e.ctx == nil || s.record.Released {
 		return
 	}
@@ -40,7 +39,7 @@ func (e *Engine) announce(s *swarm) {
 
 // left is the number of bytes of the torrent that we do not hold. A swarm
 // whose size is unknown has at least one.
-func (s *swarm) left() int64 {
+func (s *helped) left() int64 {
 	if s.record.Pieces == 0 {
 		return max(s.record.Length, 1)
 	}
@@ -51,7 +50,7 @@ func (s *swarm) left() int64 {
 }
 
 // found takes the answer of a tracker or of the DHT.
-func (e *Engine) found(h metainfo.Hash, r peersource.Result) {
+func (e *Engine) found(h swarm.InfoHash, r peersource.Result) {
 	e.mu.Lock()
 	s, ok := e.swarms[h]
 	if !ok || r.Err != nil || s.record.Released {

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // Health is what is known of a swarm's state, from its trackers and peers.
@@ -64,7 +63,7 @@ const (
 
 // JoinCandidate is a verified candidate that the consent policy allows.
 type JoinCandidate struct {
-	Hash     metainfo.Hash
+	Hash     swarm.InfoHash
 	Name     string
 	Trackers []string
 	Health   Health
@@ -108,7 +107,7 @@ func ChooseJoin(v JoinView) []JoinCandidate {
 
 // LeaveView is what the choice of swarms to leave looks at.
 type LeaveView struct {
-	Hash      metainfo.Hash
+	Hash      swarm.InfoHash
 	Fragments int
 	Health    Health
 	Joined    time.Time
@@ -124,8 +123,8 @@ const silence = 7 * 24 * time.Hour
 // which we hold nothing and which have either no need or no peers. A swarm in
 // which we hold fragments is left by reclaim, not by choice, and one that the
 // owner asked for is left only by the owner.
-func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []metainfo.Hash {
-	var leave []metainfo.Hash
+func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+	var leave []swarm.InfoHash
 	for _, s := range swarms {
 		if s.ByOwner || s.Fragments > 0 {
 			continue
@@ -145,7 +144,7 @@ func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []metainfo.
 
 // WakeView is what the choice of dormant swarms to wake looks at.
 type WakeView struct {
-	Hash   metainfo.Hash
+	Hash   swarm.InfoHash
 	Health Health
 	Woken  time.Time // when it was last woken; zero for never
 }
@@ -156,12 +155,12 @@ const wakeInterval = 10 * time.Minute
 
 // ChooseWake picks dormant swarms that want fragments and are to look for peers
 // again, most needy first, as many as may be fetched beside those that are.
-func ChooseWake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []metainfo.Hash {
+func ChooseWake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []swarm.InfoHash {
 	due := slices.DeleteFunc(slices.Clone(dormant), func(v WakeView) bool { return now.Sub(v.Woken) < wakeInterval })
 	slices.SortStableFunc(due, func(a, b WakeView) int {
 		return cmp.Compare(Need(b.Health, goal), Need(a.Health, goal))
 	})
-	var wake []metainfo.Hash
+	var wake []swarm.InfoHash
 	for _, v := range due[:min(max(maxFetching-fetching, 0), len(due))] {
 		wake = append(wake, v.Hash)
 	}

@@ -6,13 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
-func hashOf(b byte) metainfo.Hash { return metainfo.Hash{b} }
+func hashOf(b byte) swarm.InfoHash { return swarm.InfoHash{b} }
 
 func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 	for _, goal := range []prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced} {
@@ -62,16 +61,16 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		view JoinView
-		want []metainfo.Hash
+		want []swarm.InfoHash
 	}{
-		{"room and time", JoinView{Candidates: all, Room: 1}, []metainfo.Hash{dying.Hash, healthy.Hash}},
-		{"one more fetch", JoinView{Candidates: all, Room: 1, Fetching: maxFetching - 1}, []metainfo.Hash{dying.Hash}},
+		{"room and time", JoinView{Candidates: all, Room: 1}, []swarm.InfoHash{dying.Hash, healthy.Hash}},
+		{"one more fetch", JoinView{Candidates: all, Room: 1, Fetching: maxFetching - 1}, []swarm.InfoHash{dying.Hash}},
 		{"enough fetches", JoinView{Candidates: all, Room: 1, Fetching: maxFetching}, nil},
 		{"no room", JoinView{Candidates: all}, nil},
 		{"enough swarms", JoinView{Candidates: all, Room: 1, Swarms: maxSwarms}, nil},
 	} {
 		c.view.Goal = prefs.GoalBalanced
-		var got []metainfo.Hash
+		var got []swarm.InfoHash
 		for _, j := range ChooseJoin(c.view) {
 			got = append(got, j.Hash)
 		}
@@ -116,10 +115,10 @@ func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		fetching int
-		want     []metainfo.Hash
+		want     []swarm.InfoHash
 	}{
-		{"all that are due", 0, []metainfo.Hash{hashOf(2), hashOf(1), hashOf(4)}},
-		{"place for one", maxFetching - 1, []metainfo.Hash{hashOf(2)}},
+		{"all that are due", 0, []swarm.InfoHash{hashOf(2), hashOf(1), hashOf(4)}},
+		{"place for one", maxFetching - 1, []swarm.InfoHash{hashOf(2)}},
 		{"no place", maxFetching, nil},
 	} {
 		if got := ChooseWake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {

@@ -33,7 +33,7 @@ func (a *agent) direct(c content) *direct {
 // directByHash makes a live swarm that has to ask for the metadata.
 func (a *agent) directByHash(c content) *direct {
 	a.t.Helper()
-	s := &swarm{hash: c.info.Hash, fetching: true, told: Health{Seeds: 1, Leechers: 1}, record: Record{
+	s := &helped{hash: c.info.Hash, fetching: true, told: Health{Seeds: 1, Leechers: 1}, record: Record{
 		Why: Why{Kind: kindOwner}, Health: Health{Seeds: 1, Leechers: 1}, Joined: time.Now(),
 	}}
 	d := &direct{live: newLive(context.Background(), a.engine, s), t: a.t, content: c, us: a}

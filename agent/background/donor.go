@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota"
 	"ebb/quota/fragstore"
 )
@@ -34,7 +33,7 @@ var ErrGiven = errors.New("pieces of this swarm are being taken from a download 
 // Give has a swarm take pieces from a donor, as many as there is room for,
 // rarest first. After an error (ErrUnknown, ErrReleased, ErrGiven) the donor was
 // not taken, and is not closed; otherwise the engine closes it in any case.
-func (e *Engine) Give(h metainfo.Hash, d Donor) error {
+func (e *Engine) Give(h swarm.InfoHash, d Donor) error {
 	e.mu.Lock()
 	s, ok := e.swarms[h]
 	var err error
@@ -56,7 +55,7 @@ func (e *Engine) Give(h metainfo.Hash, d Donor) error {
 }
 
 // hand gives the donor to a swarm that is marked as donating.
-func (e *Engine) hand(s *swarm, d Donor) {
+func (e *Engine) hand(s *helped, d Donor) {
 	if e.deliver(s.hash, func(l *live) bool { return post(l, l.given, d) }) {
 		return
 	}

@@ -9,18 +9,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/quota"
 	"ebb/quota/fragstore"
 )
 
 // Dialer opens peer connections; satisfied by *peerwire.Port.
 type Dialer interface {
-	Dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (*peerwire.Conn, error)
+	Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (*peerwire.Conn, error)
 }
 
 // Ledger admits fragments to the disk; satisfied by *quota.Ledger.
@@ -34,8 +33,8 @@ type Ledger interface {
 // Announcer finds peers; satisfied by *peersource.Announcer.
 type Announcer interface {
 	Add(peersource.Torrent)
-	Remove(metainfo.Hash)
-	Now(metainfo.Hash)
+	Remove(swarm.InfoHash)
+	Now(swarm.InfoHash)
 }
 
 // ListPeer is a peer with whom lists of swarms are exchanged.
@@ -43,7 +42,7 @@ type ListPeer struct {
 	ID      [20]byte
 	Addr    netip.AddrPort // where it listens; port 0 when it did not say
 	Client  string
-	Via     metainfo.Hash // the swarm that both are in
+	Via     swarm.InfoHash // the swarm that both are in
 	ViaName string
 }
 
@@ -59,8 +58,8 @@ type Lists interface {
 // Candidates hands over the swarms that may be joined, and is told what became of them.
 type Candidates interface {
 	Ready() []JoinCandidate
-	Joined(metainfo.Hash)
-	Refused(h metainfo.Hash, reason string)
+	Joined(swarm.InfoHash)
+	Refused(h swarm.InfoHash, reason string)
 }
 
 // Config is what an Engine works with. Every field is required unless it says otherwise.
@@ -75,11 +74,11 @@ type Config struct {
 	Lists       Lists
 	Candidates  Candidates
 	Goal        prefs.Goal
-	UploadLimit func() int64                                    // bytes per second now; 0: none, negative: unlimited
-	Asleep      func() bool                                     // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
-	AllowAddr   func(netip.Addr) bool                           // which addresses may be dialled
-	AddNode     func(netip.AddrPort)                            // takes DHT nodes that peers name; nil without a DHT
-	Tell        func(kind string, h metainfo.Hash, text string) // the story, for the owner
+	UploadLimit func() int64                                     // bytes per second now; 0: none, negative: unlimited
+	Asleep      func() bool                                      // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
+	AllowAddr   func(netip.Addr) bool                            // which addresses may be dialled
+	AddNode     func(netip.AddrPort)                             // takes DHT nodes that peers name; nil without a DHT
+	Tell        func(kind string, h swarm.InfoHash, text string) // the story, for the owner
 	Log         *slog.Logger
 }
 
@@ -99,7 +98,7 @@ type Engine struct {
 
 	mu     sync.Mutex // guards everything below, and the fields of each swarm
 	goal   prefs.Goal
-	swarms map[metainfo.Hash]*swarm
+	swarms map[swarm.InfoHash]*helped
 	open   map[*peer]struct{} // connections, over all swarms
 	most   int                // of them; see SetMostConns
 	budget budget
@@ -109,8 +108,8 @@ type Engine struct {
 
 // swarm is what is always in memory of a background swarm. Its fields are
 // guarded by Engine.mu.
-type swarm struct {
-	hash      metainfo.Hash
+type helped struct {
+	hash      swarm.InfoHash
 	record    Record
 	told      Health          // what its trackers said last, or else its introducer
 	live      *live           // nil while dormant
@@ -148,7 +147,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:    cfg,
 		goal:   cfg.Goal,
 		dials:  make(chan struct{}, maxDials),
-		swarms: make(map[metainfo.Hash]*swarm),
+		swarms: make(map[swarm.InfoHash]*helped),
 		open:   make(map[*peer]struct{}),
 		most:   maxConns,
 	}
@@ -161,13 +160,13 @@ func New(cfg Config) (*Engine, error) {
 		if err != nil {
 			// Without its record a swarm has no trackers and no reason; what
 			// it holds could be neither served nor explained.
-			cfg.Log.Warn("dropping a background swarm whose record is damaged", "swarm", h.HexString(), "err", err)
+			cfg.Log.Warn("dropping a background swarm whose record is damaged", "swarm", h.String(), "err", err)
 			if err := e.erase(h); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		s := &swarm{hash: h, record: record, told: unknownHealth}
+		s := &helped{hash: h, record: record, told: unknownHealth}
 		s.count(cfg.Store)
 		e.swarms[h] = s
 		e.value(s)
@@ -177,7 +176,7 @@ func New(cfg Config) (*Engine, error) {
 
 // value gives the fragments of a dormant swarm the value that its record lets
 // expect. e.mu is held, or the engine not yet in use.
-func (e *Engine) value(s *swarm) {
+func (e *Engine) value(s *helped) {
 	value := Value(Need(s.record.Health, e.goal), s.record.Health.Copies)
 	if s.record.Released {
 		value = priceless(0)
@@ -186,7 +185,7 @@ func (e *Engine) value(s *swarm) {
 }
 
 // count takes the swarm's holdings from the store.
-func (s *swarm) count(store *fragstore.Store) {
+func (s *helped) count(store *fragstore.Store) {
 	s.fragments = store.Count(s.hash)
 	s.bytes = int64(s.fragments) * s.record.PieceSize
 	s.fetching = s.record.Pieces == 0 || s.fragments < s.record.Pieces
@@ -230,7 +229,7 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // activate makes a swarm live, if the engine runs. e.mu is held.
-func (e *Engine) activate(s *swarm) *live {
+func (e *Engine) activate(s *helped) *live {
 	if s.live == nil && e.ctx != nil && !s.leaving && !s.record.Released {
 		s.live, s.gained = newLive(e.ctx, e, s), time.Now()
 		s.over = s.live.done
@@ -245,7 +244,7 @@ func (e *Engine) activate(s *swarm) *live {
 
 // deliver hands something to a live swarm, waking it if it is dormant. A swarm
 // may fall asleep between the look-up and the hand-over; then it is woken again.
-func (e *Engine) deliver(h metainfo.Hash, hand func(*live) bool) bool {
+func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 	for {
 		e.mu.Lock()
 		s, ok := e.swarms[h]
@@ -264,7 +263,7 @@ func (e *Engine) deliver(h metainfo.Hash, hand func(*live) bool) bool {
 }
 
 // Has tells whether h is a background swarm, be it a released one.
-func (e *Engine) Has(h metainfo.Hash) bool {
+func (e *Engine) Has(h swarm.InfoHash) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, ok := e.swarms[h]
@@ -273,7 +272,7 @@ func (e *Engine) Has(h metainfo.Hash) bool {
 
 // Serves tells whether connections to a swarm are of any use: whether it is a
 // background swarm and not released.
-func (e *Engine) Serves(h metainfo.Hash) bool {
+func (e *Engine) Serves(h swarm.InfoHash) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.swarms[h]
@@ -288,10 +287,10 @@ func (e *Engine) Running() bool {
 }
 
 // Hashes lists the background swarms.
-func (e *Engine) Hashes() []metainfo.Hash {
+func (e *Engine) Hashes() []swarm.InfoHash {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	hashes := make([]metainfo.Hash, 0, len(e.swarms))
+	hashes := make([]swarm.InfoHash, 0, len(e.swarms))
 	for h := range e.swarms {
 		hashes = append(hashes, h)
 	}
@@ -308,7 +307,7 @@ func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
 // Reclaimed tells the engine that the ledger deleted fragments. It never
 // waits for a swarm: the swarm may be the one whose Admit had room made for it.
 func (e *Engine) Reclaimed(keys []fragstore.Key) {
-	lost := make(map[metainfo.Hash][]uint32)
+	lost := make(map[swarm.InfoHash][]uint32)
 	for _, k := range keys {
 		lost[k.Hash] = append(lost[k.Hash], k.Index)
 	}
@@ -337,7 +336,7 @@ func (e *Engine) SetGoal(g prefs.Goal) {
 }
 
 // put writes a swarm's record. e.mu is held.
-func (e *Engine) put(s *swarm) error {
+func (e *Engine) put(s *helped) error {
 	b, err := s.record.encode()
 	if err != nil {
 		return err
@@ -385,7 +384,7 @@ func (e *Engine) Swarms() []Status {
 }
 
 // Swarm returns one background swarm.
-func (e *Engine) Swarm(h metainfo.Hash) (Status, bool) {
+func (e *Engine) Swarm(h swarm.InfoHash) (Status, bool) {
 	asleep := e.asleep()
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
@@ -242,7 +243,7 @@ func TestMetadataMayNotFillTheDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := metainfo.HashBytes(raw)
+	h := swarm.HashInfo(raw)
 	if err := us.engine.Join(Join{Hash: h, Metadata: raw}); err != ErrMetadata {
 		t.Errorf("joining with %d bytes of metadata for 10 MiB lent: %v, want ErrMetadata", len(raw), err)
 	}
@@ -257,7 +258,7 @@ func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	us.engine.mu.Lock()
 	for n := range maxFetching {
 		// Live, for its peers wait for the piece that nobody has.
-		s := &swarm{hash: metainfo.Hash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: Health{Leechers: 3}, Joined: time.Now()}}
+		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: Health{Leechers: 3}, Joined: time.Now()}}
 		us.engine.swarms[s.hash] = s
 	}
 	us.engine.mu.Unlock()

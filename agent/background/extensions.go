@@ -30,7 +30,7 @@ func (l *live) listPeer(p *peer) ListPeer {
 	if !addr.IsValid() {
 		addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), 0) // it did not say where it listens
 	}
-	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.HexString()}
+	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.String()}
 	if l.info != nil {
 		lp.ViaName = l.info.Name
 	}

@@ -172,7 +172,7 @@ const introducerShare = 0.8
 // claim takes a piece's bytes out of the share of the swarm's introducer. It
 // reports errShare if they are not in it, and quota.ErrBudget if the ledger is
 // not to be asked.
-func (e *Engine) claim(s *swarm, length int64) error {
+func (e *Engine) claim(s *helped, length int64) error {
 	var limit int64
 	key := s.record.Why.IntroKey // it never changes
 	if key != "" {
@@ -200,7 +200,7 @@ func (e *Engine) claim(s *swarm, length int64) error {
 }
 
 // claimAsked claims a piece that the owner asked for, which nothing keeps from it.
-func (e *Engine) claimAsked(s *swarm, length int64) {
+func (e *Engine) claimAsked(s *helped, length int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.inFlight += length
@@ -208,7 +208,7 @@ func (e *Engine) claimAsked(s *swarm, length int64) {
 }
 
 // admitted notes what the ledger has answered: room is made no longer.
-func (e *Engine) admitted(s *swarm, err error) {
+func (e *Engine) admitted(s *helped, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.admitting = false
@@ -218,7 +218,7 @@ func (e *Engine) admitted(s *swarm, err error) {
 }
 
 // unclaim ends a claim: the piece is stored, and counts as such, or was given up.
-func (e *Engine) unclaim(s *swarm, length int64) {
+func (e *Engine) unclaim(s *helped, length int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.inFlight -= length
@@ -372,7 +372,7 @@ func (l *live) expireFetches(now time.Time) {
 }
 
 // account adds to what a swarm has moved.
-func (e *Engine) account(s *swarm, up, down int64) {
+func (e *Engine) account(s *helped, up, down int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.record.Uploaded += up

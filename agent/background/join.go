@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // Join describes a swarm to join.
 type Join struct {
-	Hash     metainfo.Hash
+	Hash     swarm.InfoHash
 	Name     string
 	Trackers []string
 	Peers    []string // addresses to start from; bad ones are ignored
@@ -27,18 +26,18 @@ type Join struct {
 // again the moment that shows. After an error the donor was not taken.
 func (e *Engine) Join(j Join) error {
 	if j.Donor != nil && j.Metadata == nil {
-		return fmt.Errorf("joining %s: without its metadata, nothing can be taken from a download", j.Hash.HexString())
+		return fmt.Errorf("joining %s: without its metadata, nothing can be taken from a download", j.Hash.String())
 	}
-	s := &swarm{hash: j.Hash, fetching: true, told: j.Health, record: Record{
+	s := &helped{hash: j.Hash, fetching: true, told: j.Health, record: Record{
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
 	}}
 	if j.Metadata != nil {
 		info, err := peerwire.ParseInfo(j.Metadata)
 		if err != nil {
-			return fmt.Errorf("joining %s: %w", j.Hash.HexString(), err)
+			return fmt.Errorf("joining %s: %w", j.Hash.String(), err)
 		}
 		if info.Hash != j.Hash {
-			return fmt.Errorf("joining %s: its metadata is that of %s", j.Hash.HexString(), info.Hash.HexString())
+			return fmt.Errorf("joining %s: its metadata is that of %s", j.Hash.String(), info.Hash.String())
 		}
 		if info.Private {
 			return ErrPrivate
@@ -55,7 +54,7 @@ func (e *Engine) Join(j Join) error {
 		s.record.describe(info, len(j.Metadata))
 	}
 	if s.record.Name == "" {
-		s.record.Name = j.Hash.HexString()
+		s.record.Name = j.Hash.String()
 	}
 	s.donating = j.Donor != nil
 	if err := e.enter(s); err != nil {
@@ -68,7 +67,7 @@ func (e *Engine) Join(j Join) error {
 }
 
 // enter makes a swarm one of ours, unless it is already.
-func (e *Engine) enter(s *swarm) error {
+func (e *Engine) enter(s *helped) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, ok := e.swarms[s.hash]; ok {

@@ -3,12 +3,12 @@ package background
 import (
 	"fmt"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Leave drops a swarm and deletes everything that is held of it. It reports
 // ErrUnknown, and ErrReleased of a swarm that only Forget may drop.
-func (e *Engine) Leave(h metainfo.Hash) error {
+func (e *Engine) Leave(h swarm.InfoHash) error {
 	e.mu.Lock()
 	s, ok := e.swarms[h]
 	switch {
@@ -25,7 +25,7 @@ func (e *Engine) Leave(h metainfo.Hash) error {
 }
 
 // depart ends a swarm that is marked as leaving.
-func (e *Engine) depart(s *swarm) error {
+func (e *Engine) depart(s *helped) error {
 	e.settle(s)
 	e.cfg.Announcer.Remove(s.hash)
 	err := e.erase(s.hash)
@@ -37,7 +37,7 @@ func (e *Engine) depart(s *swarm) error {
 
 // settle ends a swarm's life if it is live, and waits until nothing of it is
 // left running. The swarm is marked as leaving or released, so it stays dormant.
-func (e *Engine) settle(s *swarm) {
+func (e *Engine) settle(s *helped) {
 	e.mu.Lock()
 	l, over := s.live, s.over
 	e.mu.Unlock()
@@ -67,18 +67,18 @@ func (l *live) refuse(reason error) {
 	go func() {
 		defer e.wg.Done()
 		if err := e.depart(s); err != nil {
-			e.cfg.Log.Warn("leaving a refused swarm", "swarm", s.hash.HexString(), "err", err)
+			e.cfg.Log.Warn("leaving a refused swarm", "swarm", s.hash.String(), "err", err)
 		}
 	}()
 }
 
 // erase deletes all that the store has of a swarm.
-func (e *Engine) erase(h metainfo.Hash) error {
+func (e *Engine) erase(h swarm.InfoHash) error {
 	if _, err := e.cfg.Store.DeleteSwarm(h); err != nil {
-		return fmt.Errorf("deleting fragments of %s: %w", h.HexString(), err)
+		return fmt.Errorf("deleting fragments of %s: %w", h.String(), err)
 	}
 	if err := e.cfg.Store.DeleteSwarmRecord(h); err != nil {
-		return fmt.Errorf("deleting the record of %s: %w", h.HexString(), err)
+		return fmt.Errorf("deleting the record of %s: %w", h.String(), err)
 	}
 	return nil
 }

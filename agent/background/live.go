@@ -17,7 +17,7 @@ import (
 // gives up once the swarm has fallen asleep.
 type live struct {
 	engine *Engine
-	swarm  *swarm // its fields are guarded by Engine.mu
+	swarm  *helped // its fields are guarded by Engine.mu
 	ctx    context.Context
 	cancel context.CancelFunc
 	deaf   chan struct{} // closed when run no longer receives
@@ -84,7 +84,7 @@ func post[T any](l *live, ch chan<- T, v T) bool {
 }
 
 // newLive loads a swarm. Engine.mu is held.
-func newLive(ctx context.Context, e *Engine, s *swarm) *live {
+func newLive(ctx context.Context, e *Engine, s *helped) *live {
 	l := &live{
 		engine:    e,
 		swarm:     s,
@@ -163,7 +163,7 @@ func (l *live) load() {
 			l.know(info, raw)
 			return
 		}
-		l.engine.cfg.Log.Warn("stored metadata is damaged; asking peers again", "swarm", l.swarm.hash.HexString())
+		l.engine.cfg.Log.Warn("stored metadata is damaged; asking peers again", "swarm", l.swarm.hash.String())
 	}
 	l.meta = &metadataSeek{tried: make(map[*peer]struct{})}
 }
@@ -204,7 +204,7 @@ func (l *live) asleep() bool {
 }
 
 // quiet notes that nothing moves in the swarm any more. Engine.mu is held.
-func (s *swarm) quiet() {
+func (s *helped) quiet() {
 	s.inFlight, s.peers = 0, 0
 	s.up.smooth, s.down.smooth = 0, 0
 	s.lost, s.crowded = nil, false // the next life begins with what is held then

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // A swarm is released while its owner makes it a download: it stays known, with
@@ -28,7 +27,7 @@ type Released struct {
 // fragments get an infinite value, so that reclaim takes them last. When it
 // returns, nothing more becomes a fragment. Releasing a swarm again is no error.
 // It reports ErrUnknown.
-func (e *Engine) Release(h metainfo.Hash) (Released, error) {
+func (e *Engine) Release(h swarm.InfoHash) (Released, error) {
 	e.handing.Lock()
 	defer e.handing.Unlock()
 	e.mu.Lock()
@@ -56,7 +55,7 @@ func (e *Engine) Release(h metainfo.Hash) (Released, error) {
 func priceless(uint32) float64 { return math.Inf(1) }
 
 // metadata is a swarm's stored info dictionary, or nil if there is none or it is damaged.
-func (e *Engine) metadata(h metainfo.Hash) []byte {
+func (e *Engine) metadata(h swarm.InfoHash) []byte {
 	raw, ok := e.cfg.Store.Metadata(h)
 	if !ok {
 		return nil
@@ -68,7 +67,7 @@ func (e *Engine) metadata(h metainfo.Hash) []byte {
 }
 
 // setReleased changes whether a swarm is released, and its record. e.mu is held.
-func (e *Engine) setReleased(s *swarm, released bool) error {
+func (e *Engine) setReleased(s *helped, released bool) error {
 	if s.record.Released == released {
 		return nil
 	}
@@ -82,7 +81,7 @@ func (e *Engine) setReleased(s *swarm, released bool) error {
 
 // Resume takes a released swarm back into service; one that was not released
 // goes on as before. It reports ErrUnknown.
-func (e *Engine) Resume(h metainfo.Hash) error {
+func (e *Engine) Resume(h swarm.InfoHash) error {
 	e.handing.Lock()
 	defer e.handing.Unlock()
 	e.mu.Lock()
@@ -106,7 +105,7 @@ func (e *Engine) Resume(h metainfo.Hash) error {
 
 // Forget drops a released swarm and deletes everything that is still held of
 // it. It reports ErrUnknown, also of a swarm that is not released.
-func (e *Engine) Forget(h metainfo.Hash) error {
+func (e *Engine) Forget(h swarm.InfoHash) error {
 	e.handing.Lock()
 	defer e.handing.Unlock()
 	e.mu.Lock()

@@ -8,14 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 	"ebb/quota/fragstore"
 )
 
 // values lists what the fragments of a swarm are worth.
-func (a *agent) values(h metainfo.Hash) (values []float64) {
+func (a *agent) values(h swarm.InfoHash) (values []float64) {
 	for f := range a.store.Fragments() {
 		if f.Hash == h {
 			values = append(values, f.Value)
@@ -42,7 +41,7 @@ func pricelessAll(values []float64) bool {
 	return true
 }
 
-func (a *agent) isAnnounced(h metainfo.Hash) bool {
+func (a *agent) isAnnounced(h swarm.InfoHash) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.announced[h]

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // chooseSwarms carries out what ChooseJoin and ChooseLeave decide.
@@ -48,7 +48,7 @@ func (e *Engine) chooseSwarms() {
 	for _, c := range ChooseJoin(view) {
 		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Why.Addr}, Health: c.Health, Why: c.Why})
 		if err != nil && !errors.Is(err, ErrJoined) {
-			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.HexString(), "err", err)
+			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
 			e.cfg.Candidates.Refused(c.Hash, err.Error())
 			continue
 		}
@@ -69,12 +69,12 @@ func (e *Engine) chooseSwarms() {
 const stalled = 2 * time.Minute
 
 // busy tells whether the swarm takes up a place among those that are fetched.
-func (s *swarm) busy(now time.Time) bool {
+func (s *helped) busy(now time.Time) bool {
 	return s.live != nil && s.fetching && (s.inFlight > 0 || now.Sub(s.gained) < stalled)
 }
 
 // wake has a dormant swarm dial the peers that it knows, and ask for more.
-func (e *Engine) wake(h metainfo.Hash, now time.Time) {
+func (e *Engine) wake(h swarm.InfoHash, now time.Time) {
 	e.mu.Lock()
 	if s, ok := e.swarms[h]; ok {
 		s.woken = now

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // scripted is a peer that does as a test wants: it says that it has all of a
@@ -52,10 +51,10 @@ func newScripted(t testing.TB, c content) *scripted {
 
 func (p *scripted) addr() netip.AddrPort { return p.port.Addr() }
 
-func (p *scripted) InfoHashes() iter.Seq[metainfo.Hash] {
-	return func(yield func(metainfo.Hash) bool) { yield(p.content.info.Hash) }
+func (p *scripted) InfoHashes() iter.Seq[swarm.InfoHash] {
+	return func(yield func(swarm.InfoHash) bool) { yield(p.content.info.Hash) }
 }
-func (p *scripted) Knows(h metainfo.Hash) bool { return h == p.content.info.Hash }
+func (p *scripted) Knows(h swarm.InfoHash) bool { return h == p.content.info.Hash }
 
 // Incoming plays a seed, or only listens if it was given where to put what it hears.
 func (p *scripted) Incoming(_ context.Context, c *peerwire.Conn) {
@@ -210,7 +209,7 @@ func (a *agent) find(c content, addr netip.AddrPort) {
 // unclean one, as a crash would.
 func (a *agent) damage(c content, piece int) {
 	a.t.Helper()
-	h := c.info.Hash.HexString()
+	h := c.info.Hash.String()
 	path := filepath.Join(a.dir, "fragments", h[:2], h, strconv.Itoa(piece))
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -180,7 +180,7 @@ func (b servedBlock) Close() error {
 // very writer to end.
 func (l *live) sourceFailed(key fragstore.Key, err error) {
 	if errors.Is(err, fragstore.ErrDamaged) {
-		l.engine.cfg.Log.Warn("a stored fragment was damaged; deleted", "swarm", key.Hash.HexString(), "piece", key.Index)
+		l.engine.cfg.Log.Warn("a stored fragment was damaged; deleted", "swarm", key.Hash.String(), "piece", key.Index)
 	}
 	select {
 	case l.damaged <- key.Index:

@@ -3,12 +3,12 @@ package background
 import (
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Status is what a person may see of one background swarm.
 type Status struct {
-	Hash      metainfo.Hash
+	Hash      swarm.InfoHash
 	Record    Record
 	Fragments int
 	Bytes     int64 // of the fragments held
@@ -64,7 +64,7 @@ func (s State) Sentence() string {
 }
 
 // status describes a swarm. e.mu is held.
-func (e *Engine) status(s *swarm, asleep bool) Status {
+func (e *Engine) status(s *helped, asleep bool) Status {
 	if s.record.Released {
 		s.count(e.cfg.Store) // its fragments become part of the download one by one
 	}
@@ -86,7 +86,7 @@ func (e *Engine) status(s *swarm, asleep bool) Status {
 }
 
 // state is what the swarm is doing. Engine.mu is held.
-func (s *swarm) state() State {
+func (s *helped) state() State {
 	switch {
 	case s.record.Released:
 		return StatePromoting

@@ -22,6 +22,7 @@ import (
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/quota"
 	"ebb/quota/fragstore"
 )
@@ -90,15 +91,15 @@ type agent struct {
 	mu        sync.Mutex
 	told      []string // kinds of what the engine told
 	stories   []string // and the texts
-	announced map[metainfo.Hash]bool
-	found     map[metainfo.Hash]func(peersource.Result)
-	refused   map[metainfo.Hash]string
+	announced map[swarm.InfoHash]bool
+	found     map[swarm.InfoHash]func(peersource.Result)
+	refused   map[swarm.InfoHash]string
 	ready     []JoinCandidate
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
 	t.Helper()
-	a := &agent{t: t, dir: t.TempDir(), announced: make(map[metainfo.Hash]bool), found: make(map[metainfo.Hash]func(peersource.Result)), refused: make(map[metainfo.Hash]string)}
+	a := &agent{t: t, dir: t.TempDir(), announced: make(map[swarm.InfoHash]bool), found: make(map[swarm.InfoHash]func(peersource.Result)), refused: make(map[swarm.InfoHash]string)}
 	a.start(storage)
 	t.Cleanup(func() { a.stop() })
 	return a
@@ -237,7 +238,7 @@ func (a *agent) wait(what string, so func() bool) {
 	}
 }
 
-func (a *agent) tell(kind string, _ metainfo.Hash, text string) {
+func (a *agent) tell(kind string, _ swarm.InfoHash, text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.told, a.stories = append(a.told, kind), append(a.stories, text)
@@ -245,8 +246,8 @@ func (a *agent) tell(kind string, _ metainfo.Hash, text string) {
 
 // The agent routes its port's connections to its engine.
 
-func (a *agent) InfoHashes() iter.Seq[metainfo.Hash] {
-	return func(yield func(metainfo.Hash) bool) {
+func (a *agent) InfoHashes() iter.Seq[swarm.InfoHash] {
+	return func(yield func(swarm.InfoHash) bool) {
 		for _, h := range a.engine.Hashes() {
 			if !yield(h) {
 				return
@@ -254,7 +255,7 @@ func (a *agent) InfoHashes() iter.Seq[metainfo.Hash] {
 		}
 	}
 }
-func (a *agent) Knows(h metainfo.Hash) bool                     { return a.engine.Serves(h) }
+func (a *agent) Knows(h swarm.InfoHash) bool                    { return a.engine.Serves(h) }
 func (a *agent) Incoming(ctx context.Context, c *peerwire.Conn) { a.engine.Incoming(ctx, c) }
 
 // The agent plays the announcer: nobody is found but whom the test names.
@@ -264,12 +265,12 @@ func (a *agent) Add(t peersource.Torrent) {
 	defer a.mu.Unlock()
 	a.found[t.Hash], a.announced[t.Hash] = t.Found, true
 }
-func (a *agent) Remove(h metainfo.Hash) {
+func (a *agent) Remove(h swarm.InfoHash) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.announced[h] = false
 }
-func (a *agent) Now(metainfo.Hash) {}
+func (a *agent) Now(swarm.InfoHash) {}
 
 // And the candidates.
 
@@ -278,12 +279,12 @@ func (a *agent) Ready() []JoinCandidate {
 	defer a.mu.Unlock()
 	return a.ready
 }
-func (a *agent) Joined(h metainfo.Hash) {
+func (a *agent) Joined(h swarm.InfoHash) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ready = nil
 }
-func (a *agent) Refused(h metainfo.Hash, reason string) {
+func (a *agent) Refused(h swarm.InfoHash, reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refused[h] = reason

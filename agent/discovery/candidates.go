@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // ErrUnknown says that a swarm is not among the candidates.
@@ -18,16 +18,16 @@ var ErrUnknown = errors.New("not a candidate")
 // bounded, and every introducer pays for what it named (see share.go). Its
 // methods may be called from any goroutine.
 type Candidates struct {
-	member func(metainfo.Hash) bool
+	member func(swarm.InfoHash) bool
 	saver  Saver
 	limits limits
 
 	mu     sync.Mutex // guards everything below
 	policy Policy
-	table  map[metainfo.Hash]*known
+	table  map[swarm.InfoHash]*known
 	shares map[string]*share // by Introducer.Key; sum of claims in the table
 	total  share
-	vetoes map[metainfo.Hash]Veto
+	vetoes map[swarm.InfoHash]Veto
 }
 
 // CandidatesConfig is what a table works with.
@@ -35,7 +35,7 @@ type CandidatesConfig struct {
 	Policy Policy
 	// Member tells whether we are in a swarm, foreground or background; such a
 	// swarm is not a candidate. It is called without locks held.
-	Member func(metainfo.Hash) bool
+	Member func(swarm.InfoHash) bool
 	Saver  Saver // keeps the vetoes; nil to forget them at exit
 }
 
@@ -46,9 +46,9 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 		saver:  cfg.Saver,
 		limits: defaultLimits,
 		policy: cfg.Policy,
-		table:  make(map[metainfo.Hash]*known),
+		table:  make(map[swarm.InfoHash]*known),
 		shares: make(map[string]*share),
-		vetoes: make(map[metainfo.Hash]Veto),
+		vetoes: make(map[swarm.InfoHash]Veto),
 	}
 	if c.saver == nil {
 		return c, nil
@@ -65,7 +65,7 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 
 // known is one candidate in the table.
 type known struct {
-	hash     metainfo.Hash
+	hash     swarm.InfoHash
 	claims   []*claim // a verified one, if there is one, comes first; empty only before it is in the table
 	heard    time.Time
 	approved bool   // by the owner
@@ -173,7 +173,7 @@ func (c *Candidates) hear(k *known, in Introducer, e Entry, now time.Time) bool 
 // Verified notes that an introducer shook hands with us in a swarm that it
 // named. Its word on the swarm is the one to take from now on. ok is false
 // when the candidate, or its claim, has gone meanwhile.
-func (c *Candidates) Verified(h metainfo.Hash, by Introducer, now time.Time) (verified Candidate, ok bool) {
+func (c *Candidates) Verified(h swarm.InfoHash, by Introducer, now time.Time) (verified Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cl := c.find(h, by)
@@ -188,7 +188,7 @@ func (c *Candidates) Verified(h metainfo.Hash, by Introducer, now time.Time) (ve
 }
 
 // find returns what an introducer said of a swarm, or nil. c.mu is held.
-func (c *Candidates) find(h metainfo.Hash, by Introducer) *claim {
+func (c *Candidates) find(h swarm.InfoHash, by Introducer) *claim {
 	if k, ok := c.table[h]; ok {
 		for _, cl := range k.claims {
 			if cl.same(by) {
@@ -256,7 +256,7 @@ func (c *Candidates) collect(which func(*known) bool) []Candidate {
 }
 
 // Get returns one candidate or vetoed swarm.
-func (c *Candidates) Get(h metainfo.Hash) (Candidate, bool) {
+func (c *Candidates) Get(h swarm.InfoHash) (Candidate, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
@@ -288,7 +288,7 @@ func (c *Candidates) show(k *known) Candidate {
 // Joined takes a swarm that has been joined out of the table, and returns what
 // was known of it; ok is false when it was not in the table. Should the swarm
 // be left again, it becomes a candidate when it is next listed.
-func (c *Candidates) Joined(h metainfo.Hash) (joined Candidate, ok bool) {
+func (c *Candidates) Joined(h swarm.InfoHash) (joined Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.table[h]
@@ -303,7 +303,7 @@ func (c *Candidates) Joined(h metainfo.Hash) (joined Candidate, ok bool) {
 
 // dismiss takes a swarm that we have come to be in, by whatever way, out of
 // the table, and tells whether it is one.
-func (c *Candidates) dismiss(h metainfo.Hash) bool {
+func (c *Candidates) dismiss(h swarm.InfoHash) bool {
 	if !c.member(h) {
 		return false
 	}
@@ -313,7 +313,7 @@ func (c *Candidates) dismiss(h metainfo.Hash) bool {
 
 // Refused notes that the background engine does not want a candidate, and why.
 // The candidate stays in the table, so that it is not tried again.
-func (c *Candidates) Refused(h metainfo.Hash, reason string) {
+func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {

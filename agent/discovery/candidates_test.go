@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // start is when the tests without a clock begin.
@@ -22,12 +21,12 @@ var autoPolicy = Policy{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds
 func agentAt(addr string) Introducer {
 	a := netip.MustParseAddrPort(addr)
 	in := Introducer{Kind: KindPeer, Addr: a, Client: "ebb 0.1.0", Via: hash(1000), ViaName: "swarm A"}
-	digest := metainfo.HashBytes([]byte(addr))
+	digest := swarm.HashInfo([]byte(addr))
 	copy(in.PeerID[:], "-EB0100-"+string(digest[:12]))
 	return in
 }
 
-func newTable(t *testing.T, policy Policy, members ...metainfo.Hash) *Candidates {
+func newTable(t *testing.T, policy Policy, members ...swarm.InfoHash) *Candidates {
 	t.Helper()
 	c, err := NewCandidates(CandidatesConfig{Policy: policy, Member: memberOf(members...)})
 	if err != nil {
@@ -36,15 +35,15 @@ func newTable(t *testing.T, policy Policy, members ...metainfo.Hash) *Candidates
 	return c
 }
 
-func memberOf(members ...metainfo.Hash) func(metainfo.Hash) bool {
-	set := make(map[metainfo.Hash]bool)
+func memberOf(members ...swarm.InfoHash) func(swarm.InfoHash) bool {
+	set := make(map[swarm.InfoHash]bool)
 	for _, h := range members {
 		set[h] = true
 	}
-	return func(h metainfo.Hash) bool { return set[h] }
+	return func(h swarm.InfoHash) bool { return set[h] }
 }
 
-func state(t *testing.T, c *Candidates, h metainfo.Hash) State {
+func state(t *testing.T, c *Candidates, h swarm.InfoHash) State {
 	t.Helper()
 	k, ok := c.Get(h)
 	if !ok {
@@ -53,7 +52,7 @@ func state(t *testing.T, c *Candidates, h metainfo.Hash) State {
 	return k.State
 }
 
-func hashes(list []Candidate) (hs []metainfo.Hash) {
+func hashes(list []Candidate) (hs []swarm.InfoHash) {
 	for _, k := range list {
 		hs = append(hs, k.Hash)
 	}
@@ -89,9 +88,9 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"hash":"` + hash(1).HexString() + `"`, `"name":"swarm 1"`, `"state":"joined"`, `"rule":"sources.peers = \"auto\""`,
+		`"hash":"` + hash(1).String() + `"`, `"name":"swarm 1"`, `"state":"joined"`, `"rule":"sources.peers = \"auto\""`,
 		`"addr":"192.0.2.1:51515"`, `"client":"ebb 0.1.0"`, `"peer_id":"` + x.PeerID.String() + `"`,
-		`"via":"` + hash(1000).HexString() + `"`, `"via_name":"swarm A"`,
+		`"via":"` + hash(1000).String() + `"`, `"via_name":"swarm A"`,
 		`"heard":"2026-03-01T12:00:00Z"`, `"verified":"2026-03-01T12:01:00Z"`,
 	} {
 		if !strings.Contains(string(raw), want) {
@@ -147,7 +146,7 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 	if s := state(t, c, hash(1)); s != StateWaiting || len(c.Ready()) != 0 {
 		t.Fatalf("%s, %d ready", s, len(c.Ready()))
 	}
-	for _, h := range []metainfo.Hash{hash(1), hash(2)} {
+	for _, h := range []swarm.InfoHash{hash(1), hash(2)} {
 		if err := c.Approve(h); err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +176,7 @@ func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
 		{Policy{Peers: prefs.ModeAsk}, StateWaiting},
 		{Policy{Peers: prefs.ModeOff}, StateRefused},
 		{Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, StateRefused},
-		{Policy{Peers: prefs.ModeAuto, Deny: map[metainfo.Hash]bool{hash(1): true}}, StateRefused},
+		{Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}}, StateRefused},
 		{autoPolicy, StateVerified},
 	} {
 		c.SetPolicy(step.policy)
@@ -188,7 +187,7 @@ func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
 }
 
 func TestDeniedSwarmIsNotTakenIn(t *testing.T) {
-	c := newTable(t, Policy{Peers: prefs.ModeAuto, Deny: map[metainfo.Hash]bool{hash(1): true}})
+	c := newTable(t, Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}})
 	if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
 		t.Error("taken in")
 	}
@@ -264,21 +263,21 @@ func TestListsAreOrdered(t *testing.T) {
 	}
 	c.Verified(hash(3), x, start.Add(time.Hour))
 	c.Verified(hash(1), x, start.Add(2*time.Hour))
-	want := []metainfo.Hash{hash(0), hash(1), hash(2), hash(3), hash(4)}
+	want := []swarm.InfoHash{hash(0), hash(1), hash(2), hash(3), hash(4)}
 	if got := hashes(c.List()); !reflect.DeepEqual(got, want) {
 		t.Errorf("listed %v, want the first heard first", got)
 	}
-	if got := hashes(c.Ready()); !reflect.DeepEqual(got, []metainfo.Hash{hash(3), hash(1)}) {
+	if got := hashes(c.Ready()); !reflect.DeepEqual(got, []swarm.InfoHash{hash(3), hash(1)}) {
 		t.Errorf("ready %v, want the first verified first", got)
 	}
-	var passed []metainfo.Hash
+	var passed []swarm.InfoHash
 	for _, e := range c.PassOn() {
 		if e.TTL != MaxTTL-1 || e.Fragments != 0 {
 			t.Errorf("passed on %+v", e)
 		}
 		passed = append(passed, e.Hash)
 	}
-	if want := []metainfo.Hash{hash(1), hash(3), hash(4), hash(2), hash(0)}; !reflect.DeepEqual(passed, want) {
+	if want := []swarm.InfoHash{hash(1), hash(3), hash(4), hash(2), hash(0)}; !reflect.DeepEqual(passed, want) {
 		t.Errorf("passed on %v, want verified ones, then the latest", passed)
 	}
 }
@@ -287,7 +286,7 @@ func TestWhatTheOwnerDeniesIsNotPassedOn(t *testing.T) {
 	c := newTable(t, autoPolicy)
 	c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
 	policy := autoPolicy
-	policy.Deny = map[metainfo.Hash]bool{hash(1): true}
+	policy.Deny = map[swarm.InfoHash]bool{hash(1): true}
 	c.SetPolicy(policy)
 	if got := c.PassOn(); len(got) != 1 || got[0].Hash != hash(2) {
 		t.Errorf("passed on %+v", got)
@@ -311,15 +310,15 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 	c.Hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
 	for _, step := range []struct {
 		after time.Duration
-		left  []metainfo.Hash
+		left  []swarm.InfoHash
 	}{
-		{keepHeard, []metainfo.Hash{hash(1), hash(2), hash(3)}},
-		{keepHeard + time.Second, []metainfo.Hash{hash(1), hash(2)}},
-		{keepHeard + 21*time.Hour, []metainfo.Hash{hash(1)}},
+		{keepHeard, []swarm.InfoHash{hash(1), hash(2), hash(3)}},
+		{keepHeard + time.Second, []swarm.InfoHash{hash(1), hash(2)}},
+		{keepHeard + 21*time.Hour, []swarm.InfoHash{hash(1)}},
 		{keepVerified + time.Second, nil},
 	} {
 		c.Expire(start.Add(step.after))
-		for _, h := range []metainfo.Hash{hash(1), hash(2), hash(3)} {
+		for _, h := range []swarm.InfoHash{hash(1), hash(2), hash(3)} {
 			_, there := c.Get(h)
 			want := false
 			for _, l := range step.left {

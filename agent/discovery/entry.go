@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Limits of an entry. What lies beyond them is not what an honest agent says,
@@ -33,18 +33,18 @@ const Unknown = -1
 // Entry is what a list says of one swarm. It is hearsay: checked to be
 // possible and safe to handle, not to be true.
 type Entry struct {
-	Hash        metainfo.Hash `json:"hash"`
-	Name        string        `json:"name"`         // for display only, at most 200 runes; never a path
-	Length      int64         `json:"length"`       // bytes, 1 to 2^50
-	PieceLength int64         `json:"piece_length"` // bytes, 16 KiB to 64 MiB
-	Pieces      int           `json:"pieces"`       // as the two lengths make it
-	Fragments   int           `json:"fragments"`    // pieces that the introducer holds
-	Copies      int           `json:"copies"`       // of the rarest piece among the peers it sees, or Unknown
-	Seeds       int           `json:"seeds"`        // that it sees, or Unknown
-	Leechers    int           `json:"leechers"`     // that it sees, or Unknown
-	TTL         int           `json:"ttl"`          // hops left, 0 to MaxTTL
-	Trackers    []string      `json:"trackers,omitempty"`
-	Tags        []string      `json:"tags,omitempty"`
+	Hash        swarm.InfoHash `json:"hash"`
+	Name        string         `json:"name"`         // for display only, at most 200 runes; never a path
+	Length      int64          `json:"length"`       // bytes, 1 to 2^50
+	PieceLength int64          `json:"piece_length"` // bytes, 16 KiB to 64 MiB
+	Pieces      int            `json:"pieces"`       // as the two lengths make it
+	Fragments   int            `json:"fragments"`    // pieces that the introducer holds
+	Copies      int            `json:"copies"`       // of the rarest piece among the peers it sees, or Unknown
+	Seeds       int            `json:"seeds"`        // that it sees, or Unknown
+	Leechers    int            `json:"leechers"`     // that it sees, or Unknown
+	TTL         int            `json:"ttl"`          // hops left, 0 to MaxTTL
+	Trackers    []string       `json:"trackers,omitempty"`
+	Tags        []string       `json:"tags,omitempty"`
 }
 
 // Direct tells whether the introducer claims to be in the swarm itself, so
@@ -65,7 +65,7 @@ func (e Entry) PassedOn() (passed Entry, ok bool) {
 // shown is how the story calls the swarm.
 func (e Entry) shown() string {
 	if e.Name == "" {
-		return e.Hash.HexString()
+		return e.Hash.String()
 	}
 	return e.Name
 }

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // A meeting, in the order in which it goes on each side:
@@ -61,7 +60,7 @@ var errNotAgent = errors.New("peer does not speak ebb_list")
 // HandleConn exchanges lists on a connection that a peer opened to us under
 // the info-hash of a foreground swarm, and returns when that is done. The
 // caller closes the connection.
-func (r *Rendezvous) HandleConn(ctx context.Context, c Conn, h metainfo.Hash) {
+func (r *Rendezvous) HandleConn(ctx context.Context, c Conn, h swarm.InfoHash) {
 	host := hostOf(c.RemoteAddr().Addr())
 	via, ok := r.welcome(host, h)
 	if !ok {
@@ -77,7 +76,7 @@ func (r *Rendezvous) HandleConn(ctx context.Context, c Conn, h metainfo.Hash) {
 }
 
 // welcome makes a place for a guest from a host, if there is one in the swarm.
-func (r *Rendezvous) welcome(host netip.Prefix, h metainfo.Hash) (via Foreground, ok bool) {
+func (r *Rendezvous) welcome(host netip.Prefix, h swarm.InfoHash) (via Foreground, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	via, ours := r.swarms[h]

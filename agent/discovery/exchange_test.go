@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // meets lets an agent meet a scripted peer that it dials, and tells how long
@@ -18,7 +17,7 @@ import (
 func meets(t *testing.T, y *agent, script func(c *end)) *time.Duration {
 	t.Helper()
 	lasted := time.Duration(-1)
-	p := y.world.stranger("192.0.2.1:6881", func(_ context.Context, c *end, h metainfo.Hash) {
+	p := y.world.stranger("192.0.2.1:6881", func(_ context.Context, c *end, h swarm.InfoHash) {
 		if h != hash(swarmA) {
 			return // it shakes hands in any swarm
 		}
@@ -38,7 +37,7 @@ func meets(t *testing.T, y *agent, script func(c *end)) *time.Duration {
 
 // visits lets a scripted peer dial an agent, and tells how long the agent
 // stayed with it.
-func visits(x *agent, h metainfo.Hash, script func(c *end)) *time.Duration {
+func visits(x *agent, h swarm.InfoHash, script func(c *end)) *time.Duration {
 	here, there := connect(visitor("guest"), x.inhabitant)
 	return visit(x, h, here, there, script)
 }
@@ -50,7 +49,7 @@ func visitor(name string) *inhabitant {
 	return p
 }
 
-func visit(x *agent, h metainfo.Hash, here, there *end, script func(c *end)) *time.Duration {
+func visit(x *agent, h swarm.InfoHash, here, there *end, script func(c *end)) *time.Duration {
 	lasted := time.Duration(-1)
 	began := time.Now()
 	x.world.going.Go(func() {
@@ -179,7 +178,7 @@ func TestVisitorsUnderOtherSwarmsAreTurnedAway(t *testing.T) {
 		private := public(swarmC)
 		private.Private = true
 		x.rendezvous.SetForeground([]Foreground{public(swarmA), private})
-		for _, h := range []metainfo.Hash{hash(swarmB), hash(swarmC), Key(hash(swarmA))} {
+		for _, h := range []swarm.InfoHash{hash(swarmB), hash(swarmC), Key(hash(swarmA))} {
 			got := false
 			lasted := visits(x, h, func(c *end) {
 				_ = c.SendExtensionHandshake(peerwire.Extensions{M: map[string]uint8{peerwire.ExtensionList: 0}})

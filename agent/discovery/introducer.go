@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // The kinds of introducer, by how we came to know them.
@@ -44,7 +44,7 @@ type Introducer struct {
 	PeerID  PeerID         `json:"peer_id"`
 	Addr    netip.AddrPort `json:"addr"`     // where it listens; port 0 when it did not say
 	Client  string         `json:"client"`   // what it calls itself, for display
-	Via     metainfo.Hash  `json:"via"`      // the swarm that both of us are in
+	Via     swarm.InfoHash `json:"via"`      // the swarm that both of us are in
 	ViaName string         `json:"via_name"` // the name of that swarm
 
 	// Set by the table of candidates.

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // The pace of list passing.
@@ -37,7 +37,7 @@ type Peer struct {
 	ID      [20]byte
 	Addr    netip.AddrPort // where it listens; port 0 when it did not say
 	Client  string         // what it calls itself
-	Via     metainfo.Hash  // the swarm that both of us are in
+	Via     swarm.InfoHash // the swarm that both of us are in
 	ViaName string
 }
 

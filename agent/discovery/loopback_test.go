@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // node is an agent's discovery on a real peer port. It is in the foreground
@@ -29,13 +28,13 @@ type node struct {
 }
 
 func (n *node) Add(t peersource.Torrent) { n.found = t.Found }
-func (n *node) Remove(metainfo.Hash)     {}
+func (n *node) Remove(swarm.InfoHash)    {}
 
-func (n *node) Knows(h metainfo.Hash) bool {
+func (n *node) Knows(h swarm.InfoHash) bool {
 	return n.rendezvous.Knows(h) || slices.ContainsFunc(n.helps, func(e Entry) bool { return e.Hash == h })
 }
 
-func (n *node) InfoHashes() iter.Seq[metainfo.Hash] {
+func (n *node) InfoHashes() iter.Seq[swarm.InfoHash] {
 	all := slices.Collect(n.rendezvous.InfoHashes())
 	for _, e := range n.helps {
 		all = append(all, e.Hash)
@@ -73,7 +72,7 @@ func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...En
 		Announcer: n, Dial: DialPort(port), Port: port.Addr().Port(),
 		Candidates: n.candidates,
 		Lists:      NewLists(func() []Entry { return helps }, peersource.Guard{AllowPrivate: true}.CheckURL),
-		Tell:       func(kind string, _ metainfo.Hash, text string) { n.told <- kind },
+		Tell:       func(kind string, _ swarm.InfoHash, text string) { n.told <- kind },
 		Log:        slog.New(slog.DiscardHandler),
 	})
 	n.rendezvous.SetForeground([]Foreground{public(swarmA)})

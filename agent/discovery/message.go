@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // Limits of a message.
@@ -120,11 +120,11 @@ func parseList(entries []bencode.Bytes, checkURL func(string) error) (Message, e
 		return Message{}, fmt.Errorf("s: %d entries, of which at most %d are allowed", len(entries), MaxEntries)
 	}
 	m := Message{Type: TypeList}
-	seen := make(map[metainfo.Hash]bool, len(entries))
+	seen := make(map[swarm.InfoHash]bool, len(entries))
 	for _, raw := range entries {
 		e, err := parseEntry(raw)
 		if err == nil && seen[e.Hash] {
-			err = fmt.Errorf("h: %s listed twice", e.Hash.HexString())
+			err = fmt.Errorf("h: %s listed twice", e.Hash.String())
 		}
 		if err != nil {
 			if m.Dropped++; m.DropReason == nil {

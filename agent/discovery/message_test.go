@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 )
 
 // strict is the check that the agent uses for the trackers of strangers.
 var strict = peersource.Guard{}.CheckURL
 
 // hash makes an info-hash that is easy to tell from others.
-func hash(n int) metainfo.Hash { return metainfo.HashBytes(fmt.Append(nil, "swarm ", n)) }
+func hash(n int) swarm.InfoHash { return swarm.HashInfo(fmt.Append(nil, "swarm ", n)) }
 
 // listed is an entry for a swarm that the lister is in.
 func listed(n int) Entry {
@@ -74,7 +74,7 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 
 func TestMessagesHaveTheDocumentedForm(t *testing.T) {
 	e := listed(1)
-	e.Hash = metainfo.Hash([]byte("ABCDEFGHIJKLMNOPQRST"))
+	e.Hash = swarm.InfoHash([]byte("ABCDEFGHIJKLMNOPQRST"))
 	e.Trackers, e.Tags = []string{"http://t.example/a"}, []string{"x"}
 	for _, c := range []struct {
 		m    Message

@@ -3,9 +3,8 @@ package discovery
 import (
 	"fmt"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // Decision is what the consent policy says of a candidate.
@@ -34,7 +33,7 @@ type Policy struct {
 	Neighbours   prefs.Mode // that neighbours list
 	Feeds        prefs.Mode // from the owner's feeds
 	MaxSwarmSize prefs.Limit
-	Deny         map[metainfo.Hash]bool
+	Deny         map[swarm.InfoHash]bool
 }
 
 // PolicyFrom takes the policy from the preferences.
@@ -42,7 +41,7 @@ func PolicyFrom(s prefs.Sources) Policy {
 	p := Policy{
 		Peers: s.Peers, Neighbours: s.Neighbours, Feeds: s.Feeds,
 		MaxSwarmSize: s.MaxSwarmSize,
-		Deny:         make(map[metainfo.Hash]bool, len(s.Deny)),
+		Deny:         make(map[swarm.InfoHash]bool, len(s.Deny)),
 	}
 	for _, h := range s.Deny {
 		p.Deny[h] = true

@@ -4,9 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 func TestPolicyDecides(t *testing.T) {
@@ -15,7 +14,7 @@ func TestPolicyDecides(t *testing.T) {
 	off := Policy{Peers: prefs.ModeOff, Neighbours: prefs.ModeOff, Feeds: prefs.ModeOff}
 	small, denied, mixed := auto, auto, ask
 	small.MaxSwarmSize = prefs.LimitTo(1 << 30)
-	denied.Deny = map[metainfo.Hash]bool{hash(1): true}
+	denied.Deny = map[swarm.InfoHash]bool{hash(1): true}
 	mixed.Neighbours = prefs.ModeAuto
 
 	from := func(kinds ...string) Candidate {
@@ -78,7 +77,7 @@ func TestPolicyDecides(t *testing.T) {
 func TestPolicyComesFromThePreferences(t *testing.T) {
 	p := PolicyFrom(prefs.Sources{
 		Peers: prefs.ModeAsk, Neighbours: prefs.ModeOff, Feeds: prefs.ModeAuto,
-		MaxSwarmSize: prefs.LimitTo(5), Deny: []metainfo.Hash{hash(3)},
+		MaxSwarmSize: prefs.LimitTo(5), Deny: []swarm.InfoHash{hash(3)},
 	})
 	if p.Peers != prefs.ModeAsk || p.Neighbours != prefs.ModeOff || p.Feeds != prefs.ModeAuto {
 		t.Errorf("modes: %+v", p)

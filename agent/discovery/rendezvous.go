@@ -12,11 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -43,7 +42,7 @@ const (
 
 // Key is the info-hash under which the agents in the swarm h announce
 // themselves, so that they find each other among all of its peers.
-func Key(h metainfo.Hash) metainfo.Hash {
+func Key(h swarm.InfoHash) swarm.InfoHash {
 	return sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
 }
 
@@ -51,15 +50,15 @@ func Key(h metainfo.Hash) metainfo.Hash {
 // *peersource.Announcer. It must not call a torrent's Found from within Add.
 type Announcer interface {
 	Add(peersource.Torrent)
-	Remove(metainfo.Hash)
+	Remove(swarm.InfoHash)
 }
 
 // DialFunc opens a peer connection under an info-hash; see [DialPort].
-type DialFunc func(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (Conn, error)
+type DialFunc func(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error)
 
 // DialPort makes a DialFunc from a peer port.
 func DialPort(p *peerwire.Port) DialFunc {
-	return func(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (Conn, error) {
+	return func(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
 		c, err := p.Dial(ctx, addr, h)
 		if err != nil {
 			return nil, err // and not a Conn that holds a nil pointer
@@ -77,7 +76,7 @@ type Config struct {
 	Lists      *Lists
 	// Tell adds a sentence to the story that the owner can read. It is called
 	// without locks held.
-	Tell func(kind string, h metainfo.Hash, text string)
+	Tell func(kind string, h swarm.InfoHash, text string)
 	Log  *slog.Logger
 }
 
@@ -89,7 +88,7 @@ const (
 
 // Foreground is a torrent that the owner asked for.
 type Foreground struct {
-	Hash          metainfo.Hash
+	Hash          swarm.InfoHash
 	Name          string
 	MetadataKnown bool // false while a magnet's metadata is being fetched
 	Private       bool // BEP 27
@@ -113,7 +112,7 @@ type Rendezvous struct {
 	running sync.WaitGroup // meetings and verifications
 
 	mu        sync.Mutex // guards everything below
-	swarms    map[metainfo.Hash]Foreground
+	swarms    map[swarm.InfoHash]Foreground
 	queue     []meeting
 	rest      map[meeting]time.Time    // who is left alone until when; a zero hash stands for all swarms
 	dialled   map[netip.Prefix]*window // hosts, by how many of their ports were queued
@@ -125,7 +124,7 @@ type Rendezvous struct {
 // meeting is an agent to meet, or met, in a swarm.
 type meeting struct {
 	addr netip.AddrPort
-	hash metainfo.Hash
+	hash swarm.InfoHash
 }
 
 // NewRendezvous makes a Rendezvous. Nothing is announced before SetForeground,
@@ -134,7 +133,7 @@ func NewRendezvous(cfg Config) *Rendezvous {
 	return &Rendezvous{
 		cfg:     cfg,
 		wake:    make(chan struct{}, 1),
-		swarms:  make(map[metainfo.Hash]Foreground),
+		swarms:  make(map[swarm.InfoHash]Foreground),
 		rest:    make(map[meeting]time.Time),
 		dialled: make(map[netip.Prefix]*window),
 	}
@@ -144,7 +143,7 @@ func NewRendezvous(cfg Config) *Rendezvous {
 // whose metadata is not known yet, are ignored: they have no rendezvous, and
 // no list is passed in them.
 func (r *Rendezvous) SetForeground(torrents []Foreground) {
-	swarms := make(map[metainfo.Hash]Foreground, len(torrents))
+	swarms := make(map[swarm.InfoHash]Foreground, len(torrents))
 	for _, f := range torrents {
 		if f.public() {
 			swarms[f.Hash] = f
@@ -180,7 +179,7 @@ func (r *Rendezvous) announce(f Foreground) {
 
 // Knows tells whether h is a swarm in which we meet other agents, so that a
 // connection under it is for HandleConn.
-func (r *Rendezvous) Knows(h metainfo.Hash) bool {
+func (r *Rendezvous) Knows(h swarm.InfoHash) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.swarms[h]
@@ -188,7 +187,7 @@ func (r *Rendezvous) Knows(h metainfo.Hash) bool {
 }
 
 // InfoHashes yields the swarms that Knows knows.
-func (r *Rendezvous) InfoHashes() iter.Seq[metainfo.Hash] {
+func (r *Rendezvous) InfoHashes() iter.Seq[swarm.InfoHash] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Values(slices.Collect(maps.Keys(r.swarms)))
@@ -197,7 +196,7 @@ func (r *Rendezvous) InfoHashes() iter.Seq[metainfo.Hash] {
 // found queues those who answered at a swarm's rendezvous. Whoever runs the
 // tracker decides who that is, so their number is bounded, and nobody is
 // dialled twice within redialInterval.
-func (r *Rendezvous) found(h metainfo.Hash, addrs []netip.AddrPort) {
+func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 	if r.cfg.Candidates.Policy().Peers == prefs.ModeOff {
 		return // the owner wants no candidates from peers: there is nothing to ask
 	}
@@ -326,7 +325,7 @@ func (r *Rendezvous) meet(ctx context.Context, m meeting) {
 	}
 }
 
-func (r *Rendezvous) dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (Conn, error) {
+func (r *Rendezvous) dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	return r.cfg.Dial(ctx, addr, h)

@@ -12,19 +12,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
+	"ebb/agent/swarm"
 )
 
 func TestKeyIsTheDocumentedHash(t *testing.T) {
 	h := hash(1)
-	want := sha1.Sum(append([]byte("ebb rendezvous 1"), h.Bytes()...))
-	if got := Key(h); got != metainfo.Hash(want) || got == Key(hash(2)) {
+	want := sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
+	if got := Key(h); got != swarm.InfoHash(want) || got == Key(hash(2)) {
 		t.Errorf("got %s", got)
 	}
 	// printf '%s' 'ebb rendezvous 1' with 20 zero bytes, through sha1sum.
-	if got := Key(metainfo.Hash{}); hex.EncodeToString(got[:]) != "7dd30cbff639563f81c41b3b262b346cc5d133bf" {
+	if got := Key(swarm.InfoHash{}); hex.EncodeToString(got[:]) != "7dd30cbff639563f81c41b3b262b346cc5d133bf" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -72,7 +71,7 @@ func TestBothSidesLearnFromOneMeeting(t *testing.T) {
 			a.run()
 		}
 		y.finds(hash(swarmA), x.addr)
-		if got := hashes(y.candidates.Ready()); !reflect.DeepEqual(got, []metainfo.Hash{hash(swarmB)}) {
+		if got := hashes(y.candidates.Ready()); !reflect.DeepEqual(got, []swarm.InfoHash{hash(swarmB)}) {
 			t.Errorf("Y has ready %v", got)
 		}
 		// X has to dial the port that Y named, not the one it came from.
@@ -294,7 +293,7 @@ func TestRunEndsWithItsContextAndWaits(t *testing.T) {
 		y.rendezvous.SetForeground([]Foreground{public(swarmA)})
 		hung := &inhabitant{addr: netip.MustParseAddrPort("192.0.2.1:6881"), hangs: true}
 		w.add(hung)
-		silent := w.stranger("192.0.2.2:6881", func(_ context.Context, c *end, _ metainfo.Hash) { c.next(t) })
+		silent := w.stranger("192.0.2.2:6881", func(_ context.Context, c *end, _ swarm.InfoHash) { c.next(t) })
 		ctx, cancel := context.WithCancel(w.ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- y.rendezvous.Run(ctx) }()

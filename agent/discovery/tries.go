@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // An introducer's claim is tried at most maxTries times, with these pauses
@@ -22,7 +22,7 @@ const recheckPolicy = time.Hour
 
 // try is one claim to be verified: by, it is said, is in the swarm hash.
 type try struct {
-	hash metainfo.Hash
+	hash swarm.InfoHash
 	name string
 	by   Introducer
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // hears makes an agent that runs hear of swarms from an introducer.
@@ -25,8 +25,8 @@ func TestClaimOfOneWhoIsNotInTheSwarmStaysHearsay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		y := w.agent("198.51.100.1:51515")
 		y.run()
-		liar := w.stranger("192.0.2.1:6881", func(context.Context, *end, metainfo.Hash) {})
-		liar.knows = func(metainfo.Hash) bool { return false }
+		liar := w.stranger("192.0.2.1:6881", func(context.Context, *end, swarm.InfoHash) {})
+		liar.knows = func(swarm.InfoHash) bool { return false }
 		hears(y, agentAt("192.0.2.1:6881"), swarmB)
 		pass(24 * time.Hour)
 		if n := len(w.dialsTo(liar.addr)); n != maxTries {
@@ -46,7 +46,7 @@ func TestAnotherPeerAtTheAddressVerifiesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		y := w.agent("198.51.100.1:51515")
 		y.run()
-		other := w.stranger("192.0.2.1:6881", func(context.Context, *end, metainfo.Hash) {})
+		other := w.stranger("192.0.2.1:6881", func(context.Context, *end, swarm.InfoHash) {})
 		other.id = agentAt("192.0.2.2:1").PeerID
 		hears(y, agentAt("192.0.2.1:6881"), swarmB)
 		pass(24 * time.Hour)
@@ -65,7 +65,7 @@ func TestVerificationIsTriedAgainLater(t *testing.T) {
 		y := w.agent("198.51.100.1:51515")
 		y.run()
 		hears(y, agentAt("192.0.2.1:6881"), swarmB) // nobody is there yet
-		w.stranger("192.0.2.1:6881", func(context.Context, *end, metainfo.Hash) {})
+		w.stranger("192.0.2.1:6881", func(context.Context, *end, swarm.InfoHash) {})
 		pass(pauses[0] - time.Second)
 		if len(y.candidates.Ready()) != 0 {
 			t.Error("tried again too soon")
@@ -118,7 +118,7 @@ func TestVerificationsAreBounded(t *testing.T) {
 func TestSwarmJoinedMeanwhileIsNotVerified(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		y := w.agent("198.51.100.1:51515")
-		x := w.stranger("192.0.2.1:6881", func(context.Context, *end, metainfo.Hash) {})
+		x := w.stranger("192.0.2.1:6881", func(context.Context, *end, swarm.InfoHash) {})
 		hears(y, agentAt("192.0.2.1:6881"), swarmB)
 		y.rendezvous.SetForeground([]Foreground{public(swarmB)})
 		y.run()

@@ -4,27 +4,27 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Veto is the owner's "never this one".
 type Veto struct {
-	Hash metainfo.Hash `json:"hash"`
-	Name string        `json:"name"` // as it was known then, for display
-	At   time.Time     `json:"at"`
+	Hash swarm.InfoHash `json:"hash"`
+	Name string         `json:"name"` // as it was known then, for display
+	At   time.Time      `json:"at"`
 }
 
 // Saver keeps the vetoes over restarts.
 type Saver interface {
 	Vetoes() ([]Veto, error)
 	PutVeto(Veto) error
-	DeleteVeto(metainfo.Hash) error
+	DeleteVeto(swarm.InfoHash) error
 }
 
 // Veto makes sure that the swarm never becomes a candidate again, whether it
 // is one now or not. name may be empty for one that is. The veto holds from
 // now on even when saving it fails, but then not after a restart.
-func (c *Candidates) Veto(h metainfo.Hash, name string, now time.Time) error {
+func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
@@ -39,13 +39,13 @@ func (c *Candidates) Veto(h metainfo.Hash, name string, now time.Time) error {
 		return nil
 	}
 	if err := c.saver.PutVeto(v); err != nil {
-		return fmt.Errorf("saving the veto of %s: %w", h.HexString(), err)
+		return fmt.Errorf("saving the veto of %s: %w", h.String(), err)
 	}
 	return nil
 }
 
 // Vetoed tells whether the owner vetoed the swarm.
-func (c *Candidates) Vetoed(h metainfo.Hash) bool {
+func (c *Candidates) Vetoed(h swarm.InfoHash) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, vetoed := c.vetoes[h]
@@ -55,7 +55,7 @@ func (c *Candidates) Vetoed(h metainfo.Hash) bool {
 // Approve is the owner's yes to a candidate. It comes before every rule but
 // sources.deny. A vetoed swarm is no candidate any more, so for one of those
 // it only lifts the veto. It fails with ErrUnknown for any other swarm.
-func (c *Candidates) Approve(h metainfo.Hash) error {
+func (c *Candidates) Approve(h swarm.InfoHash) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, vetoed := c.vetoes[h]; vetoed {
@@ -64,7 +64,7 @@ func (c *Candidates) Approve(h metainfo.Hash) error {
 			return nil
 		}
 		if err := c.saver.DeleteVeto(h); err != nil {
-			return fmt.Errorf("lifting the veto of %s: %w", h.HexString(), err)
+			return fmt.Errorf("lifting the veto of %s: %w", h.String(), err)
 		}
 		return nil
 	}

@@ -6,12 +6,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // drawer keeps vetoes as a disk would.
 type drawer struct {
-	kept map[metainfo.Hash]Veto
+	kept map[swarm.InfoHash]Veto
 	err  error
 }
 
@@ -24,7 +24,7 @@ func (d *drawer) PutVeto(v Veto) error {
 	return d.err
 }
 
-func (d *drawer) DeleteVeto(h metainfo.Hash) error {
+func (d *drawer) DeleteVeto(h swarm.InfoHash) error {
 	if d.err == nil {
 		delete(d.kept, h)
 	}
@@ -41,7 +41,7 @@ func tableWith(t *testing.T, d *drawer) *Candidates {
 }
 
 func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
-	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
 	x := agentAt("192.0.2.1:51515")
 	c := tableWith(t, d)
 	c.Hear(x, []Entry{listed(1)}, start)
@@ -77,7 +77,7 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 }
 
 func TestApprovingLiftsAVeto(t *testing.T) {
-	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
 	c := tableWith(t, d)
 	if err := c.Veto(hash(1), "x", start); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestApprovingLiftsAVeto(t *testing.T) {
 }
 
 func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
-	d := &drawer{kept: make(map[metainfo.Hash]Veto)}
+	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
 	c := tableWith(t, d)
 	d.err = errors.New("disk full")
 	if err := c.Veto(hash(1), "x", start); !errors.Is(err, d.err) {

@@ -15,11 +15,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // A world has agents and other peers at addresses of its own, connections in
@@ -35,7 +34,7 @@ type world struct {
 
 	mu    sync.Mutex
 	peers map[netip.AddrPort]*inhabitant
-	board map[metainfo.Hash]map[netip.AddrPort]peersource.Torrent
+	board map[swarm.InfoHash]map[netip.AddrPort]peersource.Torrent
 	dials []dialled
 	going sync.WaitGroup // incoming connections, and Run of each agent
 }
@@ -43,7 +42,7 @@ type world struct {
 // dialled is one dial that was made.
 type dialled struct {
 	from, to netip.AddrPort
-	hash     metainfo.Hash
+	hash     swarm.InfoHash
 	at       time.Time
 }
 
@@ -51,8 +50,8 @@ type dialled struct {
 type inhabitant struct {
 	id     PeerID
 	addr   netip.AddrPort
-	answer func(ctx context.Context, c *end, h metainfo.Hash) // an incoming connection
-	knows  func(metainfo.Hash) bool
+	answer func(ctx context.Context, c *end, h swarm.InfoHash) // an incoming connection
+	knows  func(swarm.InfoHash) bool
 	hangs  bool // takes connections and never shakes hands
 }
 
@@ -62,7 +61,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 		w := &world{
 			t:     t,
 			peers: make(map[netip.AddrPort]*inhabitant),
-			board: make(map[metainfo.Hash]map[netip.AddrPort]peersource.Torrent),
+			board: make(map[swarm.InfoHash]map[netip.AddrPort]peersource.Torrent),
 		}
 		w.ctx, w.end = context.WithCancel(t.Context())
 		defer w.going.Wait()
@@ -79,7 +78,7 @@ type agent struct {
 	candidates *Candidates
 
 	mu    sync.Mutex
-	in    map[metainfo.Hash]bool // background swarms
+	in    map[swarm.InfoHash]bool // background swarms
 	story []string
 }
 
@@ -89,12 +88,12 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 	a := &agent{
 		inhabitant: &inhabitant{id: agentAt(addr).PeerID, addr: netip.MustParseAddrPort(addr)},
 		world:      w,
-		in:         make(map[metainfo.Hash]bool),
+		in:         make(map[swarm.InfoHash]bool),
 	}
 	for _, e := range background {
 		a.in[e.Hash] = true
 	}
-	member := func(h metainfo.Hash) bool {
+	member := func(h swarm.InfoHash) bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return a.in[h] || a.rendezvous.Knows(h)
@@ -109,7 +108,7 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 		Port:       a.addr.Port(),
 		Candidates: a.candidates,
 		Lists:      NewLists(func() []Entry { return append(slices.Clone(background), a.candidates.PassOn()...) }, strict),
-		Tell: func(kind string, h metainfo.Hash, text string) {
+		Tell: func(kind string, h swarm.InfoHash, text string) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.story = append(a.story, text)
@@ -117,7 +116,7 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 		Log: slog.New(slog.DiscardHandler),
 	})
 	a.knows = member
-	a.answer = func(ctx context.Context, c *end, h metainfo.Hash) {
+	a.answer = func(ctx context.Context, c *end, h swarm.InfoHash) {
 		if a.rendezvous.Knows(h) {
 			a.rendezvous.HandleConn(ctx, c, h)
 		}
@@ -149,10 +148,10 @@ func public(n int) Foreground {
 }
 
 // stranger puts another peer into the world, that follows a script.
-func (w *world) stranger(addr string, script func(ctx context.Context, c *end, h metainfo.Hash)) *inhabitant {
+func (w *world) stranger(addr string, script func(ctx context.Context, c *end, h swarm.InfoHash)) *inhabitant {
 	p := &inhabitant{
 		id: agentAt(addr).PeerID, addr: netip.MustParseAddrPort(addr), answer: script,
-		knows: func(metainfo.Hash) bool { return true },
+		knows: func(swarm.InfoHash) bool { return true },
 	}
 	w.add(p)
 	return p
@@ -177,7 +176,7 @@ func (p poster) Add(t peersource.Torrent) {
 	w.board[t.Hash][p.a.addr] = t
 }
 
-func (p poster) Remove(h metainfo.Hash) {
+func (p poster) Remove(h swarm.InfoHash) {
 	w := p.a.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,7 +184,7 @@ func (p poster) Remove(h metainfo.Hash) {
 }
 
 // posted returns what an agent announces under h.
-func (a *agent) posted(h metainfo.Hash) (peersource.Torrent, bool) {
+func (a *agent) posted(h swarm.InfoHash) (peersource.Torrent, bool) {
 	a.world.mu.Lock()
 	defer a.world.mu.Unlock()
 	t, ok := a.world.board[h][a.addr]
@@ -193,7 +192,7 @@ func (a *agent) posted(h metainfo.Hash) (peersource.Torrent, bool) {
 }
 
 // finds tells an agent who is at a swarm's rendezvous, itself included.
-func (a *agent) finds(h metainfo.Hash, addrs ...netip.AddrPort) {
+func (a *agent) finds(h swarm.InfoHash, addrs ...netip.AddrPort) {
 	a.world.t.Helper()
 	t, ok := a.posted(Key(h))
 	if !ok {
@@ -204,7 +203,7 @@ func (a *agent) finds(h metainfo.Hash, addrs ...netip.AddrPort) {
 }
 
 // dial opens a connection in memory.
-func (a *agent) dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (Conn, error) {
+func (a *agent) dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
 	w := a.world
 	w.mu.Lock()
 	w.dials = append(w.dials, dialled{a.addr, addr, h, time.Now()})

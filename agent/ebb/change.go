@@ -46,7 +46,7 @@ func add(ctx context.Context, c *call) error {
 	if err := json.Unmarshal(answer, &added); err != nil {
 		return fmt.Errorf("reading the agent's answer: %w", err)
 	}
-	fmt.Fprintf(c.out, "%s %s\n", done, added.Hash.HexString())
+	fmt.Fprintf(c.out, "%s %s\n", done, added.Hash.String())
 	return nil
 }
 

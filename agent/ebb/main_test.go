@@ -112,7 +112,7 @@ func (h *household) fails(want int, args ...string) string {
 	return errOut
 }
 
-func hash(n byte) string { return webuitest.Hash(n).HexString() }
+func hash(n byte) string { return webuitest.Hash(n).String() }
 
 func (h *household) lastCall() string {
 	h.t.Helper()
@@ -262,7 +262,7 @@ func TestAHashMayBeShortIfItIsClear(t *testing.T) {
 	first, second := alike(t, leastDigits)
 	h.does("add", first)
 	h.does("add", "-background", second)
-	digits := webuitest.HashOf(webui.Source{URI: first}).HexString()
+	digits := webuitest.HashOf(webui.Source{URI: first}).String()
 	expect(t, h.fails(1, "remove", digits[:leastDigits]), "more than one", digits[:8])
 	h.does("remove", digits)
 }
@@ -274,7 +274,7 @@ func alike(t *testing.T, digits int) (first, second string) {
 	seen := map[string]string{}
 	for i := range 1 << 16 { // at odds of one in 65,536, a pair is expected within some 300
 		uri := fmt.Sprintf("magnet:?%d", i)
-		begins := webuitest.HashOf(webui.Source{URI: uri}).HexString()[:digits]
+		begins := webuitest.HashOf(webui.Source{URI: uri}).String()[:digits]
 		if seen[begins] != "" {
 			return seen[begins], uri
 		}
@@ -300,7 +300,7 @@ func TestAddTakesLinksAndFiles(t *testing.T) {
 	} {
 		out := h.does(c.args...)
 		sources := h.agent.Sources()
-		got, added := sources[len(sources)-1], webuitest.HashOf(c.source).HexString()
+		got, added := sources[len(sources)-1], webuitest.HashOf(c.source).String()
 		if got.URI != c.source.URI || !bytes.Equal(got.File, c.source.File) || h.lastCall() != c.call+added || out != c.says+added+"\n" {
 			t.Errorf("%q: the agent was told %q with %v; printed %q", c.args, h.lastCall(), got, out)
 		}

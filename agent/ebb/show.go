@@ -39,7 +39,7 @@ func list(ctx context.Context, c *call) error {
 	}
 	for _, f := range all.Foreground.Items {
 		if f.State == "failed" || f.State == "waiting for space" { // what the owner can do something about
-			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.HexString()[:8], clean(f.Why))
+			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.String()[:8], clean(f.Why))
 		}
 	}
 	fmt.Fprintf(c.out, "\n%s helped\n", plural(all.Background.Total, "swarm"))
@@ -64,7 +64,7 @@ func waiting(swarms []webui.BackgroundSwarm) (lines []string) {
 		if who[b.Waiting] == nil {
 			reasons = append(reasons, b.Waiting)
 		}
-		who[b.Waiting] = append(who[b.Waiting], b.Hash.HexString()[:8])
+		who[b.Waiting] = append(who[b.Waiting], b.Hash.String()[:8])
 	}
 	for _, reason := range reasons {
 		subject := who[reason][0] + " waits"
@@ -80,7 +80,7 @@ func foregroundTable(torrents []webui.ForegroundTorrent) *table {
 	t := &table{right: []bool{false, false, true, true, true, true, true}}
 	t.row("HASH", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "NAME")
 	for _, f := range torrents {
-		t.row(f.Hash.HexString()[:8], f.State, percent(f.Completed, f.Length), known(f.Length), rate(f.DownloadRate), rate(f.UploadRate),
+		t.row(f.Hash.String()[:8], f.State, percent(f.Completed, f.Length), known(f.Length), rate(f.DownloadRate), rate(f.UploadRate),
 			number(int64(f.Peers)), named(f.Name))
 	}
 	return t
@@ -101,7 +101,7 @@ func backgroundTable(swarms []webui.BackgroundSwarm) *table {
 		if b.Waiting != "" {
 			state += ", waiting"
 		}
-		t.row(b.Hash.HexString()[:8], state, fragments, size(b.Bytes), size(b.Uploaded), rate(b.UploadRate), number(int64(b.Peers)), seeds, named(b.Name))
+		t.row(b.Hash.String()[:8], state, fragments, size(b.Bytes), size(b.Uploaded), rate(b.UploadRate), number(int64(b.Peers)), seeds, named(b.Name))
 	}
 	return t
 }
@@ -197,7 +197,7 @@ func why(ctx context.Context, c *call) error {
 func whyTable(w webui.Why) *table {
 	t := &table{}
 	t.row("Swarm", named(w.Name))
-	t.row("Hash", w.Hash.HexString())
+	t.row("Hash", w.Hash.String())
 	t.row("State", w.State)
 	t.row("Rule", w.Rule)
 	t.moment("Joined", w.Joined)
@@ -217,7 +217,7 @@ func whyTable(w webui.Why) *table {
 		t.row("Peer ID", in.PeerID)
 	}
 	if !in.ViaHash.IsZero() {
-		t.row("Met in", in.ViaHash.HexString()+" "+in.ViaName)
+		t.row("Met in", in.ViaHash.String()+" "+in.ViaName)
 	}
 	t.moment("Heard", in.Heard)
 	t.moment("Verified", in.Verified)

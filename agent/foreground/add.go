@@ -14,6 +14,7 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // maxTorrentFile is the longest .torrent file that is taken, in bytes.
@@ -22,14 +23,14 @@ const maxTorrentFile = 10 << 20
 // AddTorrent adds a download from a .torrent file. With start it begins as soon
 // as there is space, which may be later: see [Torrent.State]. Errors wrap
 // ErrBadSource, ErrExists or ErrInTheWay if that is what is wrong.
-func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (metainfo.Hash, error) {
+func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (swarm.InfoHash, error) {
 	t, err := parseTorrent(file)
 	if err != nil {
-		return metainfo.Hash{}, err
+		return swarm.InfoHash{}, err
 	}
 	canonical, err := s.canonical(t, file)
 	if err != nil {
-		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
+		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
 	return t.Info.Hash, s.add(ctx, newcomer{
 		hash: t.Info.Hash, start: start, name: displayName(t.Info.Name),
@@ -42,7 +43,7 @@ func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (meta
 // AddURI adds a download from a magnet link or from the http or https URL of a
 // .torrent file. It waits for the file, but not for the metadata of a magnet
 // link. See AddTorrent.
-func (s *Session) AddURI(ctx context.Context, uri string, start bool) (metainfo.Hash, error) {
+func (s *Session) AddURI(ctx context.Context, uri string, start bool) (swarm.InfoHash, error) {
 	uri = strings.TrimSpace(uri)
 	scheme, _, _ := strings.Cut(uri, ":")
 	switch strings.ToLower(scheme) {
@@ -51,21 +52,21 @@ func (s *Session) AddURI(ctx context.Context, uri string, start bool) (metainfo.
 	case "http", "https":
 		file, err := s.Fetch(ctx, uri)
 		if err != nil {
-			return metainfo.Hash{}, err
+			return swarm.InfoHash{}, err
 		}
 		return s.AddTorrent(ctx, file, start)
 	}
-	return metainfo.Hash{}, fmt.Errorf("%w: %.80q is neither a magnet link nor an http or https URL", ErrBadSource, uri)
+	return swarm.InfoHash{}, fmt.Errorf("%w: %.80q is neither a magnet link nor an http or https URL", ErrBadSource, uri)
 }
 
-func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (metainfo.Hash, error) {
+func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (swarm.InfoHash, error) {
 	m, err := peerwire.ParseMagnet(uri)
 	if err != nil {
-		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
+		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
 	m.Trackers = s.allowed(m.Name, m.Trackers)
 	// rain gets a link of our own making, without what we have not checked.
-	link := metainfo.Magnet{InfoHash: m.Hash, DisplayName: m.Name, Trackers: m.Trackers, Params: make(url.Values)}
+	link := metainfo.Magnet{InfoHash: metainfo.Hash(m.Hash), DisplayName: m.Name, Trackers: m.Trackers, Params: make(url.Values)}
 	for _, peer := range m.Peers {
 		link.Params.Add("x.pe", peer.String())
 	}
@@ -80,7 +81,7 @@ func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (metain
 
 // newcomer is a torrent to be added.
 type newcomer struct {
-	hash     metainfo.Hash
+	hash     swarm.InfoHash
 	start    bool
 	name     string                                                     // for display, until the metadata is known
 	trackers []string                                                   // likewise
@@ -109,7 +110,7 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 	}); err != nil {
 		return fmt.Errorf("adding a download: %w", err)
 	}
-	id := h.HexString()
+	id := h.String()
 	t, err := n.give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
 	if err != nil {
 		return errors.Join(addingFailed(err), forget())
@@ -143,7 +144,7 @@ func addingFailed(err error) error {
 
 // makeRoom makes sure that h can be added: it is not there, or has failed for
 // good before. The caller holds changing.
-func (s *Session) makeRoom(h metainfo.Hash) error {
+func (s *Session) makeRoom(h swarm.InfoHash) error {
 	s.mu.Lock()
 	adopting := s.adopting[h]
 	s.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *Session) makeRoom(h metainfo.Hash) error {
 	if err != nil {
 		return nil
 	}
-	if s.rain.GetTorrent(h.HexString()) != nil {
+	if s.rain.GetTorrent(h.String()) != nil {
 		return fmt.Errorf("%s: %w", d.title(), ErrExists)
 	}
 	s.forget(d)

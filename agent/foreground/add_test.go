@@ -16,6 +16,7 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 )
 
@@ -272,9 +273,9 @@ func TestMetadataOfMagnetsIsCheckedBeforeAnythingIsStored(t *testing.T) {
 			w := newWorld(t)
 			s := w.open()
 			raw := info.encode(t)
-			h := metainfo.HashBytes(raw)
+			h := swarm.HashInfo(raw)
 			peer := liar(t, w.NextAddr(), h, raw)
-			if _, err := s.AddURI(w.ctx, fmt.Sprintf("magnet:?xt=urn:btih:%s&dn=bait&x.pe=%s", h.HexString(), peer), true); err != nil {
+			if _, err := s.AddURI(w.ctx, fmt.Sprintf("magnet:?xt=urn:btih:%s&dn=bait&x.pe=%s", h.String(), peer), true); err != nil {
 				t.Fatal(err)
 			}
 			picture := w.awaitState(h, foreground.Failed)

@@ -8,7 +8,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
@@ -54,17 +55,17 @@ type Pieces interface {
 // the download and returns nil. A download that was added otherwise is left
 // alone, and so are the pieces: ErrExists. Errors of the ledger come before
 // anything is written.
-func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pieces) (metainfo.Hash, error) {
+func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pieces) (swarm.InfoHash, error) {
 	t, err := parseTorrent(file)
 	if err != nil {
-		return metainfo.Hash{}, err
+		return swarm.InfoHash{}, err
 	}
 	canonical, err := s.canonical(t, file)
 	if err != nil {
-		return metainfo.Hash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
+		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
 	if !s.adoptions.enter() {
-		return metainfo.Hash{}, ErrClosed
+		return swarm.InfoHash{}, ErrClosed
 	}
 	defer s.adoptions.leave()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -92,7 +93,7 @@ func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pie
 // adoption is one Adopt under way.
 type adoption struct {
 	session   *Session
-	hash      metainfo.Hash
+	hash      swarm.InfoHash
 	canonical []byte // what rain gets
 	pieces    Pieces
 	todo      []uint32 // pieces not placed yet
@@ -144,7 +145,7 @@ func (a *adoption) end() {
 // inspect learns from rain which files it will write, and claims their name.
 func (a *adoption) inspect() error {
 	s := a.session
-	id := probePrefix + a.hash.HexString()
+	id := probePrefix + a.hash.String()
 	probe, err := s.rain.AddTorrent(bytes.NewReader(a.canonical), &torrent.AddTorrentOptions{ID: id, Stopped: true})
 	if err != nil {
 		return addingFailed(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 )
 
@@ -61,7 +62,7 @@ func (w *world) odd() *lab.Content {
 	if err != nil {
 		w.Fatal(err)
 	}
-	c.Hash = metainfo.HashBytes(info)
+	c.Hash = swarm.HashInfo(info)
 	c.Torrent = dict{"info": bencode.Bytes(info)}.encode(w.T)
 	if err := os.WriteFile(filepath.Join(c.Dir, "data"), data, 0o600); err != nil {
 		w.Fatal(err)

@@ -23,7 +23,7 @@ func (w *world) adopt(c *lab.Content, pieces foreground.Pieces) {
 		w.Fatal(err)
 	}
 	if h != c.Hash {
-		w.Fatalf("adopted %s, not %s", h.HexString(), c.Hash.HexString())
+		w.Fatalf("adopted %s, not %s", h.String(), c.Hash.String())
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -40,9 +40,9 @@ type Ledger interface {
 	// before. remaining says how many of its bytes are not on disk yet; it may be
 	// called from any goroutine at any time until Release, and does not wait for
 	// anything but the disk, nor for that long. The error is shown to the owner.
-	Reserve(h metainfo.Hash, remaining func() int64) error
+	Reserve(h swarm.InfoHash, remaining func() int64) error
 	// Release ends a reservation.
-	Release(h metainfo.Hash)
+	Release(h swarm.InfoHash)
 }
 
 // Config says how to run the downloads.
@@ -79,7 +79,7 @@ type Config struct {
 	// Tell gets what may interest the owner, as sentences; nil means nobody.
 	// kind is one word: added, complete, waiting, failed or removed. It must not
 	// call the session.
-	Tell func(kind string, h metainfo.Hash, text string)
+	Tell func(kind string, h swarm.InfoHash, text string)
 }
 
 // withDefaults fills in what may be left out.
@@ -88,7 +88,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Tell == nil {
-		cfg.Tell = func(string, metainfo.Hash, string) {}
+		cfg.Tell = func(string, swarm.InfoHash, string) {}
 	}
 	if cfg.FragmentsApart == nil {
 		cfg.FragmentsApart = func() bool { return false }

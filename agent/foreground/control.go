@@ -6,24 +6,24 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Start makes a download run; one that has failed or waits for space is tried
 // again at once. It returns before that has happened.
-func (s *Session) Start(h metainfo.Hash) error { return s.want(h, true) }
+func (s *Session) Start(h swarm.InfoHash) error { return s.want(h, true) }
 
 // Stop makes a download leave its swarm. It stays stopped until Start, also over
 // restarts. The space promised to it is given back. It returns before that has
 // happened.
-func (s *Session) Stop(h metainfo.Hash) error { return s.want(h, false) }
+func (s *Session) Stop(h swarm.InfoHash) error { return s.want(h, false) }
 
-func (s *Session) want(h metainfo.Hash, wanted bool) error {
+func (s *Session) want(h swarm.InfoHash, wanted bool) error {
 	d, err := s.find(h)
 	if err != nil {
 		return err
 	}
-	gone := s.rain.GetTorrent(h.HexString()) == nil
+	gone := s.rain.GetTorrent(h.String()) == nil
 	s.mu.Lock()
 	switch {
 	case s.closed:
@@ -73,7 +73,7 @@ func (s *Session) saveState() error { return s.state.save(s.cfg.Database + state
 
 // claim reserves a name in the download directory for h. Names that differ only
 // in case are one file on the disks of many NAS devices.
-func (s *Session) claim(name string, h metainfo.Hash) error {
+func (s *Session) claim(name string, h swarm.InfoHash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name = strings.ToLower(name)
@@ -85,7 +85,7 @@ func (s *Session) claim(name string, h metainfo.Hash) error {
 }
 
 // unclaim frees the name of h.
-func (s *Session) unclaim(h metainfo.Hash) {
+func (s *Session) unclaim(h swarm.InfoHash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, owner := range s.names {
@@ -97,14 +97,14 @@ func (s *Session) unclaim(h metainfo.Hash) {
 
 // AddPeer names a peer to a running download; private torrents take none. It is
 // no error if the download does not run any more.
-func (s *Session) AddPeer(h metainfo.Hash, addr netip.AddrPort) {
+func (s *Session) AddPeer(h swarm.InfoHash, addr netip.AddrPort) {
 	s.mu.Lock()
 	d, closed := s.downloads[h], s.closed
 	s.mu.Unlock()
 	if d == nil || closed || d.look().Private {
 		return
 	}
-	if t := s.rain.GetTorrent(h.HexString()); t != nil {
+	if t := s.rain.GetTorrent(h.String()); t != nil {
 		// The only error is for an address that is none.
 		_ = t.AddPeer(netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port()).String())
 	}
@@ -114,7 +114,7 @@ func (s *Session) AddPeer(h metainfo.Hash, addr netip.AddrPort) {
 // torrent's files, and the directories that this leaves empty. It does as much
 // of that as it can, whatever fails. A download that is lent is not removed: the
 // error wraps ErrLent, and nobody waits for the loan to end.
-func (s *Session) Remove(h metainfo.Hash, deleteData bool) error {
+func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	d, err := s.find(h)
@@ -131,7 +131,7 @@ func (s *Session) Remove(h metainfo.Hash, deleteData bool) error {
 	}
 	s.forget(d)
 	var errs []error
-	if err := s.rain.RemoveTorrent(h.HexString(), true); err != nil {
+	if err := s.rain.RemoveTorrent(h.String(), true); err != nil {
 		errs = append(errs, fmt.Errorf("removing %s: %w", d.title(), err))
 	}
 	d.letGo()

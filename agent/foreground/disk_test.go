@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // put writes a file of n bytes below dir.
@@ -160,7 +160,7 @@ func TestStateSurvives(t *testing.T) {
 	if err != nil || s.clean || len(s.stopped) != 0 {
 		t.Fatalf("without a file: %+v, %v", s, err)
 	}
-	a, b := metainfo.Hash{1}, metainfo.Hash{2}
+	a, b := swarm.InfoHash{1}, swarm.InfoHash{2}
 	s.stopped[a], s.stopped[b], s.adopted[b], s.holed[a] = true, true, true, true
 	for _, clean := range []bool{true, false} {
 		s.clean = clean
@@ -174,7 +174,7 @@ func TestStateSurvives(t *testing.T) {
 	if !s.forget(a) || s.forget(a) || s.stopped[a] || s.holed[a] || !s.stopped[b] || !s.adopted[b] {
 		t.Errorf("after forgetting the first: %+v", s)
 	}
-	for _, text := range []string{"clean\nstopped 12\n", "nonsense", "lost " + a.HexString(), "stopped " + string(make([]byte, 40))} {
+	for _, text := range []string{"clean\nstopped 12\n", "nonsense", "lost " + a.String(), "stopped " + string(make([]byte, 40))} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

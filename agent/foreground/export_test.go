@@ -3,7 +3,8 @@ package foreground
 import (
 	"bytes"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
@@ -23,19 +24,19 @@ var ForgetMarks = forgetMarks
 func (s *Session) RainTorrents() int { return len(s.rain.ListTorrents()) }
 
 // LeaveProbe does what Adopt begins with, and not what follows.
-func (s *Session) LeaveProbe(file []byte, h metainfo.Hash) error {
-	_, err := s.rain.AddTorrent(bytes.NewReader(file), &torrent.AddTorrentOptions{ID: probePrefix + h.HexString(), Stopped: true})
+func (s *Session) LeaveProbe(file []byte, h swarm.InfoHash) error {
+	_, err := s.rain.AddTorrent(bytes.NewReader(file), &torrent.AddTorrentOptions{ID: probePrefix + h.String(), Stopped: true})
 	return err
 }
 
 // RainStatus returns what rain does with the torrent.
-func (s *Session) RainStatus(h metainfo.Hash) torrent.Status {
-	return s.rain.GetTorrent(h.HexString()).Stats().Status
+func (s *Session) RainStatus(h swarm.InfoHash) torrent.Status {
+	return s.rain.GetTorrent(h.String()).Stats().Status
 }
 
 // RainTrackers returns where rain announces the torrent.
-func (s *Session) RainTrackers(h metainfo.Hash) (urls []string) {
-	for _, tracker := range s.rain.GetTorrent(h.HexString()).Trackers() {
+func (s *Session) RainTrackers(h swarm.InfoHash) (urls []string) {
+	for _, tracker := range s.rain.GetTorrent(h.String()).Trackers() {
 		urls = append(urls, tracker.URL)
 	}
 	return urls

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // GiveBack gives the space of a piece back to the disk, where the file system can
@@ -41,7 +41,7 @@ func (l *Loan) GiveBack(index uint32) error {
 }
 
 // noteHoles remembers that rain's marks of a torrent are not to be believed.
-func (s *Session) noteHoles(h metainfo.Hash) error {
+func (s *Session) noteHoles(h swarm.InfoHash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -9,7 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
@@ -31,7 +32,7 @@ const (
 // download is one torrent of the owner.
 type download struct {
 	session *Session
-	hash    metainfo.Hash
+	hash    swarm.InfoHash
 	wake    chan struct{} // has one slot; a value makes the keeper look at once
 
 	// cancel and done end the keeper and tell when it has ended; nil without one.
@@ -276,8 +277,8 @@ func (d *download) due() bool { return !time.Now().Before(d.retryAt) }
 func (d *download) drop(err error) {
 	d.fail(err)
 	d.rain = nil
-	if err := d.session.rain.RemoveTorrent(d.hash.HexString(), true); err != nil {
-		d.session.cfg.Log.Error("removing a torrent", "hash", d.hash.HexString(), "err", err)
+	if err := d.session.rain.RemoveTorrent(d.hash.String(), true); err != nil {
+		d.session.cfg.Log.Error("removing a torrent", "hash", d.hash.String(), "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -290,4 +291,4 @@ func (d *download) tell(kind, text string) {
 }
 
 // title is what to call the download in a sentence.
-func (d *download) title() string { return cmp.Or(d.look().Name, d.hash.HexString()) }
+func (d *download) title() string { return cmp.Or(d.look().Name, d.hash.String()) }

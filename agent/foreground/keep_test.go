@@ -9,15 +9,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
 // releases is a Ledger that counts releases.
 type releases int
 
-func (*releases) Reserve(metainfo.Hash, func() int64) error { return nil }
-func (r *releases) Release(metainfo.Hash)                   { *r++ }
+func (*releases) Reserve(swarm.InfoHash, func() int64) error { return nil }
+func (r *releases) Release(swarm.InfoHash)                   { *r++ }
 
 func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

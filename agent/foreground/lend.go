@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/cenkalti/rain/v2/torrent"
 )
@@ -18,7 +20,7 @@ import (
 // is closed, also when the session is.
 type Loan struct {
 	session *Session
-	hash    metainfo.Hash
+	hash    swarm.InfoHash
 	torrent []byte
 	layout  layout
 	starts  []int64 // where in the torrent each of layout.files begins
@@ -37,14 +39,14 @@ type Loan struct {
 // and Remove are refused. Only one loan of a download is open at a time.
 // Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent, ErrInTheWay (its
 // files are those of another download) or ErrLent.
-func (s *Session) Lend(h metainfo.Hash) (*Loan, error) {
+func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	d, err := s.find(h)
 	if err != nil {
 		return nil, err
 	}
-	rain := s.rain.GetTorrent(h.HexString())
+	rain := s.rain.GetTorrent(h.String())
 	if s.closing.Err() != nil {
 		return nil, ErrClosed
 	}
@@ -65,7 +67,7 @@ func (s *Session) Lend(h metainfo.Hash) (*Loan, error) {
 }
 
 // newLoan reads what a loan has to know, and changes nothing yet.
-func (s *Session) newLoan(rain *torrent.Torrent, h metainfo.Hash) (*Loan, error) {
+func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error) {
 	c, t, err := s.read(rain)
 	if err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func (s *Session) halt(d *download, rain *torrent.Torrent) error {
 
 // lending reports whether a download is lent, and whether some of its space was
 // given back since its pieces were last hashed.
-func (s *Session) lending(h metainfo.Hash) (lent, holed bool) {
+func (s *Session) lending(h swarm.InfoHash) (lent, holed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.loans[h] != nil, s.state.holed[h]

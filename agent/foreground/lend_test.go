@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/platform"
 )
@@ -93,7 +94,7 @@ func TestLentPiecesAreThoseOfTheDownload(t *testing.T) {
 	}
 
 	mi, err := metainfo.Load(bytes.NewReader(loan.Torrent()))
-	if err != nil || mi.HashInfoBytes() != c.Hash || !slices.Equal(mi.AnnounceList[0], []string{w.TrackerURL()}) {
+	if err != nil || swarm.InfoHash(mi.HashInfoBytes()) != c.Hash || !slices.Equal(mi.AnnounceList[0], []string{w.TrackerURL()}) {
 		t.Errorf("the torrent is %+v, %v", mi, err)
 	}
 
@@ -295,7 +296,7 @@ func TestGivenBackPiecesTakeNoSpace(t *testing.T) {
 func TestWhatCannotBeLent(t *testing.T) {
 	w := newWorld(t)
 	s := w.open()
-	if _, err := s.Lend(metainfo.Hash{1}); !errors.Is(err, foreground.ErrUnknown) {
+	if _, err := s.Lend(swarm.InfoHash{1}); !errors.Is(err, foreground.ErrUnknown) {
 		t.Errorf("an unknown one: %v", err)
 	}
 	private := w.content("private.bin", 1<<20, 64<<10, lab.Private())

@@ -12,14 +12,14 @@ import (
 	"testing"
 
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 )
 
 // liar is a peer that has nothing but an info dictionary to give (BEP 9), a bad
 // one. It returns where it listens, and ends with the test.
-func liar(t *testing.T, addr netip.Addr, h metainfo.Hash, info []byte) netip.AddrPort {
+func liar(t *testing.T, addr netip.Addr, h swarm.InfoHash, info []byte) netip.AddrPort {
 	t.Helper()
 	listener, err := net.Listen("tcp4", netip.AddrPortFrom(addr, 0).String())
 	if err != nil {
@@ -79,7 +79,7 @@ func TestNestedMessageDoesNotEndTheProcess(t *testing.T) {
 
 // lie serves one connection. An encrypted handshake fails; rain then tries a
 // plain one.
-func lie(conn net.Conn, h metainfo.Hash, info []byte) error {
+func lie(conn net.Conn, h swarm.InfoHash, info []byte) error {
 	const (
 		block    = 16 << 10
 		extended = 20

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -97,7 +97,7 @@ func (p *promise) measure() {
 
 // ask asks the ledger for the room, if any is needed. A promise that was not
 // made because none is needed is nil.
-func (p *promise) ask(ledger Ledger, h metainfo.Hash) (*promise, error) {
+func (p *promise) ask(ledger Ledger, h swarm.InfoHash) (*promise, error) {
 	if p.last == 0 {
 		return nil, nil
 	}

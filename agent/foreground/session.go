@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // closePatience bounds how long Close waits for rain, which cannot be
@@ -46,10 +46,10 @@ type Session struct {
 	changing sync.Mutex // held while a download is added or removed
 
 	mu        sync.Mutex // guards the rest; taken before that of a download
-	downloads map[metainfo.Hash]*download
+	downloads map[swarm.InfoHash]*download
 	adopting  hashes
-	loans     map[metainfo.Hash]*Loan
-	names     map[string]metainfo.Hash // who uses a name in the download directory
+	loans     map[swarm.InfoHash]*Loan
+	names     map[string]swarm.InfoHash // who uses a name in the download directory
 	state     state
 	running   context.Context // of Run, while it runs
 	keepers   sync.WaitGroup
@@ -69,7 +69,7 @@ func Open(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading which downloads are stopped: %w", err)
 	}
-	var interrupted map[metainfo.Hash]bool
+	var interrupted map[swarm.InfoHash]bool
 	if !state.clean {
 		if interrupted, err = forgetMarks(cfg.Database); err != nil {
 			return nil, databaseError(cfg.Database, err)
@@ -82,10 +82,10 @@ func Open(cfg Config) (*Session, error) {
 	s := &Session{
 		cfg:       cfg,
 		rain:      rain,
-		downloads: make(map[metainfo.Hash]*download),
+		downloads: make(map[swarm.InfoHash]*download),
 		adopting:  make(hashes),
-		loans:     make(map[metainfo.Hash]*Loan),
-		names:     make(map[string]metainfo.Hash),
+		loans:     make(map[swarm.InfoHash]*Loan),
+		names:     make(map[string]swarm.InfoHash),
 		state:     state,
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -127,7 +127,7 @@ func checkDirectory(path string) error {
 }
 
 // load takes over a torrent that rain remembers.
-func (s *Session) load(t *torrent.Torrent, interrupted map[metainfo.Hash]bool) {
+func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) {
 	d := s.newDownload(t)
 	d.had = interrupted[d.hash]
 	stats := t.Stats()
@@ -153,10 +153,10 @@ func (s *Session) load(t *torrent.Torrent, interrupted map[metainfo.Hash]bool) {
 func (s *Session) newDownload(t *torrent.Torrent) *download {
 	return &download{
 		session: s,
-		hash:    metainfo.Hash(t.InfoHash()),
+		hash:    swarm.InfoHash(t.InfoHash()),
 		rain:    t,
 		wake:    make(chan struct{}, 1),
-		picture: Torrent{Hash: metainfo.Hash(t.InfoHash()), Directory: s.cfg.Directory, AddedAt: t.AddedAt()},
+		picture: Torrent{Hash: swarm.InfoHash(t.InfoHash()), Directory: s.cfg.Directory, AddedAt: t.AddedAt()},
 	}
 }
 
@@ -290,7 +290,7 @@ func (s *Session) Torrents() []Torrent {
 }
 
 // Torrent returns the picture of one download.
-func (s *Session) Torrent(h metainfo.Hash) (Torrent, bool) {
+func (s *Session) Torrent(h swarm.InfoHash) (Torrent, bool) {
 	d, err := s.find(h)
 	if err != nil {
 		return Torrent{}, false
@@ -298,12 +298,12 @@ func (s *Session) Torrent(h metainfo.Hash) (Torrent, bool) {
 	return d.look(), true
 }
 
-func (s *Session) find(h metainfo.Hash) (*download, error) {
+func (s *Session) find(h swarm.InfoHash) (*download, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.downloads[h]
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrUnknown, h.HexString())
+		return nil, fmt.Errorf("%w: %s", ErrUnknown, h.String())
 	}
 	return d, nil
 }

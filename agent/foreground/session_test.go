@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 )
 
@@ -369,7 +368,7 @@ func (w *world) nothingAsked() {
 func TestUnknownDownloads(t *testing.T) {
 	w := newWorld(t)
 	s := w.open()
-	h := metainfo.Hash{1}
+	h := swarm.InfoHash{1}
 	for name, err := range map[string]error{"start": s.Start(h), "stop": s.Stop(h), "remove": s.Remove(h, true)} {
 		if !errors.Is(err, foreground.ErrUnknown) {
 			t.Errorf("%s: %v", name, err)

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // stateSuffix is appended to the path of rain's database.
@@ -27,11 +27,11 @@ type state struct {
 }
 
 // hashes is a set of torrents.
-type hashes map[metainfo.Hash]bool
+type hashes map[swarm.InfoHash]bool
 
 // set puts h in the set, or takes it out. It reports whether that has changed
 // anything.
-func (s hashes) set(h metainfo.Hash, in bool) bool {
+func (s hashes) set(h swarm.InfoHash, in bool) bool {
 	if s[h] == in {
 		return false
 	}
@@ -49,7 +49,7 @@ func (s state) words() map[string]hashes {
 }
 
 // forget takes a torrent out of all sets.
-func (s state) forget(h metainfo.Hash) (changed bool) {
+func (s state) forget(h swarm.InfoHash) (changed bool) {
 	for _, set := range s.words() {
 		changed = set.set(h, false) || changed
 	}
@@ -72,10 +72,10 @@ func loadState(path string) (state, error) {
 			s.clean = true
 			continue
 		}
-		var h metainfo.Hash
+		var h swarm.InfoHash
 		word, hash, _ := strings.Cut(line, " ")
 		set := s.words()[word]
-		if set == nil || h.FromHexString(hash) != nil {
+		if set == nil || h.UnmarshalText([]byte(hash)) != nil {
 			return s, fmt.Errorf("%s: cannot understand %.80q: move the file away, then all downloads start", path, line)
 		}
 		set[h] = true
@@ -92,7 +92,7 @@ func (s state) save(path string) error {
 	var lines []string
 	for word, set := range s.words() {
 		for h := range set {
-			lines = append(lines, word+" "+h.HexString()+"\n")
+			lines = append(lines, word+" "+h.String()+"\n")
 		}
 	}
 	slices.Sort(lines)

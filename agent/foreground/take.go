@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"github.com/cenkalti/rain/v2/torrent"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // take takes a step. Its error is a reason for the download to fail.
@@ -89,7 +89,7 @@ func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, erro
 
 // settle claims the name of a torrent's files, and makes sure that nothing else
 // is in their place. Errors wrap ErrInTheWay if something is.
-func (s *Session) settle(c contents, h metainfo.Hash) error {
+func (s *Session) settle(c contents, h swarm.InfoHash) error {
 	if err := s.claim(c.top, h); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (d *download) start(s torrent.Stats) error {
 // long as the session lasts, even without files. If that fails, the download is
 // dropped, and the result is false.
 func (d *download) renew() bool {
-	id := d.hash.HexString()
+	id := d.hash.String()
 	raw, err := d.rain.Torrent()
 	if err == nil {
 		err = d.session.rain.RemoveTorrent(id, true)

@@ -6,7 +6,8 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
@@ -26,7 +27,7 @@ const (
 
 // Torrent is a picture of one download, at most observeInterval old.
 type Torrent struct {
-	Hash  metainfo.Hash
+	Hash  swarm.InfoHash
 	Name  string // for display only; "" while a magnet link has not told
 	State State
 	// Error says what is wrong when State is Waiting or Failed, or when rain does

@@ -7,11 +7,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // errInUse says that another process has opened the database.
@@ -22,7 +22,7 @@ var errInUse = errors.New("it is in use by another process")
 // returns those torrents. rain must not be running. The names of buckets and
 // keys are those of rain v2.3.1; where they are not found, nothing is changed,
 // and rain goes on from the marks that it has, which are never ahead of the files.
-func forgetMarks(database string) (map[metainfo.Hash]bool, error) {
+func forgetMarks(database string) (map[swarm.InfoHash]bool, error) {
 	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -33,7 +33,7 @@ func forgetMarks(database string) (map[metainfo.Hash]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	forgotten := make(map[metainfo.Hash]bool)
+	forgotten := make(map[swarm.InfoHash]bool)
 	err = db.Update(func(tx *bbolt.Tx) error {
 		torrents := tx.Bucket([]byte("torrents"))
 		if torrents == nil {

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/platform"
 )
 
@@ -28,7 +27,7 @@ type victimConfig struct {
 	Directory, Database, Host string
 	PortBegin, PortEnd        uint16
 	DownloadLimit             int64
-	Hash                      metainfo.Hash
+	Hash                      swarm.InfoHash
 	Peer                      netip.AddrPort // to introduce again and again; see world.await
 }
 
@@ -114,7 +113,7 @@ func TestAfterKillACompleteDownloadIsNotHashedAgain(t *testing.T) {
 }
 
 // announced reports whether the session under test is known to the tracker.
-func (w *world) announced(h metainfo.Hash) bool {
+func (w *world) announced(h swarm.InfoHash) bool {
 	for peer := range w.Swarm(h) {
 		if peer.Addr().String() == w.cfg.Host {
 			return true
@@ -125,7 +124,7 @@ func (w *world) announced(h metainfo.Hash) bool {
 
 // kill runs the session in another process, and kills it when it is time. It
 // returns how many bytes of its files have no blocks then.
-func (w *world) kill(h metainfo.Hash, peer netip.AddrPort, due func() bool) (missing int64) {
+func (w *world) kill(h swarm.InfoHash, peer netip.AddrPort, due func() bool) (missing int64) {
 	w.Helper()
 	text, err := json.Marshal(victimConfig{
 		Directory: w.cfg.Directory, Database: w.cfg.Database, Host: w.cfg.Host, PortBegin: w.cfg.PortBegin, PortEnd: w.cfg.PortEnd,

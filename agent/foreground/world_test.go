@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 )
 
@@ -74,7 +73,7 @@ func newWorld(t *testing.T) *world {
 		PortEnd:   end,
 		Ledger:    w.ledger,
 		Log:       slog.New(slog.DiscardHandler),
-		Tell: func(kind string, h metainfo.Hash, text string) {
+		Tell: func(kind string, h swarm.InfoHash, text string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.story = append(w.story, kind+": "+text)
@@ -141,12 +140,12 @@ func (w *world) add(c *lab.Content) {
 		w.Fatal(err)
 	}
 	if h != c.Hash {
-		w.Fatalf("added %s, not %s", h.HexString(), c.Hash.HexString())
+		w.Fatalf("added %s, not %s", h.String(), c.Hash.String())
 	}
 }
 
 // await waits until the picture of a download is as wanted.
-func (w *world) await(h metainfo.Hash, what string, wanted func(foreground.Torrent) bool) foreground.Torrent {
+func (w *world) await(h swarm.InfoHash, what string, wanted func(foreground.Torrent) bool) foreground.Torrent {
 	w.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -174,7 +173,7 @@ func (w *world) await(h metainfo.Hash, what string, wanted func(foreground.Torre
 	}
 }
 
-func (w *world) awaitState(h metainfo.Hash, state foreground.State) foreground.Torrent {
+func (w *world) awaitState(h swarm.InfoHash, state foreground.State) foreground.Torrent {
 	w.Helper()
 	return w.await(h, string(state), func(t foreground.Torrent) bool { return t.State == state })
 }
@@ -247,17 +246,17 @@ func (w *world) nothingStored() {
 type ledger struct {
 	mu       sync.Mutex
 	room     int64
-	promised map[metainfo.Hash]func() int64
+	promised map[swarm.InfoHash]func() int64
 	calls    []string
 }
 
 func newLedger(room int64) *ledger {
-	return &ledger{room: room, promised: make(map[metainfo.Hash]func() int64)}
+	return &ledger{room: room, promised: make(map[swarm.InfoHash]func() int64)}
 }
 
 var errNoRoom = errors.New("the ledger's sentence")
 
-func (l *ledger) Reserve(h metainfo.Hash, remaining func() int64) error {
+func (l *ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 	bytes := remaining()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -271,7 +270,7 @@ func (l *ledger) Reserve(h metainfo.Hash, remaining func() int64) error {
 
 // remaining asks the download how much is still to come. It reports false if
 // nothing is promised to it.
-func (l *ledger) remaining(h metainfo.Hash) (int64, bool) {
+func (l *ledger) remaining(h swarm.InfoHash) (int64, bool) {
 	l.mu.Lock()
 	remaining, ok := l.promised[h]
 	l.mu.Unlock()
@@ -281,7 +280,7 @@ func (l *ledger) remaining(h metainfo.Hash) (int64, bool) {
 	return remaining(), true
 }
 
-func (l *ledger) Release(h metainfo.Hash) {
+func (l *ledger) Release(h swarm.InfoHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, "release")

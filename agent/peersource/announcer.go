@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -44,7 +44,7 @@ type Announcer struct {
 	epoch  time.Time
 
 	announce func(context.Context, string, AnnounceRequest) (AnnounceResponse, error)
-	lookup   func(context.Context, metainfo.Hash, uint16, func([]netip.AddrPort)) error // nil: no DHT
+	lookup   func(context.Context, swarm.InfoHash, uint16, func([]netip.AddrPort)) error // nil: no DHT
 
 	wake    chan struct{} // holds a token when the schedule has changed
 	workers sync.WaitGroup
@@ -116,13 +116,13 @@ func (a *Announcer) sources(t *Torrent) []string {
 }
 
 // Remove stops announcing the torrent; trackers that know of us are told, once, when a worker is free.
-func (a *Announcer) Remove(h metainfo.Hash) {
+func (a *Announcer) Remove(h swarm.InfoHash) {
 	a.change(func(now time.Duration) { a.schedule.remove(h, now) })
 }
 
 // Now brings the torrent's next announces forward: to 15 s after the last one, or to whenever the tracker allows the
 // next (its 'min interval', up to 30 min).
-func (a *Announcer) Now(h metainfo.Hash) {
+func (a *Announcer) Now(h swarm.InfoHash) {
 	a.change(func(now time.Duration) { a.schedule.hurry(h, now) })
 }
 

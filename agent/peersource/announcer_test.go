@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -125,7 +125,7 @@ func (w *world) fakeAnnounce(ctx context.Context, source string, req AnnounceReq
 	return say(ctx, source, req)
 }
 
-func (w *world) fakeLookup(ctx context.Context, h metainfo.Hash, port uint16, found func([]netip.AddrPort)) error {
+func (w *world) fakeLookup(ctx context.Context, h swarm.InfoHash, port uint16, found func([]netip.AddrPort)) error {
 	w.enter(SourceDHT, AnnounceRequest{Hash: h, Port: port})
 	defer w.leave(SourceDHT)
 	if w.look == nil {
@@ -165,7 +165,7 @@ func (w *world) want(source string, events ...Event) {
 	}
 }
 
-func public(h metainfo.Hash, trackers ...string) Torrent {
+func public(h swarm.InfoHash, trackers ...string) Torrent {
 	return Torrent{Hash: h, Trackers: trackers, Port: 51515, Announce: true}
 }
 
@@ -679,7 +679,7 @@ func TestTrackersAgreeInTheEnd(t *testing.T) {
 	inWorld(t, func(w *world) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var mu sync.Mutex
-		listed := make(map[string]map[metainfo.Hash]bool)
+		listed := make(map[string]map[swarm.InfoHash]bool)
 		unreliable := true
 		w.trackersSay(func(_ context.Context, source string, req AnnounceRequest) (AnnounceResponse, error) {
 			mu.Lock()
@@ -694,7 +694,7 @@ func TestTrackersAgreeInTheEnd(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if listed[source] == nil {
-				listed[source] = make(map[metainfo.Hash]bool)
+				listed[source] = make(map[swarm.InfoHash]bool)
 			}
 			if known := listed[source][req.Hash]; known == (req.Event == EventStarted) {
 				t.Errorf("%s: event %v, known before: %v", source, req.Event, known)
@@ -702,9 +702,9 @@ func TestTrackersAgreeInTheEnd(t *testing.T) {
 			listed[source][req.Hash] = req.Event != EventStopped
 			return AnnounceResponse{}, nil
 		})
-		wanted := make(map[string]map[metainfo.Hash]bool)
+		wanted := make(map[string]map[swarm.InfoHash]bool)
 		for i := range 3 {
-			wanted[fmt.Sprintf("http://t%d.example.org/", i)] = make(map[metainfo.Hash]bool)
+			wanted[fmt.Sprintf("http://t%d.example.org/", i)] = make(map[swarm.InfoHash]bool)
 		}
 		pick := func(n int) int { // the trackers use random, too
 			mu.Lock()
@@ -767,9 +767,9 @@ func BenchmarkMemoryPerTorrent(b *testing.B) {
 	for b.Loop() {
 		before := heap()
 		a := NewAnnouncer(Config{})
-		a.lookup = func(context.Context, metainfo.Hash, uint16, func([]netip.AddrPort)) error { return nil }
+		a.lookup = func(context.Context, swarm.InfoHash, uint16, func([]netip.AddrPort)) error { return nil }
 		for i := range torrents {
-			h := metainfo.HashBytes([]byte(fmt.Sprint(i)))
+			h := swarm.HashInfo([]byte(fmt.Sprint(i)))
 			a.Add(Torrent{Hash: h, Trackers: trackers, Port: 51515, DHT: true, Announce: true})
 		}
 		b.ReportMetric(float64(heap()-before)/torrents, "B/torrent")

@@ -10,10 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/dht/v2"
 	"github.com/anacrolix/dht/v2/krpc"
 	dhtlog "github.com/anacrolix/log"
-	"github.com/anacrolix/torrent/metainfo"
 	"golang.org/x/time/rate"
 )
 
@@ -175,7 +176,7 @@ func (d *DHT) want() []krpc.Want {
 // Lookup finds peers of a swarm, and, if announcePort is not 0, tells the nodes closest to it that we are one, with
 // that TCP port. Found is called from this goroutine as peers arrive: distinct ones that the guard allows, at most 200
 // in all. Lookup takes at most a minute. Errors: ErrNoNodes, ErrDHTStopped, or ctx's.
-func (d *DHT) Lookup(ctx context.Context, h metainfo.Hash, announcePort uint16, found func([]netip.AddrPort)) error {
+func (d *DHT) Lookup(ctx context.Context, h swarm.InfoHash, announcePort uint16, found func([]netip.AddrPort)) error {
 	d.mu.Lock()
 	server, life, lookups := d.server, d.life, d.lookups
 	if server == nil {
@@ -214,7 +215,7 @@ type lookup struct {
 }
 
 // traverse asks ever closer nodes, and says whether any answered.
-func (l *lookup) traverse(ctx context.Context, server *dht.Server, h metainfo.Hash) (answered bool, err error) {
+func (l *lookup) traverse(ctx context.Context, server *dht.Server, h swarm.InfoHash) (answered bool, err error) {
 	if server.NumNodes() == 0 {
 		return false, nil // so that the library, whose error for this has no name, need not say it
 	}

@@ -15,10 +15,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/dht/v2"
 	"github.com/anacrolix/dht/v2/krpc"
+	peer_store "github.com/anacrolix/dht/v2/peer-store"
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 	"go.uber.org/goleak"
 )
 
@@ -395,14 +397,14 @@ func TestStrictNodeSendsNothingIntoPrivateNetworks(t *testing.T) {
 func TestStoredPeersAreBoundedAndExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := storedPeers{guard: Guard{}}
-		add := func(h metainfo.Hash, addr string, port int) {
-			s.AddPeer(h, krpc.NodeAddr{IP: net.ParseIP(addr), Port: port})
+		add := func(h swarm.InfoHash, addr string, port int) {
+			s.AddPeer(peer_store.InfoHash(h), krpc.NodeAddr{IP: net.ParseIP(addr), Port: port})
 		}
 		add(hash(1), "192.168.1.1", 80)
 		add(hash(1), "8.8.8.8", 0)
 		add(hash(1), "8.8.8.8", 70000)
-		s.AddPeer(hash(1), krpc.NodeAddr{Port: 5})
-		if got := s.GetPeers(hash(1)); len(got) != 0 {
+		s.AddPeer(peer_store.InfoHash(hash(1)), krpc.NodeAddr{Port: 5})
+		if got := s.GetPeers(peer_store.InfoHash(hash(1))); len(got) != 0 {
 			t.Errorf("kept %v", got)
 		}
 		for range 2 {
@@ -410,17 +412,17 @@ func TestStoredPeersAreBoundedAndExpire(t *testing.T) {
 				add(hash(1), "8.8.8.8", port+1)
 			}
 		}
-		if got := len(s.GetPeers(hash(1))); got != maxStoredPerHash {
+		if got := len(s.GetPeers(peer_store.InfoHash(hash(1)))); got != maxStoredPerHash {
 			t.Errorf("%d peers of one swarm, want %d", got, maxStoredPerHash)
 		}
 		for i := range 2 * maxStoredPeers {
-			add(metainfo.HashBytes([]byte(fmt.Sprint(i))), "8.8.8.8", 1)
+			add(swarm.HashInfo([]byte(fmt.Sprint(i))), "8.8.8.8", 1)
 		}
 		if s.count != maxStoredPeers {
 			t.Errorf("%d peers in all, want %d", s.count, maxStoredPeers)
 		}
 		<-time.After(storedPeerTTL + time.Minute)
-		if got := s.GetPeers(hash(1)); len(got) != 0 || s.count != 0 || len(s.byHash) != 0 {
+		if got := s.GetPeers(peer_store.InfoHash(hash(1))); len(got) != 0 || s.count != 0 || len(s.byHash) != 0 {
 			t.Errorf("after half an hour: %d peers of the swarm, %d in all", len(got), s.count)
 		}
 	})

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/anacrolix/dht/v2/krpc"
-	"github.com/anacrolix/torrent/metainfo"
+	peer_store "github.com/anacrolix/dht/v2/peer-store"
 )
 
 const (
@@ -23,13 +23,13 @@ type storedPeers struct {
 	guard Guard
 
 	mu     sync.Mutex // guards what follows
-	byHash map[metainfo.Hash]map[netip.AddrPort]time.Time
+	byHash map[peer_store.InfoHash]map[netip.AddrPort]time.Time
 	count  int
 	swept  time.Time
 }
 
 // AddPeer keeps a peer, whose port is whatever it claimed (peer_store.Interface).
-func (s *storedPeers) AddPeer(h metainfo.Hash, na krpc.NodeAddr) {
+func (s *storedPeers) AddPeer(h peer_store.InfoHash, na krpc.NodeAddr) {
 	addr, _ := netip.AddrFromSlice(na.IP)
 	if na.Port < 1 || na.Port > 65535 || !s.guard.AllowAddr(addr) {
 		return
@@ -49,7 +49,7 @@ func (s *storedPeers) AddPeer(h metainfo.Hash, na krpc.NodeAddr) {
 	if peers == nil {
 		peers = make(map[netip.AddrPort]time.Time)
 		if s.byHash == nil {
-			s.byHash = make(map[metainfo.Hash]map[netip.AddrPort]time.Time)
+			s.byHash = make(map[peer_store.InfoHash]map[netip.AddrPort]time.Time)
 		}
 		s.byHash[h] = peers
 	}
@@ -57,7 +57,7 @@ func (s *storedPeers) AddPeer(h metainfo.Hash, na krpc.NodeAddr) {
 }
 
 // GetPeers gives what is known of a swarm (peer_store.Interface).
-func (s *storedPeers) GetPeers(h metainfo.Hash) []krpc.NodeAddr {
+func (s *storedPeers) GetPeers(h peer_store.InfoHash) []krpc.NodeAddr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep(time.Now())

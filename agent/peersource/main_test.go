@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"go.uber.org/goleak"
 )
 
@@ -24,8 +25,8 @@ func patient(t testing.TB) context.Context {
 	return ctx
 }
 
-func hash(b byte) metainfo.Hash {
-	var h metainfo.Hash
+func hash(b byte) swarm.InfoHash {
+	var h swarm.InfoHash
 	for i := range h {
 		h[i] = b
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -35,7 +35,7 @@ const (
 // An entry is always in exactly one place: in the heap (index ≥ 0), with a worker (running), or, being neither, in its
 // source's queue.
 type schedule struct {
-	torrents map[metainfo.Hash]*record
+	torrents map[swarm.InfoHash]*record
 	sources  map[string]*source
 	due      dueHeap
 	running  int
@@ -76,7 +76,7 @@ type entry struct {
 }
 
 func newSchedule() schedule {
-	return schedule{torrents: make(map[metainfo.Hash]*record), sources: make(map[string]*source)}
+	return schedule{torrents: make(map[swarm.InfoHash]*record), sources: make(map[string]*source)}
 }
 
 // put adds a torrent with the given sources, or brings one up to date: new sources are due now, dropped ones are told
@@ -110,7 +110,7 @@ func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
 }
 
 // remove makes the torrent's entries leave.
-func (s *schedule) remove(h metainfo.Hash, now time.Duration) {
+func (s *schedule) remove(h swarm.InfoHash, now time.Duration) {
 	r := s.torrents[h]
 	if r == nil {
 		return
@@ -140,7 +140,7 @@ func (s *schedule) retire(r *record, now time.Duration) {
 }
 
 // hurry makes the torrent's entries due as soon as is polite.
-func (s *schedule) hurry(h metainfo.Hash, now time.Duration) {
+func (s *schedule) hurry(h swarm.InfoHash, now time.Duration) {
 	r := s.torrents[h]
 	if r == nil {
 		return

@@ -3,7 +3,7 @@ package peersource
 import (
 	"net/netip"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // SourceDHT is the Result.Source of peers found through the DHT.
@@ -12,7 +12,7 @@ const SourceDHT = "dht"
 // Torrent is what an Announcer keeps announced. The functions are called from the Announcer's workers, several at a
 // time, never while it holds a lock; they must be quick. Any of them may be nil.
 type Torrent struct {
-	Hash metainfo.Hash
+	Hash swarm.InfoHash
 
 	// Trackers are announce URLs; the tiers of BEP 12 are flattened, and every tracker is announced to. Those that
 	// the guard refuses, and those after the 32nd, are left out.
@@ -41,7 +41,7 @@ type Torrent struct {
 
 // Result is what one source said about one torrent.
 type Result struct {
-	Hash     metainfo.Hash
+	Hash     swarm.InfoHash
 	Source   string           // tracker URL, or SourceDHT
 	Peers    []netip.AddrPort // allowed by the guard, distinct, at most 200; perhaps ourselves among them
 	Seeders  int              // the source's own count; −1 unknown

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 const (
@@ -42,7 +42,7 @@ const (
 
 // AnnounceRequest is what a tracker is told.
 type AnnounceRequest struct {
-	Hash   metainfo.Hash
+	Hash   swarm.InfoHash
 	PeerID [20]byte
 	Port   uint16 // where peers reach us
 	Event  Event

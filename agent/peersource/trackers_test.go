@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/generics"
-	"github.com/anacrolix/torrent/metainfo"
 	httpTrackerServer "github.com/anacrolix/torrent/tracker/http/server"
 	trackerServer "github.com/anacrolix/torrent/tracker/server"
 	"github.com/anacrolix/torrent/tracker/shared"
@@ -25,16 +26,16 @@ import (
 type swarms struct {
 	mu       sync.Mutex
 	announce []udp.AnnounceRequest // everything that was announced
-	peers    map[metainfo.Hash]map[netip.AddrPort]int64
+	peers    map[swarm.InfoHash]map[netip.AddrPort]int64
 }
 
 func (s *swarms) TrackAnnounce(_ context.Context, req udp.AnnounceRequest, from netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.announce = append(s.announce, req)
-	h := req.InfoHash
+	h := swarm.InfoHash(req.InfoHash)
 	if s.peers == nil {
-		s.peers = make(map[metainfo.Hash]map[netip.AddrPort]int64)
+		s.peers = make(map[swarm.InfoHash]map[netip.AddrPort]int64)
 	}
 	if s.peers[h] == nil {
 		s.peers[h] = make(map[netip.AddrPort]int64)
@@ -47,11 +48,11 @@ func (s *swarms) TrackAnnounce(_ context.Context, req udp.AnnounceRequest, from 
 	return nil
 }
 
-func (s *swarms) GetPeers(_ context.Context, h metainfo.Hash, _ trackerServer.GetPeersOpts, asker netip.AddrPort) (res trackerServer.ServerAnnounceResult) {
+func (s *swarms) GetPeers(_ context.Context, h trackerServer.InfoHash, _ trackerServer.GetPeersOpts, asker netip.AddrPort) (res trackerServer.ServerAnnounceResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seeders, leechers := int32(0), int32(0)
-	for peer, left := range s.peers[h] {
+	for peer, left := range s.peers[swarm.InfoHash(h)] {
 		if left == 0 {
 			seeders++
 		} else {
@@ -66,11 +67,11 @@ func (s *swarms) GetPeers(_ context.Context, h metainfo.Hash, _ trackerServer.Ge
 	return res
 }
 
-func (s *swarms) Scrape(context.Context, []metainfo.Hash) ([]udp.ScrapeInfohashResult, error) {
+func (s *swarms) Scrape(context.Context, []trackerServer.InfoHash) ([]udp.ScrapeInfohashResult, error) {
 	return nil, nil
 }
 
-func (s *swarms) sorted(h metainfo.Hash) []netip.AddrPort {
+func (s *swarms) sorted(h swarm.InfoHash) []netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.SortedFunc(maps.Keys(s.peers[h]), netip.AddrPort.Compare)
@@ -205,7 +206,7 @@ func TestAnnounceLeavesFromTheLocalAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := s.sorted(metainfo.Hash{}), addrs("127.0.0.23:1", "127.0.0.23:2"); !slices.Equal(got, want) {
+	if got, want := s.sorted(swarm.InfoHash{}), addrs("127.0.0.23:1", "127.0.0.23:2"); !slices.Equal(got, want) {
 		t.Errorf("the trackers saw %v, want %v", got, want)
 	}
 }

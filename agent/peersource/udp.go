@@ -11,6 +11,7 @@ import (
 
 	"github.com/anacrolix/torrent/tracker/shared"
 	"github.com/anacrolix/torrent/tracker/udp"
+	"github.com/anacrolix/torrent/types/infohash"
 )
 
 // announceUDP announces as BEP 15 and BEP 41 say, with a socket of its own: a fresh source port and transaction per
@@ -50,7 +51,7 @@ func (t *Trackers) announceUDP(ctx context.Context, u *url.URL, req AnnounceRequ
 		numWant = 0
 	}
 	header, nodes, err := client.Announce(ctx, udp.AnnounceRequest{
-		InfoHash:   req.Hash,
+		InfoHash:   infohash.T(req.Hash),
 		PeerId:     req.PeerID,
 		Downloaded: max(req.Downloaded, 0),
 		Left:       req.Left,

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Errors about connections. A peer's own misbehaviour wraps ErrProtocol instead.
@@ -104,9 +104,9 @@ func (c Config) withDefaults() Config {
 type Router interface {
 	// InfoHashes yields the swarms that may be asked for. Every incoming
 	// encrypted handshake goes through them, so it must not be slow.
-	InfoHashes() iter.Seq[metainfo.Hash]
+	InfoHashes() iter.Seq[swarm.InfoHash]
 	// Knows reports whether a swarm may be asked for.
-	Knows(metainfo.Hash) bool
+	Knows(swarm.InfoHash) bool
 	// Incoming serves a connection until it has no more use for it, or ctx ends.
 	// The connection is closed when it returns.
 	Incoming(ctx context.Context, c *Conn)

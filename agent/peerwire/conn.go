@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Conn is a handshaken connection to a peer. One goroutine reads; any may send.
@@ -19,7 +19,7 @@ type Conn struct {
 	sock       *socket
 	stream     *stream
 	reader     wireReader
-	hash       metainfo.Hash
+	hash       swarm.InfoHash
 	peerID     [20]byte
 	remote     netip.AddrPort
 	incoming   bool
@@ -57,7 +57,7 @@ func newConn(s *stream, sock *socket, theirs hello) *Conn {
 }
 
 // InfoHash returns the swarm that the connection belongs to.
-func (c *Conn) InfoHash() metainfo.Hash { return c.hash }
+func (c *Conn) InfoHash() swarm.InfoHash { return c.hash }
 
 // PeerID returns the peer's ID.
 func (c *Conn) PeerID() [20]byte { return c.peerID }

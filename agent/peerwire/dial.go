@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // attempts returns the crypto_provide values to dial with, in order; 0 is a
@@ -41,7 +41,7 @@ func (e DialEncryption) choose(provided uint32) uint32 {
 //
 // The error wraps ErrSelf if we answer ourselves, ErrSwarm if the peer names
 // another info-hash, ErrProtocol if it is no BitTorrent peer.
-func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h metainfo.Hash) (*Conn, error) {
+func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (*Conn, error) {
 	var errs []error
 	for _, provide := range p.cfg.DialEncryption.attempts() {
 		c, err := p.dialOnce(ctx, addr, h, provide)
@@ -75,7 +75,7 @@ func dialer(local netip.Addr, timeout time.Duration) *net.Dialer {
 	return d
 }
 
-func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h metainfo.Hash, provide uint32) (*Conn, error) {
+func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash, provide uint32) (*Conn, error) {
 	nc, err := dialer(p.cfg.Local, p.cfg.HandshakeTimeout).DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		if ctx.Err() != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
@@ -22,12 +24,12 @@ var ourBits = pp.NewPeerExtensionBytes(pp.ExtensionBitDht, pp.ExtensionBitFast, 
 // hello is what the other side's handshake said.
 type hello struct {
 	bits pp.PeerExtensionBits
-	hash metainfo.Hash
+	hash swarm.InfoHash
 	id   [20]byte
 }
 
 // appendHello appends our handshake.
-func appendHello(b []byte, hash metainfo.Hash, id [20]byte) []byte {
+func appendHello(b []byte, hash swarm.InfoHash, id [20]byte) []byte {
 	b = append(b, pp.Protocol...)
 	b = append(b, ourBits[:]...)
 	b = append(b, hash[:]...)
@@ -35,7 +37,7 @@ func appendHello(b []byte, hash metainfo.Hash, id [20]byte) []byte {
 }
 
 // greet opens a connection that we dialled, encrypted unless provide is 0.
-func (s *stream) greet(hash metainfo.Hash, id [20]byte, provide uint32) (hello, error) {
+func (s *stream) greet(hash swarm.InfoHash, id [20]byte, provide uint32) (hello, error) {
 	ours := appendHello(make([]byte, 0, helloLength), hash, id)
 	var err error
 	if provide != 0 {
@@ -69,7 +71,7 @@ func (s *stream) answer(router Router, id [20]byte, choose func(uint32) uint32) 
 	if err != nil {
 		return hello{}, err
 	}
-	var secret metainfo.Hash
+	var secret swarm.InfoHash
 	if encrypted {
 		if secret, err = s.receiveMSE(router.InfoHashes(), choose); err != nil {
 			return hello{}, err

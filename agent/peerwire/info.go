@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Limits on torrents that ebb takes part in.
@@ -27,7 +27,7 @@ var ErrInfo = errors.New("bad torrent")
 // Info is a checked info dictionary (BEP 3): its numbers agree with each other,
 // and no file name in it can lead out of the directory it is put in.
 type Info struct {
-	Hash        metainfo.Hash
+	Hash        swarm.InfoHash
 	Name        string // one path component; not checked for odd characters
 	PieceLength int64  // of all pieces but the last, bytes
 	Length      int64  // of all files together, bytes; more than 0

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 )
@@ -48,7 +50,7 @@ func TestInfoOfASingleFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Hash != metainfo.HashBytes(raw) || info.Name != "file.bin" || info.Private || info.MultiFile {
+	if info.Hash != swarm.HashInfo(raw) || info.Name != "file.bin" || info.Private || info.MultiFile {
 		t.Errorf("%+v", info)
 	}
 	if info.PieceLength != 32<<10 || info.Length != 2*(32<<10)+5 || info.NumPieces() != 3 {

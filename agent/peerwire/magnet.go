@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 )
 
@@ -27,7 +29,7 @@ var ErrMagnet = errors.New("bad magnet link")
 
 // Magnet is a checked magnet link (BEP 9).
 type Magnet struct {
-	Hash metainfo.Hash
+	Hash swarm.InfoHash
 	// Name is for display until the torrent's own is known; cleaned, or "".
 	Name string
 	// Trackers are without duplicates, at most MaxTrackers. Where they lead is
@@ -72,7 +74,7 @@ func ParseMagnet(uri string) (Magnet, error) {
 }
 
 // magnetHash finds the info-hash among the exact topics of a link.
-func magnetHash(topics []string) (metainfo.Hash, error) {
+func magnetHash(topics []string) (swarm.InfoHash, error) {
 	v2 := false
 	for _, topic := range topics {
 		// URNs are case-insensitive up to the hash, and so are both encodings.
@@ -93,12 +95,12 @@ func magnetHash(topics []string) (metainfo.Hash, error) {
 			raw, err = base32.StdEncoding.DecodeString(text)
 		}
 		if err != nil || len(raw) != metainfo.HashSize {
-			return metainfo.Hash{}, fmt.Errorf("%w: the info-hash %.80q is neither 40 hexadecimal nor 32 base 32 digits", ErrMagnet, text)
+			return swarm.InfoHash{}, fmt.Errorf("%w: the info-hash %.80q is neither 40 hexadecimal nor 32 base 32 digits", ErrMagnet, text)
 		}
-		return metainfo.Hash(raw), nil
+		return swarm.InfoHash(raw), nil
 	}
 	if v2 {
-		return metainfo.Hash{}, fmt.Errorf("%w: it is for BitTorrent v2 only (xt=urn:btmh:…)", ErrMagnet)
+		return swarm.InfoHash{}, fmt.Errorf("%w: it is for BitTorrent v2 only (xt=urn:btmh:…)", ErrMagnet)
 	}
-	return metainfo.Hash{}, fmt.Errorf("%w: it has no BitTorrent info-hash (xt=urn:btih:…)", ErrMagnet)
+	return swarm.InfoHash{}, fmt.Errorf("%w: it has no BitTorrent info-hash (xt=urn:btih:…)", ErrMagnet)
 }

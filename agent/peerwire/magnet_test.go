@@ -10,7 +10,7 @@ import (
 )
 
 func TestMagnetLink(t *testing.T) {
-	hash := swarmA.HexString()
+	hash := swarmA.String()
 	link := "magnet:?xt=urn:btih:" + hash + "&dn=Some+name%0A&tr=http%3A%2F%2Fa.example%2Fannounce&tr=udp://b.example:1&tr=udp://b.example:1" +
 		"&x.pe=192.0.2.1:6881&x.pe=[2001:db8::1]:6882&x.pe=host.example:1&x.pe=192.0.2.1:0&ws=http://seed.example/"
 	m, err := ParseMagnet(link)
@@ -29,7 +29,7 @@ func TestMagnetLink(t *testing.T) {
 }
 
 func TestMagnetLinkInEveryNotation(t *testing.T) {
-	hex, b32 := swarmA.HexString(), base32.StdEncoding.EncodeToString(swarmA[:])
+	hex, b32 := swarmA.String(), base32.StdEncoding.EncodeToString(swarmA[:])
 	for _, link := range []string{
 		"magnet:?xt=urn:btih:" + hex,
 		"MAGNET:?xt=urn:btih:" + strings.ToUpper(hex),
@@ -73,7 +73,7 @@ func TestMagnetWithoutHashIsRefused(t *testing.T) {
 
 func TestMagnetLinkIsBounded(t *testing.T) {
 	var link strings.Builder
-	link.WriteString("magnet:?xt=urn:btih:" + swarmA.HexString())
+	link.WriteString("magnet:?xt=urn:btih:" + swarmA.String())
 	for n := range 500 {
 		fmt.Fprintf(&link, "&tr=http://t%d.example/&x.pe=192.0.2.1:%d", n, n+1)
 	}
@@ -84,7 +84,7 @@ func TestMagnetLinkIsBounded(t *testing.T) {
 }
 
 func FuzzParseMagnet(f *testing.F) {
-	f.Add("magnet:?xt=urn:btih:" + swarmA.HexString() + "&dn=x&tr=http://a.example/&x.pe=192.0.2.1:1")
+	f.Add("magnet:?xt=urn:btih:" + swarmA.String() + "&dn=x&tr=http://a.example/&x.pe=192.0.2.1:1")
 	f.Add("magnet:?xt=urn:btih:" + base32.StdEncoding.EncodeToString(swarmA[:]))
 	f.Add("magnet:?xt=urn:btmh:1220")
 	f.Fuzz(func(t *testing.T, link string) {

@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	"go.uber.org/goleak"
 )
@@ -24,26 +25,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 20 * time.Second
 
 var (
-	swarmA = metainfo.Hash(sha1.Sum([]byte("swarm A")))
-	swarmB = metainfo.Hash(sha1.Sum([]byte("swarm B")))
+	swarmA = swarm.InfoHash(sha1.Sum([]byte("swarm A")))
+	swarmB = swarm.InfoHash(sha1.Sum([]byte("swarm B")))
 )
 
 // switchboard is a Router that hands incoming connections to the test.
 type switchboard struct {
-	hashes map[metainfo.Hash]bool
+	hashes map[swarm.InfoHash]bool
 	conns  chan *Conn
 }
 
-func newSwitchboard(hashes ...metainfo.Hash) *switchboard {
-	s := &switchboard{hashes: make(map[metainfo.Hash]bool), conns: make(chan *Conn, 16)}
+func newSwitchboard(hashes ...swarm.InfoHash) *switchboard {
+	s := &switchboard{hashes: make(map[swarm.InfoHash]bool), conns: make(chan *Conn, 16)}
 	for _, h := range hashes {
 		s.hashes[h] = true
 	}
 	return s
 }
 
-func (s *switchboard) InfoHashes() iter.Seq[metainfo.Hash] { return maps.Keys(s.hashes) }
-func (s *switchboard) Knows(h metainfo.Hash) bool          { return s.hashes[h] }
+func (s *switchboard) InfoHashes() iter.Seq[swarm.InfoHash] { return maps.Keys(s.hashes) }
+func (s *switchboard) Knows(h swarm.InfoHash) bool          { return s.hashes[h] }
 func (s *switchboard) Incoming(ctx context.Context, c *Conn) {
 	s.conns <- c
 	<-c.Done()

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"math"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
@@ -107,7 +108,7 @@ var ErrMetadataHash = errors.New("metadata does not match the info-hash")
 // It does no I/O and is for one goroutine. Memory grows with the pieces that have
 // arrived.
 type MetadataFetch struct {
-	hash   metainfo.Hash
+	hash   swarm.InfoHash
 	size   int64
 	pieces [][]byte // nil: not here yet
 	asked  []bool
@@ -116,7 +117,7 @@ type MetadataFetch struct {
 
 // NewMetadataFetch starts a fetch of the info dictionary of hash, whose length a
 // peer's extension handshake gave as size: 1 byte to MaxMetadata.
-func NewMetadataFetch(hash metainfo.Hash, size int64) (*MetadataFetch, error) {
+func NewMetadataFetch(hash swarm.InfoHash, size int64) (*MetadataFetch, error) {
 	if size <= 0 || size > MaxMetadata {
 		return nil, protocolError("metadata size of %d bytes", size)
 	}

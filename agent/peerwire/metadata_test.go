@@ -8,8 +8,9 @@ import (
 	"reflect"
 	"testing"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
@@ -73,18 +74,18 @@ func TestMetadataThatDoesNotMatchTheInfoHashIsDropped(t *testing.T) {
 
 func TestMetadataOfHostileSizeIsRefused(t *testing.T) {
 	for _, size := range []int64{-1, 0, MaxMetadata + 1, 1 << 62} {
-		if _, err := NewMetadataFetch(metainfo.Hash{}, size); !errors.Is(err, ErrProtocol) {
+		if _, err := NewMetadataFetch(swarm.InfoHash{}, size); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
-	f, err := NewMetadataFetch(metainfo.Hash{}, MaxMetadata)
+	f, err := NewMetadataFetch(swarm.InfoHash{}, MaxMetadata)
 	if err != nil || f.Size() != MaxMetadata {
 		t.Errorf("largest: %v", err)
 	}
 }
 
 func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
-	f, err := NewMetadataFetch(metainfo.Hash{}, 2*metadataPiece+10)
+	f, err := NewMetadataFetch(swarm.InfoHash{}, 2*metadataPiece+10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestMetadataThatWasNotAskedForIsIgnored(t *testing.T) {
 }
 
 func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
-	f, err := NewMetadataFetch(metainfo.Hash{}, metadataPiece)
+	f, err := NewMetadataFetch(swarm.InfoHash{}, metadataPiece)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"math/big"
 	mathrand "math/rand/v2"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 )
 
@@ -58,7 +60,7 @@ var (
 
 // initiateMSE is A's side. initial goes along in message 3. provide is a set of
 // cryptoPlain and cryptoRC4, from which the peer selects one.
-func (s *stream) initiateMSE(hash metainfo.Hash, provide uint32, initial []byte) error {
+func (s *stream) initiateMSE(hash swarm.InfoHash, provide uint32, initial []byte) error {
 	private, public := newKeyPair()
 	if _, err := s.nc.Write(append(public, padding()...)); err != nil {
 		return fmt.Errorf("send public key: %w", err)
@@ -109,7 +111,7 @@ func (s *stream) initiateMSE(hash metainfo.Hash, provide uint32, initial []byte)
 
 // receiveMSE is B's side. The peer proves that it knows one of the info-hashes,
 // which is returned. choose selects from the methods that the peer provides.
-func (s *stream) receiveMSE(hashes iter.Seq[metainfo.Hash], choose func(provided uint32) uint32) (hash metainfo.Hash, err error) {
+func (s *stream) receiveMSE(hashes iter.Seq[swarm.InfoHash], choose func(provided uint32) uint32) (hash swarm.InfoHash, err error) {
 	private, public := newKeyPair()
 	secret, err := s.readSecret(private)
 	if err != nil {
@@ -171,7 +173,7 @@ func (s *stream) receiveMSE(hashes iter.Seq[metainfo.Hash], choose func(provided
 }
 
 // findHash returns the info-hash whose SHA1("req2" hash) is sum.
-func findHash(hashes iter.Seq[metainfo.Hash], sum [sha1.Size]byte) (metainfo.Hash, bool) {
+func findHash(hashes iter.Seq[swarm.InfoHash], sum [sha1.Size]byte) (swarm.InfoHash, bool) {
 	var text [4 + metainfo.HashSize]byte
 	copy(text[:], "req2")
 	for hash := range hashes {
@@ -180,7 +182,7 @@ func findHash(hashes iter.Seq[metainfo.Hash], sum [sha1.Size]byte) (metainfo.Has
 			return hash, true
 		}
 	}
-	return metainfo.Hash{}, false
+	return swarm.InfoHash{}, false
 }
 
 // newKeyPair makes a private key of 160 bits, which the specification thinks
@@ -254,7 +256,7 @@ func (s *stream) readUint32() (uint32, error) {
 }
 
 // streamCipher returns the cipher of one direction: "keyA" from A, "keyB" from B.
-func streamCipher(direction string, secret []byte, hash metainfo.Hash) *rc4.Cipher {
+func streamCipher(direction string, secret []byte, hash swarm.InfoHash) *rc4.Cipher {
 	// NewCipher fails only on keys of unsuitable length, and a SHA-1 is suitable.
 	c, _ := rc4.NewCipher(digest(direction, secret, hash[:]))
 	var warmup [rc4Warmup]byte

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/mse"
 )
 
@@ -83,7 +84,7 @@ func TestEncryptedHandshakeOfAnotherLibraryIsReceived(t *testing.T) {
 					theirs <- result{s, method, err}
 				}()
 				ours := newStream(b)
-				hash, err := ours.receiveMSE(slices.Values([]metainfo.Hash{swarmB, swarmA}), c.choose)
+				hash, err := ours.receiveMSE(slices.Values([]swarm.InfoHash{swarmB, swarmA}), c.choose)
 				if err != nil || hash != swarmA {
 					t.Fatalf("%v, %v", hash, err)
 				}
@@ -140,7 +141,7 @@ func TestEncryptedHandshakeForUnknownSwarmFails(t *testing.T) {
 	a, b := tcpPair(t)
 	received := make(chan error, 1)
 	go func() {
-		_, err := newStream(b).receiveMSE(slices.Values([]metainfo.Hash{swarmB}), PlainFirst.choose)
+		_, err := newStream(b).receiveMSE(slices.Values([]swarm.InfoHash{swarmB}), PlainFirst.choose)
 		b.Close()
 		received <- err
 	}()
@@ -159,7 +160,7 @@ func TestPublicKeysThatGiveTheSecretAwayAreRefused(t *testing.T) {
 		if _, err := a.Write(key.FillBytes(make([]byte, keyLength))); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newStream(b).receiveMSE(slices.Values([]metainfo.Hash{swarmA}), PlainFirst.choose); !errors.Is(err, ErrProtocol) {
+		if _, err := newStream(b).receiveMSE(slices.Values([]swarm.InfoHash{swarmA}), PlainFirst.choose); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%v: %v", key, err)
 		}
 	}
@@ -169,7 +170,7 @@ func TestGarbageIsNoEncryptedHandshake(t *testing.T) {
 	garbage := strings.Repeat("GET / HTTP/1.1\r\n", 100)
 	for name, run := range map[string]func(*stream) error{
 		"received": func(s *stream) error {
-			_, err := s.receiveMSE(slices.Values([]metainfo.Hash{swarmA}), PlainFirst.choose)
+			_, err := s.receiveMSE(slices.Values([]swarm.InfoHash{swarmA}), PlainFirst.choose)
 			return err
 		},
 		"dialled": func(s *stream) error { return s.initiateMSE(swarmA, cryptoRC4, nil) },
@@ -191,7 +192,7 @@ func TestMethodsThatWereNotOfferedAreRefused(t *testing.T) {
 		go func() {
 			// A receiver that does not keep to what it is offered.
 			s := newStream(b)
-			_, err := s.receiveMSE(slices.Values([]metainfo.Hash{swarmA}), func(provided uint32) uint32 { return choice })
+			_, err := s.receiveMSE(slices.Values([]swarm.InfoHash{swarmA}), func(provided uint32) uint32 { return choice })
 			b.Close()
 			received <- err
 		}()
@@ -210,7 +211,7 @@ func TestHandshakeIsSentInOneFlightAfterTheKeys(t *testing.T) {
 	defer b.Close()
 	received := make(chan error, 1)
 	go func() {
-		_, err := newStream(b).receiveMSE(slices.Values([]metainfo.Hash{swarmA}), PlainFirst.choose)
+		_, err := newStream(b).receiveMSE(slices.Values([]swarm.InfoHash{swarmA}), PlainFirst.choose)
 		received <- err
 	}()
 	if err := newStream(a).initiateMSE(swarmA, cryptoRC4, []byte("hello")); err != nil {

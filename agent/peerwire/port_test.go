@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/mse"
 	pp "github.com/anacrolix/torrent/peer_protocol"
@@ -126,7 +128,7 @@ func (s stranger) send(t *testing.T, messages ...pp.Message) {
 }
 
 // strangerDials connects to a port with the other library's handshakes.
-func strangerDials(t *testing.T, port *Port, hash metainfo.Hash, provide mse.CryptoMethod) (stranger, error) {
+func strangerDials(t *testing.T, port *Port, hash swarm.InfoHash, provide mse.CryptoMethod) (stranger, error) {
 	t.Helper()
 	nc, err := net.Dial("tcp", port.Addr().String())
 	if err != nil {
@@ -140,7 +142,7 @@ func strangerDials(t *testing.T, port *Port, hash metainfo.Hash, provide mse.Cry
 			return s, err
 		}
 	}
-	s.hello, err = pp.Handshake(context.Background(), s.ReadWriter, &hash, [20]byte{'X'}, allBits)
+	s.hello, err = pp.Handshake(context.Background(), s.ReadWriter, (*metainfo.Hash)(&hash), [20]byte{'X'}, allBits)
 	return s, err
 }
 
@@ -157,7 +159,7 @@ func TestPeersOfAnotherLibraryCanDialUs(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := router.next(t)
-			if s.hello.PeerID != id || s.hello.Hash != swarmA || !s.hello.SupportsFast() || !s.hello.SupportsExtended() || !s.hello.SupportsDHT() {
+			if s.hello.PeerID != id || swarm.InfoHash(s.hello.Hash) != swarmA || !s.hello.SupportsFast() || !s.hello.SupportsExtended() || !s.hello.SupportsDHT() {
 				t.Errorf("they see %+v", s.hello)
 			}
 			if c.PeerID() != [20]byte{'X'} || c.Encrypted() != (provide == mse.CryptoMethodRC4) || c.InfoHash() != swarmA {
@@ -215,7 +217,7 @@ func TestWeCanDialPeersOfAnotherLibrary(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := within(t, accepted)
-			if s.hello.Hash != swarmA || conn.PeerID() != [20]byte{'X'} || conn.Encrypted() != (c.encrypted && c.rc4) {
+			if swarm.InfoHash(s.hello.Hash) != swarmA || conn.PeerID() != [20]byte{'X'} || conn.Encrypted() != (c.encrypted && c.rc4) {
 				t.Errorf("they see %+v, we see %q, encrypted %v", s.hello, conn.PeerID(), conn.Encrypted())
 			}
 			converseWithStranger(t, conn, s)
@@ -237,7 +239,7 @@ func strangerAccepts(nc net.Conn, encrypted, rc4 bool) (s stranger, err error) {
 		}
 	}
 	hash := swarmA
-	s.hello, err = pp.Handshake(context.Background(), s.ReadWriter, &hash, [20]byte{'X'}, allBits)
+	s.hello, err = pp.Handshake(context.Background(), s.ReadWriter, (*metainfo.Hash)(&hash), [20]byte{'X'}, allBits)
 	return s, err
 }
 

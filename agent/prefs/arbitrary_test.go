@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/anacrolix/torrent/metainfo"
 	"pgregory.net/rapid"
 
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // The generators make every kind of valid preference, exact and odd sizes alike.
@@ -96,7 +96,7 @@ func preferences() *rapid.Generator[prefs.Preferences] {
 				Feeds:        mode.Draw(t, "feeds"),
 				MaxSwarmSize: limits().Draw(t, "largest"),
 				Deny: rapid.SliceOf(rapid.Map(rapid.SliceOfN(rapid.Byte(), 20, 20),
-					func(b []byte) metainfo.Hash { return metainfo.Hash(b) })).Draw(t, "deny"),
+					func(b []byte) swarm.InfoHash { return swarm.InfoHash(b) })).Draw(t, "deny"),
 			},
 			Feeds: rapid.SliceOf(rapid.Map(hosts, func(h string) prefs.Feed {
 				return prefs.Feed{URL: "https://" + h + "/?a=1&b=%20#<\"'>"}

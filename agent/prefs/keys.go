@@ -3,7 +3,7 @@ package prefs
 import (
 	"slices"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // section is one [section] of ebb.toml.
@@ -56,7 +56,7 @@ var sections = []section{
 		one("max_swarm_size", `Largest torrent to help, or "unlimited".`,
 			func(p *Preferences) *Limit { return &p.Sources.MaxSwarmSize }, limitAboveZero),
 		many("deny", "Info-hashes never to help, 40 hexadecimal digits each.",
-			func(p *Preferences) *[]metainfo.Hash { return &p.Sources.Deny }, nil),
+			func(p *Preferences) *[]swarm.InfoHash { return &p.Sources.Deny }, nil),
 	}},
 	{"sharing", "What other agents may learn from us.", []key{
 		one("list_background", "The swarms that we help.",

@@ -84,7 +84,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		t.Errorf("foreground: %+v", p.Foreground)
 	}
 	if p.Sources.Peers != prefs.ModeAsk || p.Sources.Neighbours != prefs.ModeOff || p.Sources.Feeds != prefs.ModeAsk ||
-		p.Sources.MaxSwarmSize != prefs.LimitTo(100<<30) || p.Sources.Deny[0].HexString() != "0123456789abcdef0123456789abcdef01234567" {
+		p.Sources.MaxSwarmSize != prefs.LimitTo(100<<30) || p.Sources.Deny[0].String() != "0123456789abcdef0123456789abcdef01234567" {
 		t.Errorf("sources: %+v", p.Sources)
 	}
 	if !reflect.DeepEqual(p.Feeds, []prefs.Feed{{URL: "https://example.org/a.xml"}, {URL: "http://example.org:8080/b.xml"}}) {

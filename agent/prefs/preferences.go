@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Preferences is everything that the owner decides. The tags are the names in ebb.toml and in the HTTP API.
@@ -68,7 +68,7 @@ type Sources struct {
 	// MaxSwarmSize is the largest torrent that may become a background swarm.
 	MaxSwarmSize Limit `toml:"max_swarm_size" json:"max_swarm_size"`
 	// Deny lists info-hashes that never become background swarms.
-	Deny []metainfo.Hash `toml:"deny" json:"deny"`
+	Deny []swarm.InfoHash `toml:"deny" json:"deny"`
 }
 
 // Feed is an RSS or Atom document whose items carry torrents or magnets (BEP 36).
@@ -127,7 +127,7 @@ func Default() Preferences {
 			Goal:        GoalBalanced,
 		},
 		Foreground: Foreground{Upload: UnlimitedRate(), Download: UnlimitedRate()},
-		Sources:    Sources{Peers: ModeAuto, Neighbours: ModeAuto, Feeds: ModeAuto, Deny: []metainfo.Hash{}},
+		Sources:    Sources{Peers: ModeAuto, Neighbours: ModeAuto, Feeds: ModeAuto, Deny: []swarm.InfoHash{}},
 		Feeds:      []Feed{},
 		Sharing:    Sharing{ListBackground: true, ListForeground: true},
 		Network: Network{

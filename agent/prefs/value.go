@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 var errNotList = errors.New(`not a list; write it in brackets, like ["…", "…"]`)
@@ -28,9 +28,8 @@ func assign(to, value any) error {
 			return errors.New("not a text; write it in quotes")
 		}
 		*to = s
-	case *metainfo.Hash:
-		// The library's own error speaks to programmers.
-		if s, ok := value.(string); !ok || to.FromHexString(s) != nil {
+	case *swarm.InfoHash:
+		if s, ok := value.(string); !ok || to.UnmarshalText([]byte(s)) != nil {
 			return errors.New("not an info-hash; write its 40 hexadecimal digits in quotes")
 		}
 	case encoding.TextUnmarshaler:

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 )
@@ -19,7 +21,7 @@ import (
 // Content is what a torrent holds: pseudo-random files that are the same in every run, and the torrent itself.
 type Content struct {
 	Name    string
-	Hash    metainfo.Hash
+	Hash    swarm.InfoHash
 	Length  int64  // bytes
 	Torrent []byte // the .torrent file
 
@@ -65,7 +67,7 @@ func MakeContent(dir, name string, seed byte, pieceLength int64, trackers []stri
 	if c.Torrent, err = bencode.Marshal(m); err != nil {
 		return nil, fmt.Errorf("making torrent %s: %w", name, err)
 	}
-	c.Hash, c.pieces = metainfo.HashBytes(m.InfoBytes), info.Pieces
+	c.Hash, c.pieces = swarm.HashInfo(m.InfoBytes), info.Pieces
 	return c, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 )
 
@@ -44,7 +46,7 @@ func TestTorrentIsPublicWithATierPerTracker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.HashInfoBytes() != c.Hash || info.TotalLength() != c.Length || info.NumPieces() != c.Pieces() || info.Private != nil {
+	if swarm.InfoHash(m.HashInfoBytes()) != c.Hash || info.TotalLength() != c.Length || info.NumPieces() != c.Pieces() || info.Private != nil {
 		t.Errorf("torrent %v of %d bytes in %d pieces, private %v; content %+v", m.HashInfoBytes(), info.TotalLength(), info.NumPieces(), info.Private, c)
 	}
 	if len(m.AnnounceList) != 2 || len(m.AnnounceList[0]) != 1 {

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Agent is one ebb process, `ebb run`, seen as its owner sees it: by its command and its HTTP API.
@@ -130,7 +130,7 @@ func (a *Agent) Addr() netip.AddrPort { return a.peers }
 
 // swarm is the directory of a background swarm's fragments.
 func (a *Agent) swarm(c *Content) string {
-	hash := c.Hash.HexString()
+	hash := c.Hash.String()
 	return filepath.Join(a.Fragments(), hash[:2], hash)
 }
 
@@ -196,8 +196,8 @@ type AgentTorrent struct {
 }
 
 // Foreground is GET foreground/{hash}.
-func (a *Agent) Foreground(ctx context.Context, h metainfo.Hash) (t AgentTorrent, err error) {
-	return t, a.get(ctx, "foreground/"+h.HexString(), &t)
+func (a *Agent) Foreground(ctx context.Context, h swarm.InfoHash) (t AgentTorrent, err error) {
+	return t, a.get(ctx, "foreground/"+h.String(), &t)
 }
 
 // Downloaded waits until the agent has all of a foreground torrent and the files are the same bytes as the content. A
@@ -234,8 +234,8 @@ type AgentSwarm struct {
 }
 
 // Background is GET background/{hash}.
-func (a *Agent) Background(ctx context.Context, h metainfo.Hash) (s AgentSwarm, err error) {
-	return s, a.get(ctx, "background/"+h.HexString(), &s)
+func (a *Agent) Background(ctx context.Context, h swarm.InfoHash) (s AgentSwarm, err error) {
+	return s, a.get(ctx, "background/"+h.String(), &s)
 }
 
 // Holds waits until the agent has every piece of a background swarm as a fragment, and checks the fragments.

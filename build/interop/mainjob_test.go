@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // ebbBinary is what `make build` makes, as seen from this directory.
@@ -121,7 +121,7 @@ func TestTheMainJob(t *testing.T) {
 		return y.Holds(ctx, contentB, backgroundLimit)
 	})
 	step(t, "ebb why B names X and A", func() error {
-		why, err := y.Command(ctx, "why", contentB.Hash.HexString())
+		why, err := y.Command(ctx, "why", contentB.Hash.String())
 		t.Logf("ebb why B:\n%s", why)
 		if !strings.Contains(why, x.Addr().String()) || !strings.Contains(why, contentA.Name) {
 			err = errors.Join(err, fmt.Errorf("want %v and %q in it", x.Addr(), contentA.Name))
@@ -173,7 +173,7 @@ func builtEbb(t *testing.T) string {
 }
 
 // rendezvous is the info-hash under which the agents in a swarm find each other. The tracker must serve it.
-func rendezvous(h metainfo.Hash) metainfo.Hash {
+func rendezvous(h swarm.InfoHash) swarm.InfoHash {
 	return sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
 }
 

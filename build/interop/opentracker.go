@@ -20,8 +20,9 @@ import (
 	"strings"
 	"syscall"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
 )
 
 // Opentracker is a tracker for HTTP (BEP 23) and UDP (BEP 15) on one port, with one list of peers for both.
@@ -49,7 +50,7 @@ func StartOpentracker(ctx context.Context, at Place) (*Opentracker, error) {
 		return nil, fmt.Errorf("starting opentracker: %w", err)
 	}
 	// An empty list is an error to it, so there is a first swarm, which nobody is in.
-	if err := os.WriteFile(o.whitelist, []byte(metainfo.Hash{}.HexString()+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(o.whitelist, []byte(swarm.InfoHash{}.String()+"\n"), 0o644); err != nil {
 		return nil, fmt.Errorf("starting opentracker: %w", err)
 	}
 	c := command{name: "opentracker", dir: at.Dir, args: []string{"opentracker", "-f", "opentracker.conf"}}
@@ -62,19 +63,19 @@ func StartOpentracker(ctx context.Context, at Place) (*Opentracker, error) {
 		return nil, err
 	}
 	return o, o.ready(ctx, func(ctx context.Context) error {
-		_, err := o.Members(ctx, metainfo.Hash{})
+		_, err := o.Members(ctx, swarm.InfoHash{})
 		return err
 	})
 }
 
 // Serve adds swarms to those that are served.
-func (o *Opentracker) Serve(ctx context.Context, swarms ...metainfo.Hash) error {
+func (o *Opentracker) Serve(ctx context.Context, swarms ...swarm.InfoHash) error {
 	list, err := os.OpenFile(o.whitelist, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("opentracker's whitelist: %w", err)
 	}
 	for _, h := range swarms {
-		if _, err := fmt.Fprintln(list, h.HexString()); err != nil {
+		if _, err := fmt.Fprintln(list, h.String()); err != nil {
 			return fmt.Errorf("opentracker's whitelist: %w", errors.Join(err, list.Close()))
 		}
 	}
@@ -117,7 +118,7 @@ func (o *Opentracker) HTTP() string { return "http://" + o.at.String() + "/annou
 func (o *Opentracker) UDP() string { return "udp://" + o.at.String() + "/announce" }
 
 // Members says under which addresses the swarm's peers are known, by joining it, from the tracker's own address, and leaving it at once.
-func (o *Opentracker) Members(ctx context.Context, h metainfo.Hash) ([]netip.AddrPort, error) {
+func (o *Opentracker) Members(ctx context.Context, h swarm.InfoHash) ([]netip.AddrPort, error) {
 	members, err := o.announce(ctx, h, "started")
 	if err != nil {
 		return nil, err
@@ -131,9 +132,9 @@ func (o *Opentracker) Members(ctx context.Context, h metainfo.Hash) ([]netip.Add
 // askPort is the port that Members announces; no peer listens there.
 const askPort = 1
 
-func (o *Opentracker) announce(ctx context.Context, h metainfo.Hash, event string) ([]netip.AddrPort, error) {
+func (o *Opentracker) announce(ctx context.Context, h swarm.InfoHash, event string) ([]netip.AddrPort, error) {
 	query := url.Values{
-		"info_hash": {h.AsString()}, "peer_id": {"-IT0001-asks-for-list"[:20]}, "port": {strconv.Itoa(askPort)}, "event": {event},
+		"info_hash": {string(h[:])}, "peer_id": {"-IT0001-asks-for-list"[:20]}, "port": {strconv.Itoa(askPort)}, "event": {event},
 		"uploaded": {"0"}, "downloaded": {"0"}, "left": {"1"}, "compact": {"1"}, "numwant": {"200"},
 	}
 	// opentracker takes a + for a +, not for a space.

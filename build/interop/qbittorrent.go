@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // QBittorrent is a qbittorrent-nox (4.5.2 with libtorrent 2.0.8 in Debian 12). Bound to the interface lo and an address
@@ -158,8 +158,8 @@ type qbittorrentTorrent struct {
 	Leechers   int     `json:"num_leechs"`
 }
 
-func (q *QBittorrent) torrent(ctx context.Context, h metainfo.Hash) (qbittorrentTorrent, error) {
-	body, err := q.get(ctx, "/torrents/info", url.Values{"hashes": {h.HexString()}})
+func (q *QBittorrent) torrent(ctx context.Context, h swarm.InfoHash) (qbittorrentTorrent, error) {
+	body, err := q.get(ctx, "/torrents/info", url.Values{"hashes": {h.String()}})
 	if err != nil {
 		return qbittorrentTorrent{}, err
 	}

@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Transmission is a transmission-daemon (3.00 in Debian 12). bind-address-ipv4 is where it listens, and where its
@@ -103,8 +103,8 @@ func (t *Transmission) Seed(ctx context.Context, c *Content, dir string, limit t
 }
 
 // Remove stops seeding a torrent, tells its trackers so, and leaves the files.
-func (t *Transmission) Remove(ctx context.Context, h metainfo.Hash) error {
-	return t.call(ctx, "torrent-remove", map[string]any{"ids": []string{h.HexString()}}, nil)
+func (t *Transmission) Remove(ctx context.Context, h swarm.InfoHash) error {
+	return t.call(ctx, "torrent-remove", map[string]any{"ids": []string{h.String()}}, nil)
 }
 
 // TransmissionTorrent is what the daemon says about a torrent (rpc-spec.txt, torrent-get).
@@ -127,12 +127,12 @@ type TransmissionPeer struct {
 }
 
 // Torrent is what the daemon says about the torrent now.
-func (t *Transmission) Torrent(ctx context.Context, h metainfo.Hash) (TransmissionTorrent, error) {
+func (t *Transmission) Torrent(ctx context.Context, h swarm.InfoHash) (TransmissionTorrent, error) {
 	var answer struct {
 		Torrents []TransmissionTorrent `json:"torrents"`
 	}
 	err := t.call(ctx, "torrent-get", map[string]any{
-		"ids":    []string{h.HexString()},
+		"ids":    []string{h.String()},
 		"fields": []string{"percentDone", "status", "errorString", "uploadedEver", "peers"},
 	}, &answer)
 	if err != nil {

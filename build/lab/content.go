@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 )
@@ -20,7 +22,7 @@ import (
 // the same bytes in every world; trackers do not enter the info-hash.
 type Content struct {
 	Name string
-	Hash metainfo.Hash
+	Hash swarm.InfoHash
 	Info metainfo.Info
 	// Dir holds the data: a file or a directory called Name.
 	Dir string
@@ -86,7 +88,7 @@ func (w *World) Content(name string, size, pieceLength int64, options ...Content
 	if err != nil {
 		return nil, fmt.Errorf("content %q: %w", name, err)
 	}
-	c.Hash = metainfo.HashBytes(info)
+	c.Hash = swarm.HashInfo(info)
 	file := metainfo.MetaInfo{InfoBytes: info}
 	if len(c.trackers) > 0 {
 		file.Announce = c.trackers[0]
@@ -104,7 +106,7 @@ func (w *World) Content(name string, size, pieceLength int64, options ...Content
 
 // Magnet returns the magnet link.
 func (c *Content) Magnet() string {
-	link := metainfo.Magnet{InfoHash: c.Hash, DisplayName: c.Name, Trackers: c.trackers}
+	link := metainfo.Magnet{InfoHash: metainfo.Hash(c.Hash), DisplayName: c.Name, Trackers: c.trackers}
 	return link.String()
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/torrent/metainfo"
 	"go.uber.org/goleak"
 )
@@ -145,7 +147,7 @@ func TestAnnouncesFromOtherAddressesCountAsTheyAre(t *testing.T) {
 		DisableKeepAlives: true,
 		DialContext:       (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0))}).DialContext,
 	}}
-	h := metainfo.Hash{1}
+	h := swarm.InfoHash{1}
 	// A partial seed (BEP 21).
 	query := url.Values{"info_hash": {string(h[:])}, "peer_id": {"-XX0001-abcdefghijkl"}, "port": {strconv.Itoa(int(port))}, "left": {"5"}, "event": {"paused"}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.TrackerURL()+"?"+query.Encode(), nil)
@@ -209,7 +211,7 @@ func TestContentIsTheSameInEveryWorld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mi.HashInfoBytes() != first.Hash {
+	if swarm.InfoHash(mi.HashInfoBytes()) != first.Hash {
 		t.Error("the torrent file has another info-hash")
 	}
 }

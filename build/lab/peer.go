@@ -13,7 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
@@ -115,7 +116,7 @@ func (p *Peer) seed(ctx context.Context, c *Content) error {
 // leech starts to download c.
 func (p *Peer) leech(_ context.Context, c *Content) error {
 	t, err := p.session.AddTorrent(bytes.NewReader(c.Torrent), &torrent.AddTorrentOptions{
-		ID:      c.Hash.HexString(),
+		ID:      c.Hash.String(),
 		Stopped: true,
 	})
 	if err != nil {
@@ -155,10 +156,10 @@ func (p *Peer) Wait(ctx context.Context) error {
 func (p *Peer) pieces(s *share) uint32 { return s.torrent.Stats().Pieces.Have }
 
 // AddPeer makes the peer dial addr for the torrent h.
-func (p *Peer) AddPeer(h metainfo.Hash, addr netip.AddrPort) error {
-	t := p.session.GetTorrent(h.HexString())
+func (p *Peer) AddPeer(h swarm.InfoHash, addr netip.AddrPort) error {
+	t := p.session.GetTorrent(h.String())
 	if t == nil {
-		return fmt.Errorf("peer %v has no torrent %s", p.addr, h.HexString())
+		return fmt.Errorf("peer %v has no torrent %s", p.addr, h.String())
 	}
 	return t.AddPeer(addr.String())
 }

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"github.com/anacrolix/generics"
-	"github.com/anacrolix/torrent/metainfo"
 	httptracker "github.com/anacrolix/torrent/tracker/http/server"
 	trackerserver "github.com/anacrolix/torrent/tracker/server"
 	"github.com/anacrolix/torrent/tracker/shared"
@@ -34,9 +35,9 @@ type tracker struct {
 	running     sync.WaitGroup
 
 	mu     sync.Mutex
-	owners map[uint16]netip.Addr                      // port → the address that its owner listens on
-	swarms map[metainfo.Hash]map[netip.AddrPort]int64 // bytes that each peer lacks
-	change chan struct{}                              // closed, and replaced, when an announce has changed swarms
+	owners map[uint16]netip.Addr                       // port → the address that its owner listens on
+	swarms map[swarm.InfoHash]map[netip.AddrPort]int64 // bytes that each peer lacks
+	change chan struct{}                               // closed, and replaced, when an announce has changed swarms
 }
 
 // startTracker serves HTTP on listener, and UDP on the same address.
@@ -50,7 +51,7 @@ func startTracker(listener net.Listener) (*tracker, error) {
 		udpURL: "udp://" + listener.Addr().String() + "/announce",
 		udp:    conn,
 		owners: make(map[uint16]netip.Addr),
-		swarms: make(map[metainfo.Hash]map[netip.AddrPort]int64),
+		swarms: make(map[swarm.InfoHash]map[netip.AddrPort]int64),
 		change: make(chan struct{}),
 	}
 	handler := &trackerserver.AnnounceHandler{AnnounceTracker: t}
@@ -136,8 +137,8 @@ func (t *tracker) real(addr netip.AddrPort) netip.AddrPort {
 func (t *tracker) forget(addr netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, swarm := range t.swarms {
-		maps.DeleteFunc(swarm, func(peer netip.AddrPort, _ int64) bool { return peer.Addr() == addr })
+	for _, peers := range t.swarms {
+		maps.DeleteFunc(peers, func(peer netip.AddrPort, _ int64) bool { return peer.Addr() == addr })
 	}
 	t.changed()
 }
@@ -152,25 +153,25 @@ func (t *tracker) changed() {
 func (t *tracker) TrackAnnounce(_ context.Context, r udp.AnnounceRequest, from netip.AddrPort) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	addr := t.real(from)
+	h, addr := swarm.InfoHash(r.InfoHash), t.real(from)
 	if r.Event == shared.Stopped {
-		delete(t.swarms[r.InfoHash], addr)
+		delete(t.swarms[h], addr)
 	} else {
-		if t.swarms[r.InfoHash] == nil {
-			t.swarms[r.InfoHash] = make(map[netip.AddrPort]int64)
+		if t.swarms[h] == nil {
+			t.swarms[h] = make(map[netip.AddrPort]int64)
 		}
-		t.swarms[r.InfoHash][addr] = r.Left
+		t.swarms[h][addr] = r.Left
 	}
 	t.changed()
 	return nil
 }
 
 // GetPeers answers an announce. It is called by the library.
-func (t *tracker) GetPeers(_ context.Context, h metainfo.Hash, opts trackerserver.GetPeersOpts, from netip.AddrPort) (answer trackerserver.ServerAnnounceResult) {
+func (t *tracker) GetPeers(_ context.Context, h trackerserver.InfoHash, opts trackerserver.GetPeersOpts, from netip.AddrPort) (answer trackerserver.ServerAnnounceResult) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	self := t.real(from)
-	for addr := range t.swarms[h] {
+	for addr := range t.swarms[swarm.InfoHash(h)] {
 		if opts.MaxCount.Ok && uint(len(answer.Peers)) >= opts.MaxCount.Value {
 			break
 		}
@@ -178,25 +179,25 @@ func (t *tracker) GetPeers(_ context.Context, h metainfo.Hash, opts trackerserve
 			answer.Peers = append(answer.Peers, trackerserver.PeerInfo{AnnounceAddr: addr})
 		}
 	}
-	seeders, leechers := t.count(h)
+	seeders, leechers := t.count(swarm.InfoHash(h))
 	answer.Interval = generics.Some[int32](announceInterval)
 	answer.Seeders, answer.Leechers = generics.Some(seeders), generics.Some(leechers)
 	return answer
 }
 
 // Scrape counts the peers of swarms. It is called by the library.
-func (t *tracker) Scrape(_ context.Context, hashes []metainfo.Hash) (counts []udp.ScrapeInfohashResult, _ error) {
+func (t *tracker) Scrape(_ context.Context, hashes []trackerserver.InfoHash) (counts []udp.ScrapeInfohashResult, _ error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, h := range hashes {
-		seeders, leechers := t.count(h)
+		seeders, leechers := t.count(swarm.InfoHash(h))
 		counts = append(counts, udp.ScrapeInfohashResult{Seeders: seeders, Leechers: leechers})
 	}
 	return counts, nil
 }
 
 // count returns how many peers have all, and how many do not. The caller holds mu.
-func (t *tracker) count(h metainfo.Hash) (seeders, leechers int32) {
+func (t *tracker) count(h swarm.InfoHash) (seeders, leechers int32) {
 	for _, left := range t.swarms[h] {
 		if left == 0 {
 			seeders++
@@ -209,14 +210,14 @@ func (t *tracker) count(h metainfo.Hash) (seeders, leechers int32) {
 
 // Swarm returns the peers that have announced h, by their listening addresses,
 // with the bytes that each said it lacks.
-func (w *World) Swarm(h metainfo.Hash) map[netip.AddrPort]int64 {
+func (w *World) Swarm(h swarm.InfoHash) map[netip.AddrPort]int64 {
 	w.tracker.mu.Lock()
 	defer w.tracker.mu.Unlock()
 	return maps.Clone(w.tracker.swarms[h])
 }
 
 // AwaitSwarm waits until the peers that have announced h are as wanted.
-func (w *World) AwaitSwarm(ctx context.Context, h metainfo.Hash, wanted func(peers map[netip.AddrPort]int64) bool) error {
+func (w *World) AwaitSwarm(ctx context.Context, h swarm.InfoHash, wanted func(peers map[netip.AddrPort]int64) bool) error {
 	for {
 		w.tracker.mu.Lock()
 		change := w.tracker.change

@@ -38,6 +38,6 @@ func (w *World) Content() (*Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.content = &Content{Torrent: torrent, Dir: dir, Name: name, Hash: made.Hash.HexString()}
+	w.content = &Content{Torrent: torrent, Dir: dir, Name: name, Hash: made.Hash.String()}
 	return w.content, nil
 }

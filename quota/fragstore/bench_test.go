@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -53,7 +54,7 @@ func plant(tb testing.TB, state string, swarms, each int, length int64) {
 }
 
 // plantedHash spreads swarms over the directories as real info-hashes do.
-func plantedHash(i int) (h metainfo.Hash) {
+func plantedHash(i int) (h swarm.InfoHash) {
 	h[0], h[1] = byte(i), byte(i>>8)
 	binary.BigEndian.PutUint32(h[16:], uint32(i))
 	return h

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -64,7 +65,7 @@ func (s *Store) checkIndex(d *differences) error {
 // of memory, or nil if there is none, and what the difference is. s.moves is held and nothing waits for the index. tell is called under s.mu.
 func (s *Store) compareIndex(tell func(key string, e *entry, what string)) error {
 	s.mu.Lock()
-	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= indexed })
+	s.table.each(func(_ swarm.InfoHash, e *entry) { e.state &^= indexed })
 	s.mu.Unlock()
 	err := guarded(func() error {
 		return s.index.tx.View(func(tx *bbolt.Tx) error {
@@ -100,7 +101,7 @@ func (s *Store) compareIndex(tell func(key string, e *entry, what string)) error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.each(func(h metainfo.Hash, e *entry) {
+	s.table.each(func(h swarm.InfoHash, e *entry) {
 		if k := (Key{h, e.index}); !e.is(indexed) {
 			tell(fragmentKey(k), e, fmt.Sprintf("fragment %s is held and not in the index", k))
 		}
@@ -123,7 +124,7 @@ func (e *entry) differs(kept *entry) string {
 
 func (s *Store) checkTree(d *differences) error {
 	s.mu.Lock()
-	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= found })
+	s.table.each(func(_ swarm.InfoHash, e *entry) { e.state &^= found })
 	s.mu.Unlock()
 	err := walk(s.root, visitor{
 		fragment: func(k Key, _ directory, _ string, fi os.FileInfo) error {
@@ -156,7 +157,7 @@ func (s *Store) checkTree(d *differences) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.each(func(h metainfo.Hash, e *entry) {
+	s.table.each(func(h swarm.InfoHash, e *entry) {
 		if !e.is(found) {
 			d.add("fragment %s is held and has no file", Key{h, e.index})
 		}

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -22,7 +23,7 @@ func (s *Store) Delete(keys ...Key) (freed int64, err error) {
 }
 
 // DeleteSwarm deletes all fragments of a swarm and gives up those that are being received.
-func (s *Store) DeleteSwarm(h metainfo.Hash) (freed int64, err error) {
+func (s *Store) DeleteSwarm(h swarm.InfoHash) (freed int64, err error) {
 	if err := s.begin(); err != nil {
 		return 0, err
 	}
@@ -48,7 +49,7 @@ func (s *Store) DeleteSwarm(h metainfo.Hash) (freed int64, err error) {
 // delete hides the fragments first, so that nobody opens them any more; unlinks the files, without the lock; and then
 // forgets them, swarm by swarm, so that Used falls as space comes back.
 func (s *Store) delete(keys []Key) (freed int64, err error) {
-	bySwarm := make(map[metainfo.Hash][]uint32)
+	bySwarm := make(map[swarm.InfoHash][]uint32)
 	s.mu.Lock()
 	for _, k := range keys {
 		if s.table.markDeleting(k) {
@@ -67,7 +68,7 @@ func (s *Store) delete(keys []Key) (freed int64, err error) {
 			gone, err := s.unlink(h, indexes)
 			total.Add(s.forget(h, indexes, gone))
 			if err != nil {
-				return fmt.Errorf("deleting fragments of swarm %s: %w", h.HexString(), explainDisk(err))
+				return fmt.Errorf("deleting fragments of swarm %s: %w", h.String(), explainDisk(err))
 			}
 			return nil
 		})
@@ -79,7 +80,7 @@ func (s *Store) delete(keys []Key) (freed int64, err error) {
 }
 
 // unlink deletes files of one swarm and returns the indexes of those that are gone, in order.
-func (s *Store) unlink(h metainfo.Hash, indexes []uint32) (gone []uint32, err error) {
+func (s *Store) unlink(h swarm.InfoHash, indexes []uint32) (gone []uint32, err error) {
 	dir, err := s.root.OpenRoot(swarmDir(h)) // once, instead of from the top for each file
 	if errors.Is(err, fs.ErrNotExist) {
 		return indexes, nil
@@ -101,7 +102,7 @@ func (s *Store) unlink(h metainfo.Hash, indexes []uint32) (gone []uint32, err er
 
 // forget drops the fragments that are gone, brings back those that are not, and removes the swarm's directories if they
 // are empty now.
-func (s *Store) forget(h metainfo.Hash, indexes, gone []uint32) (freed int64) {
+func (s *Store) forget(h swarm.InfoHash, indexes, gone []uint32) (freed int64) {
 	s.mu.Lock()
 	freed = s.table.remove(h, gone)
 	s.used -= freed

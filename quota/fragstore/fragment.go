@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // MaxLength is the length in bytes of the longest fragment that can be stored: 64 MiB, four times the longest
@@ -14,12 +14,12 @@ const MaxLength = 64 << 20
 
 // Key names a fragment: a piece of the swarm with that info-hash.
 type Key struct {
-	Hash  metainfo.Hash
+	Hash  swarm.InfoHash
 	Index uint32
 }
 
 func (k Key) String() string {
-	return fmt.Sprintf("%s/%d", k.Hash.HexString(), k.Index)
+	return fmt.Sprintf("%s/%d", k.Hash.String(), k.Index)
 }
 
 // Fragment describes one fragment that is held.

@@ -11,7 +11,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 )
@@ -175,11 +176,11 @@ func (c *contents) load() error {
 
 // loadFragments fills the table. The keys come sorted: a swarm's fragments are together and in order.
 func (c *contents) loadFragments(b *bbolt.Bucket) error {
-	var hash metainfo.Hash
+	var hash swarm.InfoHash
 	var entries []entry
 	finish := func() {
 		if len(entries) > 0 {
-			c.table.swarms[hash] = &swarm{entries: slices.Clone(entries)}
+			c.table.swarms[hash] = &holding{entries: slices.Clone(entries)}
 			c.table.entries += len(entries)
 			entries = entries[:0]
 		}

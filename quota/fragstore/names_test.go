@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"pgregory.net/rapid"
 )
 
 func TestOnlyOurOwnNamesAreOurs(t *testing.T) {
-	hash := hashOf("a").HexString()
+	hash := hashOf("a").String()
 	for _, name := range []string{"", "+1", "-1", "01", " 1", "1 ", "1.part", "0x1", "4294967296", "..", "1/2"} {
 		if _, ok := parseIndex(name); ok {
 			t.Errorf("%q passes as a piece index", name)
@@ -35,7 +36,7 @@ func TestOnlyOurOwnNamesAreOurs(t *testing.T) {
 
 func TestNamesRoundTripAndStayInside(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		k := Key{metainfo.Hash(rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "hash")), rapid.Uint32().Draw(t, "index")}
+		k := Key{swarm.InfoHash(rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "hash")), rapid.Uint32().Draw(t, "index")}
 		parts := strings.Split(fragmentPath(k), "/")
 		if len(parts) != 3 || !filepath.IsLocal(fragmentPath(k)) || !filepath.IsLocal(incomingPath(k)) {
 			t.Fatalf("path is %s, or %s", fragmentPath(k), incomingPath(k))

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Open opens the store in dir, with its index in the file index, and makes the two agree; it creates what is missing.
@@ -114,7 +114,7 @@ func (s *Store) distrust(c *contents) {
 		return
 	}
 	s.epoch++
-	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= verified })
+	s.table.each(func(_ swarm.InfoHash, e *entry) { e.state &^= verified })
 	s.log.Info("the last stop was not clean: every fragment is verified again before it is served", "fragments", s.table.entries)
 }
 

@@ -235,7 +235,7 @@ func TestForeignFilesAreReportedAndLeftAlone(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, name := range []string{"holiday.jpg", "notes.txt", "007", "something.part", h.HexString()} {
+	for _, name := range []string{"holiday.jpg", "notes.txt", "007", "something.part", h.String()} {
 		if !strings.Contains(logged.String(), name) {
 			t.Errorf("%s is not reported", name)
 		}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // foreignReported bounds how many foreign files are named in the log.
@@ -32,7 +32,7 @@ type reconciled struct {
 func (s *Store) reconcile() (r reconciled, err error) {
 	now := stampOf(time.Now())
 	s.mu.Lock()
-	s.table.each(func(_ metainfo.Hash, e *entry) { e.state &^= found })
+	s.table.each(func(_ swarm.InfoHash, e *entry) { e.state &^= found })
 	s.mu.Unlock()
 	err = walk(s.root, visitor{
 		fragment: func(k Key, in directory, name string, fi os.FileInfo) error {
@@ -140,7 +140,7 @@ func (s *Store) dropMissing() (missing []Key) {
 // sum adds up what used is made of. s.mu is held.
 func (s *Store) sum() int64 {
 	total := s.left
-	s.table.each(func(_ metainfo.Hash, e *entry) { total += int64(e.bytes) })
+	s.table.each(func(_ swarm.InfoHash, e *entry) { total += int64(e.bytes) })
 	for _, w := range s.writers {
 		total += w.charge
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Swarm records, metadata and meta values are opaque to the store. They live in its index, and do not depend on whether
@@ -17,33 +17,33 @@ import (
 const MaxRecord = 16 << 20
 
 // PutSwarm sets a swarm's record. It is written behind, within a second.
-func (s *Store) PutSwarm(h metainfo.Hash, record []byte) error {
-	return s.putRecord(swarmsBucket, h.AsString(), record, s.putLater)
+func (s *Store) PutSwarm(h swarm.InfoHash, record []byte) error {
+	return s.putRecord(swarmsBucket, string(h[:]), record, s.putLater)
 }
 
 // Swarm returns a copy of a swarm's record.
-func (s *Store) Swarm(h metainfo.Hash) ([]byte, bool) {
-	record := s.record(swarmsBucket, h.AsString())
+func (s *Store) Swarm(h swarm.InfoHash) ([]byte, bool) {
+	record := s.record(swarmsBucket, string(h[:]))
 	return record, record != nil
 }
 
 // DeleteSwarmRecord deletes a swarm's record and its metadata, within a second.
-func (s *Store) DeleteSwarmRecord(h metainfo.Hash) error {
+func (s *Store) DeleteSwarmRecord(h swarm.InfoHash) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.work.Done()
-	s.index.put(swarmsBucket, h.AsString(), nil)
-	s.index.put(metadataBucket, h.AsString(), nil)
+	s.index.put(swarmsBucket, string(h[:]), nil)
+	s.index.put(metadataBucket, string(h[:]), nil)
 	return nil
 }
 
 // Swarms returns the info-hashes that have a swarm record, as they are now.
-func (s *Store) Swarms() iter.Seq[metainfo.Hash] {
+func (s *Store) Swarms() iter.Seq[swarm.InfoHash] {
 	keys := s.recordKeys(swarmsBucket, "")
-	return func(yield func(metainfo.Hash) bool) {
+	return func(yield func(swarm.InfoHash) bool) {
 		for _, key := range keys {
-			if len(key) == metainfo.HashSize && !yield(metainfo.Hash([]byte(key))) {
+			if len(key) == len(swarm.InfoHash{}) && !yield(swarm.InfoHash([]byte(key))) {
 				return
 			}
 		}
@@ -51,13 +51,13 @@ func (s *Store) Swarms() iter.Seq[metainfo.Hash] {
 }
 
 // PutMetadata keeps a swarm's info dictionary. It is on disk when this returns.
-func (s *Store) PutMetadata(h metainfo.Hash, info []byte) error {
-	return s.putRecord(metadataBucket, h.AsString(), info, s.index.putNow)
+func (s *Store) PutMetadata(h swarm.InfoHash, info []byte) error {
+	return s.putRecord(metadataBucket, string(h[:]), info, s.index.putNow)
 }
 
 // Metadata returns a copy of a swarm's info dictionary.
-func (s *Store) Metadata(h metainfo.Hash) ([]byte, bool) {
-	info := s.record(metadataBucket, h.AsString())
+func (s *Store) Metadata(h swarm.InfoHash) ([]byte, bool) {
+	info := s.record(metadataBucket, string(h[:]))
 	return info, info != nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // What is remembered about serving drives reclaim, and is worth little wear: it goes to the index with a clean Close, and
@@ -53,7 +53,7 @@ func (s *Store) Served(k Key, n int64) {
 func (s *Store) settle() {
 	now := stampOf(time.Now())
 	s.mu.Lock()
-	s.table.each(func(_ metainfo.Hash, e *entry) {
+	s.table.each(func(_ swarm.InfoHash, e *entry) {
 		if e.stored > now || e.lastServed > now {
 			e.stored, e.lastServed = min(e.stored, now), min(e.lastServed, now)
 			e.state |= unsaved
@@ -89,7 +89,7 @@ func (s *Store) saveServed(n int) (saved int) {
 }
 
 // tell lets the index hear of an entry. s.mu is held, and s.moves at least for reading.
-func (s *Store) tell(h metainfo.Hash, e *entry) {
+func (s *Store) tell(h swarm.InfoHash, e *entry) {
 	e.state &^= unsaved
 	s.index.put(fragmentsBucket, fragmentKey(Key{h, e.index}), fragmentValue(e, s.epoch))
 }

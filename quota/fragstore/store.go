@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // Options of a Store. The zero value is ready for use.
@@ -75,13 +75,13 @@ func (s *Store) Has(k Key) bool {
 }
 
 // Held returns the piece indexes of a swarm's fragments, ascending.
-func (s *Store) Held(h metainfo.Hash) []uint32 {
+func (s *Store) Held(h swarm.InfoHash) []uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.heldLocked(h)
 }
 
-func (s *Store) heldLocked(h metainfo.Hash) []uint32 {
+func (s *Store) heldLocked(h swarm.InfoHash) []uint32 {
 	sw := s.table.swarms[h]
 	if sw == nil {
 		return nil
@@ -96,7 +96,7 @@ func (s *Store) heldLocked(h metainfo.Hash) []uint32 {
 }
 
 // Count returns how many fragments of a swarm are held.
-func (s *Store) Count(h metainfo.Hash) int {
+func (s *Store) Count(h swarm.InfoHash) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sw := s.table.swarms[h]
@@ -159,7 +159,7 @@ func (s *Store) Fragments() iter.Seq[Fragment] {
 
 // SetValues gives each fragment of a swarm the value that the function returns for it (NaN counts as 0). The function
 // may use the store. Values are not kept across restarts.
-func (s *Store) SetValues(h metainfo.Hash, value func(index uint32) float64) {
+func (s *Store) SetValues(h swarm.InfoHash, value func(index uint32) float64) {
 	indexes := s.Held(h)
 	values := make([]float64, len(indexes))
 	for i, index := range indexes {

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 func TestStoredFragmentIsServedUnchanged(t *testing.T) {
@@ -392,7 +392,7 @@ func TestSwarmRecordsMetadataAndMetaSurvive(t *testing.T) {
 	if _, ok := s.Metadata(a); ok {
 		t.Error("the metadata of a deleted record is still there")
 	}
-	if got := slices.Collect(s.Swarms()); !slices.Equal(got, []metainfo.Hash{b}) {
+	if got := slices.Collect(s.Swarms()); !slices.Equal(got, []swarm.InfoHash{b}) {
 		t.Errorf("swarms after deleting a: %v", got)
 	}
 }

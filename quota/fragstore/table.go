@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
 )
 
 // entry is one fragment in memory. A store may hold hundreds of thousands: it is kept to 40 bytes and has no pointers.
@@ -32,7 +32,7 @@ const (
 
 func (e *entry) is(s state) bool { return e.state&s != 0 }
 
-func (e *entry) fragment(h metainfo.Hash, now stamp) Fragment {
+func (e *entry) fragment(h swarm.InfoHash, now stamp) Fragment {
 	return Fragment{
 		Key: Key{h, e.index}, Bytes: int64(e.bytes), Length: int64(e.length), Value: e.value,
 		Stored: e.stored.time(now), LastServed: e.lastServed.time(now), Served: e.served,
@@ -40,23 +40,23 @@ func (e *entry) fragment(h metainfo.Hash, now stamp) Fragment {
 }
 
 // swarm is the fragments of one swarm, sorted by index.
-type swarm struct {
+type holding struct {
 	entries  []entry
 	deleting int // how many entries are being deleted
 }
 
 // table is what the store holds. It is not safe for concurrent use: Store.mu guards it.
 type table struct {
-	swarms   map[metainfo.Hash]*swarm
+	swarms   map[swarm.InfoHash]*holding
 	entries  int
 	deleting int
 }
 
 func newTable() table {
-	return table{swarms: make(map[metainfo.Hash]*swarm)}
+	return table{swarms: make(map[swarm.InfoHash]*holding)}
 }
 
-func (s *swarm) search(index uint32) (int, bool) {
+func (s *holding) search(index uint32) (int, bool) {
 	return slices.BinarySearchFunc(s.entries, index, func(e entry, i uint32) int {
 		return cmp.Compare(e.index, i)
 	})
@@ -84,10 +84,10 @@ func (t *table) held(k Key) *entry {
 }
 
 // insert adds an entry that is not there yet.
-func (t *table) insert(h metainfo.Hash, e entry) {
+func (t *table) insert(h swarm.InfoHash, e entry) {
 	s := t.swarms[h]
 	if s == nil {
-		s = new(swarm)
+		s = new(holding)
 		t.swarms[h] = s
 	}
 	i, _ := s.search(e.index)
@@ -99,7 +99,7 @@ func (t *table) insert(h metainfo.Hash, e entry) {
 }
 
 // each calls fn with every entry, also with those that are being deleted.
-func (t *table) each(fn func(h metainfo.Hash, e *entry)) {
+func (t *table) each(fn func(h swarm.InfoHash, e *entry)) {
 	for h, s := range t.swarms {
 		for i := range s.entries {
 			fn(h, &s.entries[i])
@@ -131,7 +131,7 @@ func (t *table) unmarkDeleting(k Key) {
 }
 
 // remove drops the given entries of one swarm in one pass, and returns what they occupied. indexes is sorted.
-func (t *table) remove(h metainfo.Hash, indexes []uint32) (bytes int64) {
+func (t *table) remove(h swarm.InfoHash, indexes []uint32) (bytes int64) {
 	s := t.swarms[h]
 	if s == nil {
 		return 0

@@ -7,7 +7,8 @@ import (
 	"path"
 	"sync"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -84,7 +85,7 @@ func (v visitor) walkPrefix(dir directory, e fs.DirEntry, prefix string) error {
 	})
 }
 
-func (v visitor) walkFragment(dir directory, e fs.DirEntry, swarm string, h metainfo.Hash) error {
+func (v visitor) walkFragment(dir directory, e fs.DirEntry, swarm string, h swarm.InfoHash) error {
 	index, ok := parseIndex(e.Name())
 	if !ok || !e.Type().IsRegular() {
 		v.foreign(path.Join(swarm, e.Name()))

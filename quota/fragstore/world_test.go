@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/anacrolix/torrent/metainfo"
+	"ebb/agent/swarm"
+
 	"go.uber.org/goleak"
 )
 
@@ -75,7 +76,7 @@ func valueOf(length, epoch uint32) []byte {
 	return fragmentValue(&entry{length: length, stored: 1, state: verified}, epoch)
 }
 
-func hashOf(name string) metainfo.Hash { return sha1.Sum([]byte(name)) }
+func hashOf(name string) swarm.InfoHash { return sha1.Sum([]byte(name)) }
 
 func key(swarm string, index uint32) Key { return Key{hashOf(swarm), index} }
 

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
@@ -24,7 +23,7 @@ type Agent struct {
 	foreground  []webui.ForegroundTorrent
 	background  []webui.BackgroundSwarm
 	candidates  []webui.Candidate
-	why         map[metainfo.Hash]webui.Why
+	why         map[swarm.InfoHash]webui.Why
 	calls       []string
 	sources     []webui.Source
 	findings    []webui.Finding
@@ -47,7 +46,7 @@ func NewAgent() *Agent {
 		},
 		findings:    []webui.Finding{{About: "fragments", Level: webui.FindingOK, Text: "there are none yet"}},
 		preferences: prefs.Default(),
-		why:         map[metainfo.Hash]webui.Why{},
+		why:         map[swarm.InfoHash]webui.Why{},
 		log:         webui.NewEventLog(),
 	}
 }
@@ -113,7 +112,7 @@ func (a *Agent) Foreground(context.Context) ([]webui.ForegroundTorrent, error) {
 }
 
 // ForegroundTorrent implements webui.Agent.
-func (a *Agent) ForegroundTorrent(_ context.Context, h metainfo.Hash) (t webui.ForegroundTorrent, err error) {
+func (a *Agent) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (t webui.ForegroundTorrent, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := a.torrent(h)
@@ -124,7 +123,7 @@ func (a *Agent) ForegroundTorrent(_ context.Context, h metainfo.Hash) (t webui.F
 }
 
 // AddForeground implements webui.Agent.
-func (a *Agent) AddForeground(_ context.Context, s webui.Source, start bool) (h metainfo.Hash, err error) {
+func (a *Agent) AddForeground(_ context.Context, s webui.Source, start bool) (h swarm.InfoHash, err error) {
 	h = HashOf(s)
 	return h, a.change(fmt.Sprintf("add start=%t %s", start, h), func() error {
 		if a.torrent(h) >= 0 {
@@ -141,7 +140,7 @@ func (a *Agent) AddForeground(_ context.Context, s webui.Source, start bool) (h 
 }
 
 // RemoveForeground implements webui.Agent.
-func (a *Agent) RemoveForeground(_ context.Context, h metainfo.Hash, r webui.Removal) error {
+func (a *Agent) RemoveForeground(_ context.Context, h swarm.InfoHash, r webui.Removal) error {
 	return a.change(fmt.Sprintf("remove data=%t help=%t %s", r.DeleteData, r.KeepHelping, h), func() error {
 		i := a.torrent(h)
 		if i < 0 {
@@ -164,16 +163,16 @@ func (a *Agent) RemoveForeground(_ context.Context, h metainfo.Hash, r webui.Rem
 }
 
 // StartForeground implements webui.Agent.
-func (a *Agent) StartForeground(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) StartForeground(_ context.Context, h swarm.InfoHash) error {
 	return a.setState("start", h, "downloading")
 }
 
 // StopForeground implements webui.Agent.
-func (a *Agent) StopForeground(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return a.setState("stop", h, "stopped")
 }
 
-func (a *Agent) setState(call string, h metainfo.Hash, state string) error {
+func (a *Agent) setState(call string, h swarm.InfoHash, state string) error {
 	return a.change(fmt.Sprintf("%s %s", call, h), func() error {
 		i := a.torrent(h)
 		if i < 0 {
@@ -192,7 +191,7 @@ func (a *Agent) Background(context.Context) ([]webui.BackgroundSwarm, error) {
 }
 
 // BackgroundSwarm implements webui.Agent.
-func (a *Agent) BackgroundSwarm(_ context.Context, h metainfo.Hash) (b webui.BackgroundSwarm, err error) {
+func (a *Agent) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (b webui.BackgroundSwarm, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := a.swarm(h)
@@ -203,7 +202,7 @@ func (a *Agent) BackgroundSwarm(_ context.Context, h metainfo.Hash) (b webui.Bac
 }
 
 // AddBackground implements webui.Agent.
-func (a *Agent) AddBackground(_ context.Context, s webui.Source) (h metainfo.Hash, err error) {
+func (a *Agent) AddBackground(_ context.Context, s webui.Source) (h swarm.InfoHash, err error) {
 	h = HashOf(s)
 	return h, a.change(fmt.Sprintf("help %s", h), func() error {
 		if a.swarm(h) >= 0 {
@@ -216,12 +215,12 @@ func (a *Agent) AddBackground(_ context.Context, s webui.Source) (h metainfo.Has
 }
 
 // LeaveBackground implements webui.Agent.
-func (a *Agent) LeaveBackground(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) LeaveBackground(_ context.Context, h swarm.InfoHash) error {
 	return a.change(fmt.Sprintf("leave %s", h), func() error { return a.leave(h) })
 }
 
 // Veto implements webui.Agent.
-func (a *Agent) Veto(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) Veto(_ context.Context, h swarm.InfoHash) error {
 	return a.change(fmt.Sprintf("veto %s", h), func() error {
 		a.candidates = slices.DeleteFunc(a.candidates, func(c webui.Candidate) bool { return c.Hash == h })
 		if a.swarm(h) < 0 {
@@ -231,7 +230,7 @@ func (a *Agent) Veto(_ context.Context, h metainfo.Hash) error {
 	})
 }
 
-func (a *Agent) leave(h metainfo.Hash) error {
+func (a *Agent) leave(h swarm.InfoHash) error {
 	i := a.swarm(h)
 	if i < 0 {
 		return fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
@@ -241,7 +240,7 @@ func (a *Agent) leave(h metainfo.Hash) error {
 }
 
 // Promote implements webui.Agent. It goes no further than the beginning.
-func (a *Agent) Promote(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) Promote(_ context.Context, h swarm.InfoHash) error {
 	return a.change(fmt.Sprintf("promote %s", h), func() error {
 		i := a.swarm(h)
 		switch {
@@ -258,7 +257,7 @@ func (a *Agent) Promote(_ context.Context, h metainfo.Hash) error {
 }
 
 // Why implements webui.Agent.
-func (a *Agent) Why(_ context.Context, h metainfo.Hash) (webui.Why, error) {
+func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	why, ok := a.why[h]
@@ -276,7 +275,7 @@ func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
 }
 
 // Approve implements webui.Agent.
-func (a *Agent) Approve(_ context.Context, h metainfo.Hash) error {
+func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
 	return a.change(fmt.Sprintf("approve %s", h), func() error {
 		i := slices.IndexFunc(a.candidates, func(c webui.Candidate) bool { return c.Hash == h })
 		if i < 0 {
@@ -327,15 +326,15 @@ func (a *Agent) change(call string, do func() error) error {
 	return do()
 }
 
-func (a *Agent) torrent(h metainfo.Hash) int {
+func (a *Agent) torrent(h swarm.InfoHash) int {
 	return slices.IndexFunc(a.foreground, func(t webui.ForegroundTorrent) bool { return t.Hash == h })
 }
 
-func (a *Agent) swarm(h metainfo.Hash) int {
+func (a *Agent) swarm(h swarm.InfoHash) int {
 	return slices.IndexFunc(a.background, func(b webui.BackgroundSwarm) bool { return b.Hash == h })
 }
 
 // HashOf is the info-hash under which a Source is added here: not the real one.
-func HashOf(s webui.Source) metainfo.Hash {
-	return metainfo.HashBytes(append([]byte(s.URI), s.File...))
+func HashOf(s webui.Source) swarm.InfoHash {
+	return swarm.HashInfo(append([]byte(s.URI), s.File...))
 }

@@ -4,9 +4,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
@@ -18,7 +17,7 @@ const (
 )
 
 // Hash makes an info-hash that is easy to tell in a test: n, repeated.
-func Hash(n byte) (h metainfo.Hash) {
+func Hash(n byte) (h swarm.InfoHash) {
 	for i := range h {
 		h[i] = n
 	}
@@ -107,7 +106,7 @@ func NewHousehold(now time.Time) *Agent {
 		Client: "ebb 0.1.0", ViaHash: Hash(0x11), ViaName: "debian-13.2.0-amd64-netinst.iso",
 		Heard: now.Add(-19 * 24 * time.Hour), Verified: now.Add(-19*24*time.Hour + 4*time.Second),
 	}
-	a.why = map[metainfo.Hash]webui.Why{
+	a.why = map[swarm.InfoHash]webui.Why{
 		Hash(0x21): {
 			Hash: Hash(0x21), Name: "Prelinger Archives, reels 120–180", State: "joined", Rule: `sources.peers = "auto"`,
 			Joined: now.Add(-18 * 24 * time.Hour), Introducer: &peer,

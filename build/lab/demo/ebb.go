@@ -16,8 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/anacrolix/torrent/metainfo"
-
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
@@ -132,7 +131,7 @@ func (e *ebb) follow(stream *http.Response, t *teller) {
 }
 
 // await waits until ebb has told an event of a kind about a torrent.
-func (e *ebb) await(ctx context.Context, kind string, h metainfo.Hash) error {
+func (e *ebb) await(ctx context.Context, kind string, h swarm.InfoHash) error {
 	for seen := 0; ; {
 		e.mu.Lock()
 		events, changed := e.events, e.changed
