@@ -21,8 +21,9 @@ import (
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/platform"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
+	"ebb/quota/line"
 	"ebb/webui"
 )
 
@@ -48,9 +49,9 @@ type Agent struct {
 	peerID     [20]byte
 	guard      peersource.Guard
 	store      *fragstore.Store
-	ledger     *quota.Ledger
-	bandwidth  *quota.Bandwidth
-	governor   *quota.Governor
+	ledger     *disk.Ledger
+	bandwidth  *line.Bandwidth
+	governor   *line.Governor
 	senses     *lineSenses
 	probe      *lineProbe
 	disk       diskState
@@ -140,7 +141,7 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 	if err != nil {
 		return openError("the fragment store", err)
 	}
-	a.ledger = quota.NewLedger(quota.Config{
+	a.ledger = disk.NewLedger(disk.Config{
 		Store:     a.store,
 		Fragments: fileSystem(a.state.file("fragments")),
 		Downloads: fileSystem(a.downloads(p)),
@@ -148,10 +149,10 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Reclaimed: a.reclaimed,
 		Hold:      a.hold,
 	})
-	a.bandwidth = quota.NewBandwidth(0, 0) // until the governor has looked around
+	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has looked around
 	a.senses = &lineSenses{agent: a}
 	a.probe = a.newLineProbe()
-	a.governor = quota.NewGovernor(quota.GovernorConfig{
+	a.governor = line.NewGovernor(line.GovernorConfig{
 		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
 	})
 	return nil

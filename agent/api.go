@@ -14,8 +14,10 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
+	"ebb/quota/line"
+	"ebb/quota/line/govern"
 	"ebb/webui"
 )
 
@@ -63,7 +65,7 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 }
 
 // stateOf says what the background does, and why.
-func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, line quota.GovernorStatus, fragments, swarms int) (webui.State, string) {
+func (a *Agent) stateOf(p prefs.Preferences, usage disk.Usage, line line.GovernorStatus, fragments, swarms int) (webui.State, string) {
 	on, state, why := allotted(p, usage.Allotment, time.Now())
 	hold := a.hold()
 	switch {
@@ -77,9 +79,9 @@ func (a *Agent) stateOf(p prefs.Preferences, usage quota.Usage, line quota.Gover
 		return webui.StatePaused, fmt.Sprintf("paused: free space cannot be measured, so nothing is fetched: %v", usage.DiskError)
 	case usage.ReadOnly:
 		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
-	case line.State == quota.Paused:
+	case line.State == govern.Paused:
 		return webui.StatePaused, line.Reason
-	case line.State == quota.Yielding && (swarms > 0 || a.memory.short.Load()): // then none is joined either
+	case line.State == govern.Yielding && (swarms > 0 || a.memory.short.Load()): // then none is joined either
 		return webui.StateYielding, line.Reason
 	case usage.Limit < usage.Allotment:
 		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",

@@ -13,7 +13,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 	"ebb/webui"
 )
 

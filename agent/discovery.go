@@ -8,7 +8,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 // openDiscovery builds the part that hears of swarms.

@@ -12,8 +12,8 @@ import (
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/platform"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // ErrRestart ends Run when the disk that holds the state has gone and come
@@ -28,10 +28,10 @@ const (
 )
 
 // fileSystem measures the one that holds a path.
-func fileSystem(path string) func() (quota.FileSystem, error) {
-	return func() (quota.FileSystem, error) {
+func fileSystem(path string) func() (disk.FileSystem, error) {
+	return func() (disk.FileSystem, error) {
 		d, err := platform.DiskUsage(path)
-		return quota.FileSystem{ID: d.ID, Free: d.Free, Total: d.Total, ReadOnly: d.ReadOnly}, err
+		return disk.FileSystem{ID: d.ID, Free: d.Free, Total: d.Total, ReadOnly: d.ReadOnly}, err
 	}
 }
 

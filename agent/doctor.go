@@ -10,7 +10,7 @@ import (
 	"ebb/agent/foreground"
 	"ebb/agent/prefs"
 	"ebb/platform"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 	"ebb/webui"
 )
 

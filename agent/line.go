@@ -8,7 +8,7 @@ import (
 
 	"ebb/agent/prefs"
 	"ebb/platform"
-	"ebb/quota"
+	"ebb/quota/line/govern"
 )
 
 // How often what changes slowly is looked at again. The counters of the line are
@@ -35,27 +35,27 @@ type lineSenses struct {
 	learned  platform.Learned
 	kept     string // of learned, as it was last written down
 
-	facts      quota.Facts
+	facts      govern.Facts
 	shaper     platform.SQM // what the router's own shaper is set to, if it has one
 	pressure   string
-	foreground quota.Rates
+	foreground govern.Rates
 
 	nextFacts, nextShaper, nextPressure, nextDemand, nextKeep time.Time
 }
 
-// Sense implements quota.Senses.
-func (s *lineSenses) Sense() quota.Surroundings {
+// Sense implements line.Senses.
+func (s *lineSenses) Sense() govern.Surroundings {
 	now, p := time.Now(), s.agent.current()
 	s.follow(now, p)
 	s.lookAround(now)
-	around := quota.Surroundings{
+	around := govern.Surroundings{
 		Interface: s.name, Facts: s.facts, Foreground: s.foreground, Pressure: s.pressure,
 		Line: s.told(p),
 	}
 	if s.counters != nil {
 		if traffic, err := s.counters.Read(); err == nil {
 			if flow, ok := s.meter.Add(now, traffic); ok {
-				around.WAN, around.Seen = quota.Rates{Up: flow.Up, Down: flow.Down}, true
+				around.WAN, around.Seen = govern.Rates{Up: flow.Up, Down: flow.Down}, true
 				if s.facts.Forwarding { // else it may be the LAN that is fast
 					s.learned.Add(now, flow.Up, flow.Down)
 				}
@@ -117,7 +117,7 @@ func (s *lineSenses) lookAround(now time.Time) {
 	}
 	if due(&s.nextFacts, factsEvery) && s.name != "" {
 		position, _ := platform.System.Position(s.name) // what it could not find out counts as no
-		s.facts = quota.Facts{Forwarding: position.Forwarding, Forwarded: position.Forwarded, Received: position.Received}
+		s.facts = govern.Facts{Forwarding: position.Forwarding, Forwarded: position.Forwarded, Received: position.Received}
 		for _, lan := range position.LAN {
 			if lan.Physical || position.Virtual {
 				s.facts.LANs++
@@ -131,7 +131,7 @@ func (s *lineSenses) lookAround(now time.Time) {
 		s.pressure = s.agent.shortage(platform.System)
 	}
 	if due(&s.nextDemand, demandEvery) {
-		s.foreground = quota.Rates{}
+		s.foreground = govern.Rates{}
 		for _, t := range s.agent.foreground.Torrents() {
 			s.foreground.Up += float64(t.UploadRate)
 			s.foreground.Down += float64(t.DownloadRate)
@@ -159,8 +159,8 @@ func (a *Agent) shortage(f platform.Files) string {
 }
 
 // told is what the owner, or else the router's shaper, says that the line carries.
-func (s *lineSenses) told(p prefs.Preferences) quota.Rates {
-	line := quota.Rates{Up: float64(p.Network.LineUp.BytesPerSecond()), Down: float64(p.Network.LineDown.BytesPerSecond())}
+func (s *lineSenses) told(p prefs.Preferences) govern.Rates {
+	line := govern.Rates{Up: float64(p.Network.LineUp.BytesPerSecond()), Down: float64(p.Network.LineDown.BytesPerSecond())}
 	if line.Up <= 0 {
 		line.Up = float64(s.shaper.Upload)
 	}
@@ -173,9 +173,9 @@ func (s *lineSenses) told(p prefs.Preferences) quota.Rates {
 // believed is where to begin if nobody says: what was learned, or what most lines
 // sold today carry more than twice of; and in any case what the owner lends, for
 // surely the line carries that. The queue will tell if it does not.
-func (s *lineSenses) believed(p prefs.Preferences) quota.Rates {
+func (s *lineSenses) believed(p prefs.Preferences) govern.Rates {
 	up, down := s.learned.Rates()
-	return quota.Rates{
+	return govern.Rates{
 		Up:   max(float64(cmp.Or(up, commonUp)), lent(p.Background.Upload)),
 		Down: max(float64(cmp.Or(down, commonDown)), lent(p.Background.Download)),
 	}
@@ -233,18 +233,18 @@ func (a *Agent) govern(ctx context.Context) {
 }
 
 // allotment is what the preferences lend of the line.
-func allotment(p prefs.Preferences) quota.Allotment {
+func allotment(p prefs.Preferences) govern.Allotment {
 	rate := func(r prefs.Rate) int64 {
 		switch {
 		case r.Auto():
-			return quota.Auto
+			return govern.Auto
 		case r.Unlimited():
 			return math.MaxInt64
 		default:
 			return r.BytesPerSecond()
 		}
 	}
-	a := quota.Allotment{Up: rate(p.Background.Upload), Down: rate(p.Background.Download), Monthly: quota.Unlimited}
+	a := govern.Allotment{Up: rate(p.Background.Upload), Down: rate(p.Background.Download), Monthly: govern.Uncapped}
 	if bytes, capped := p.Background.MonthlyTransfer.Bytes(); capped {
 		a.Monthly = bytes
 	}

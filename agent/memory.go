@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ebb/platform"
-	"ebb/quota"
+	"ebb/quota/memory"
 )
 
 // memoryInterval is how often the memory is looked at: a few small files of /proc
@@ -16,10 +16,10 @@ import (
 const memoryInterval = 2 * time.Second
 
 // memoryWatch keeps the background within what is left of the memory. It alone
-// knows whether memory is short; what follows from that quota.MemoryGovernor decides.
+// knows whether memory is short; what follows from that memory.MemoryGovernor decides.
 type memoryWatch struct {
-	sense    func() quota.MemorySample // but for At
-	bound    func(conns int)           // how many connections the background may have open
+	sense    func() memory.Sample // but for At
+	bound    func(conns int)            // how many connections the background may have open
 	giveBack func()
 	log      *slog.Logger
 
@@ -28,7 +28,7 @@ type memoryWatch struct {
 
 func (a *Agent) newMemoryWatch() *memoryWatch {
 	return &memoryWatch{
-		sense:    func() quota.MemorySample { return senseMemory(platform.System) },
+		sense:    func() memory.Sample { return senseMemory(platform.System) },
 		bound:    a.background.SetMostConns,
 		giveBack: debug.FreeOSMemory,
 		log:      a.log,
@@ -37,8 +37,8 @@ func (a *Agent) newMemoryWatch() *memoryWatch {
 
 // senseMemory takes a look. A kernel that does not measure pressure says nothing
 // of waiting, and what is available must do.
-func senseMemory(f platform.Files) quota.MemorySample {
-	var s quota.MemorySample
+func senseMemory(f platform.Files) memory.Sample {
+	var s memory.Sample
 	s.Total, s.Available = f.Memory()
 	if p, err := f.MemoryPressure(); err == nil {
 		s.Waits = p.Some
@@ -50,7 +50,7 @@ func senseMemory(f platform.Files) quota.MemorySample {
 func (w *memoryWatch) run(ctx context.Context) {
 	tick := time.NewTicker(memoryInterval)
 	defer tick.Stop()
-	var governor quota.MemoryGovernor
+	var governor memory.Governor
 	bound := -1 // what was said last; nothing yet
 	for {
 		sample := w.sense()

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"ebb/platform"
-	"ebb/quota"
+	"ebb/quota/memory"
 )
 
 const mebi = 1 << 20
@@ -47,16 +47,16 @@ const pressure = "some avg10=25.00 avg60=0 avg300=0 total=1\nfull avg10=0.00 avg
 func TestMemoryIsSensedWithAndWithoutPressureAndCgroups(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
-		want  quota.MemorySample
+		want  memory.Sample
 	}{
-		"a router's kernel": {nil, quota.MemorySample{Total: 120 * mebi, Available: 40 * mebi}},
+		"a router's kernel": {nil, memory.Sample{Total: 120 * mebi, Available: 40 * mebi}},
 		"one that measures pressure": {map[string]string{"proc/pressure/memory": pressure},
-			quota.MemorySample{Total: 120 * mebi, Available: 40 * mebi, Waits: 0.25}},
+			memory.Sample{Total: 120 * mebi, Available: 40 * mebi, Waits: 0.25}},
 		"a container, version 2": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "67108864\n", "sys/fs/cgroup/memory.current": "62914560\n"},
-			quota.MemorySample{Total: 64 * mebi, Available: 4 * mebi}},
+			memory.Sample{Total: 64 * mebi, Available: 4 * mebi}},
 		"a container, version 1": {map[string]string{"proc/self/cgroup": "4:memory:/\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "67108864\n", "sys/fs/cgroup/memory/memory.usage_in_bytes": "62914560\n"},
-			quota.MemorySample{Total: 64 * mebi, Available: 4 * mebi}},
+			memory.Sample{Total: 64 * mebi, Available: 4 * mebi}},
 	} {
 		if got := senseMemory(machine(t, 40*mebi, c.files)); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
@@ -70,7 +70,7 @@ func TestShortMemoryMakesTheBackgroundYieldAndShrink(t *testing.T) {
 		var left atomic.Int64
 		done := make(chan string, 10)
 		w := &memoryWatch{
-			sense:    func() quota.MemorySample { return quota.MemorySample{Total: 120 * mebi, Available: left.Load()} },
+			sense:    func() memory.Sample { return memory.Sample{Total: 120 * mebi, Available: left.Load()} },
 			bound:    func(conns int) { done <- fmt.Sprint(conns) },
 			giveBack: func() { done <- "give back" },
 			log:      slog.New(slog.NewTextHandler(&log, nil)),

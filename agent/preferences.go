@@ -9,7 +9,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota"
+	"ebb/quota/disk"
 )
 
 // current is a copy of the preferences in force.
@@ -20,8 +20,8 @@ func (a *Agent) current() prefs.Preferences {
 }
 
 // limits is what the preferences allot on disk.
-func limits(p prefs.Preferences) quota.Limits {
-	return quota.Limits{
+func limits(p prefs.Preferences) disk.Limits {
+	return disk.Limits{
 		Storage:  p.Background.Storage.Bytes(0),
 		Share:    p.Background.Storage.Share(),
 		KeepFree: int64(p.Background.KeepFree),

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ebb/platform"
-	"ebb/quota"
+	"ebb/quota/line/govern"
 	"ebb/webui"
 )
 
@@ -189,7 +189,7 @@ func (l *leastTrip) add(rtt time.Duration, clear bool) (time.Duration, bool) {
 }
 
 // sense tells the governor of the newest answer on a line.
-func (p *lineProbe) sense(around *quota.Surroundings, now time.Time) {
+func (p *lineProbe) sense(around *govern.Surroundings, now time.Time) {
 	if a := p.newest.Load(); a != nil && a.link == around.Interface {
 		around.Probe, around.ProbeAge, around.ProbeHop, around.Probed = a.delay, now.Sub(a.hop.Sent), a.hop.Addr, true
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"ebb/platform"
-	"ebb/quota"
+	"ebb/quota/line/govern"
 	"ebb/webui"
 )
 
@@ -106,8 +106,8 @@ func (n *network) after(d time.Duration, change func()) []string {
 }
 
 // sensed is what the governor is told.
-func (n *network) sensed() quota.Surroundings {
-	around := quota.Surroundings{Interface: n.look().link}
+func (n *network) sensed() govern.Surroundings {
+	around := govern.Surroundings{Interface: n.look().link}
 	n.sense(&around, time.Now())
 	return around
 }

@@ -14,7 +14,7 @@ import (
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 	"ebb/webui"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"ebb/agent/peerwire"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 // The end of the fetch path: steps 5 and 6 of fetch.go.

@@ -8,8 +8,8 @@ import (
 
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // Donor has pieces of a swarm on this machine: a download that its owner
@@ -175,7 +175,7 @@ func (l *live) draw(now time.Time) {
 	if err != nil {
 		l.engine.unclaim(l.swarm, length)
 		switch {
-		case errors.Is(err, quota.ErrNoRoom):
+		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
 		case errors.Is(err, fragstore.ErrHeld):
 			l.hold(key.Index) // it could not be deleted when it was to be reclaimed

@@ -13,8 +13,8 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // Dialer opens peer connections; satisfied by *peerwire.Port.
@@ -22,12 +22,12 @@ type Dialer interface {
 	Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (*peerwire.Conn, error)
 }
 
-// Ledger admits fragments to the disk; satisfied by *quota.Ledger.
+// Ledger admits fragments to the disk; satisfied by *disk.Ledger.
 type Ledger interface {
 	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
 	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
 	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
-	Usage() quota.Usage
+	Usage() disk.Usage
 }
 
 // Announcer finds peers; satisfied by *peersource.Announcer.

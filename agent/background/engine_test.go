@@ -12,7 +12,7 @@ import (
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 func all(n int) []int {

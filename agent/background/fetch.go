@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // The fetch path, in the order in which a fragment meets it. All of it runs on
@@ -134,7 +134,7 @@ func (l *live) begin(p *peer) *fetch {
 	}
 	length := l.info.PieceLen(i)
 	if err := l.engine.claim(l.swarm, length); err != nil {
-		l.refused(err, errors.Is(err, quota.ErrBudget))
+		l.refused(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
 	// Its value is the one that revalue will give it: were it more, a full store
@@ -151,7 +151,7 @@ func (l *live) begin(p *peer) *fetch {
 		// No room, or the disk does not take it: neither is the peer's fault.
 		l.engine.unclaim(l.swarm, length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.refused(err, errors.Is(err, quota.ErrBudget) && l.engine.spend(length))
+		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.spend(length))
 		return nil
 	}
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
@@ -170,7 +170,7 @@ func (l *live) begin(p *peer) *fetch {
 const introducerShare = 0.8
 
 // claim takes a piece's bytes out of the share of the swarm's introducer. It
-// reports errShare if they are not in it, and quota.ErrBudget if the ledger is
+// reports errShare if they are not in it, and disk.ErrBudget if the ledger is
 // not to be asked.
 func (e *Engine) claim(s *helped, length int64) error {
 	var limit int64
@@ -181,7 +181,7 @@ func (e *Engine) claim(s *helped, length int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.budget.spent {
-		return quota.ErrBudget
+		return disk.ErrBudget
 	}
 	if key != "" {
 		total := length

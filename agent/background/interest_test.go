@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"ebb/agent/peerwire"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 func TestLostFragmentIsAskedForAgain(t *testing.T) {

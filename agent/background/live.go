@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 // live is a swarm that has, or seeks, peers. Its goroutine, run, owns every

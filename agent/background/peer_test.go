@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 func TestWhatAPeerSaysBeforeTheMetadataIsKnownIsBounded(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 // values lists what the fragments of a swarm are worth.

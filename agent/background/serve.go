@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk/fragstore"
 )
 
 // The serve path, in the order in which a request meets it.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // Why nothing is fetched for now of a swarm that wants more, as its owner is
@@ -15,14 +15,14 @@ const (
 	waitsForDisk = "the disk sleeps"
 )
 
-var waitsForBudget = quota.ErrBudget.Error()
+var waitsForBudget = disk.ErrBudget.Error()
 
 // errShare says that the swarms of one introducer have filled their share.
 var errShare = errors.New("no room: the share of the storage that one introducer may fill is full")
 
 // waitsFor says what an error of the ledger or the store means to the owner.
 func waitsFor(err error) string {
-	if errors.Is(err, quota.ErrNoRoom) || errors.Is(err, fragstore.ErrAborted) {
+	if errors.Is(err, disk.ErrNoRoom) || errors.Is(err, fragstore.ErrAborted) {
 		return waitsForRoom
 	}
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
@@ -41,7 +41,7 @@ func (l *live) refused(err error, known bool) {
 	switch {
 	case known:
 		pause = tickLength
-	case errors.Is(err, quota.ErrBudget):
+	case errors.Is(err, disk.ErrBudget):
 		pause = budgetPause // one day's budget is not enough for a piece of this swarm
 	}
 	l.pause(pause, waitsFor(err))
@@ -101,7 +101,7 @@ func (e *Engine) spend(length int64) bool {
 }
 
 // renew notes when the ledger is to be asked again. e.mu is held.
-func (b *budget) renew(usage quota.Usage, now time.Time) {
+func (b *budget) renew(usage disk.Usage, now time.Time) {
 	if b.spent && (!now.Before(b.until) || usage.Writes != b.writes) {
 		b.spent = false
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 // strictLedger counts how often it is asked for room, and may refuse.
@@ -17,7 +17,7 @@ type strictLedger struct {
 	Ledger
 	asked  int
 	refuse error
-	usage  quota.Usage // what it says of the budget
+	usage  disk.Usage // what it says of the budget
 }
 
 func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
@@ -28,7 +28,7 @@ func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value 
 	return s.Ledger.Admit(k, length, sum, value)
 }
 
-func (s *strictLedger) Usage() quota.Usage {
+func (s *strictLedger) Usage() disk.Usage {
 	u := s.Ledger.Usage()
 	u.Writes, u.Written, u.Renews = s.usage.Writes, s.usage.Written, s.usage.Renews
 	return u
@@ -60,7 +60,7 @@ func (d *direct) goOn(p *peer) {
 
 func TestNobodyAsksForRoomWhileTheWriteBudgetIsSpent(t *testing.T) {
 	us := newAgent(t, 1<<30)
-	ledger := &strictLedger{Ledger: us.ledger, refuse: quota.ErrBudget, usage: quota.Usage{Writes: 1 << 20, Written: 1 << 20, Renews: time.Now().Add(5 * time.Hour)}}
+	ledger := &strictLedger{Ledger: us.ledger, refuse: disk.ErrBudget, usage: disk.Usage{Writes: 1 << 20, Written: 1 << 20, Renews: time.Now().Add(5 * time.Hour)}}
 	us.engine.cfg.Ledger = ledger
 	one, two := us.direct(makeContent(t, 4, false)), us.direct(makeContent(t, 5, false))
 	one.enter()
@@ -100,7 +100,7 @@ func TestNobodyAsksForRoomWhileTheWriteBudgetIsSpent(t *testing.T) {
 func TestFetchingGoesOnWhenTheOwnerRaisesTheWriteBudget(t *testing.T) {
 	c := makeContent(t, 6, false)
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(quota.Limits{Storage: 1 << 30, Writes: 2 * pieceSize})
+	us.ledger.SetLimits(disk.Limits{Storage: 1 << 30, Writes: 2 * pieceSize})
 	seed := newAgent(t, 1<<30)
 	seed.hold(c, all(6)...)
 	seed.join(c, true)
@@ -125,7 +125,7 @@ func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
 		{now.Add(5 * time.Hour), now.Add(budgetPause)},
 		{now.Add(budgetPause / 2), now.Add(budgetPause / 2)},
 	} {
-		usage := quota.Usage{Writes: 1 << 20, Written: 1 << 20, Renews: test.renews}
+		usage := disk.Usage{Writes: 1 << 20, Written: 1 << 20, Renews: test.renews}
 		us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: usage}
 		us.engine.spend(1)
 		b := us.engine.budget
@@ -140,7 +140,7 @@ func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
 
 func TestPieceThatNoBudgetIsEnoughForKeepsOnlyItsOwnSwarmWaiting(t *testing.T) {
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(quota.Limits{Storage: 1 << 30, Writes: 1})
+	us.ledger.SetLimits(disk.Limits{Storage: 1 << 30, Writes: 1})
 	d := us.direct(makeContent(t, 4, false))
 	d.enter()
 	d.seed()
@@ -165,7 +165,7 @@ func TestPieceThatNoBudgetIsEnoughForKeepsOnlyItsOwnSwarmWaiting(t *testing.T) {
 func TestNoSwarmIsJoinedWhileTheWriteBudgetIsSpent(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
-	us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: quota.Usage{Writes: 5, Written: 5, Renews: time.Now().Add(time.Hour)}}
+	us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: disk.Usage{Writes: 5, Written: 5, Renews: time.Now().Add(time.Hour)}}
 	us.engine.spend(1)
 	us.mu.Lock()
 	us.ready = []JoinCandidate{{Hash: c.info.Hash, Health: Health{Seeds: 1, Leechers: 2, Copies: 1}, Why: Why{Kind: "peer"}}}
@@ -180,12 +180,12 @@ func TestOwnerIsToldWhatASwarmWaitsFor(t *testing.T) {
 		refuse error
 		waits  string
 	}{
-		{quota.ErrNoRoom, "no room"},
+		{disk.ErrNoRoom, "no room"},
 		{fmt.Errorf("the background waits: %w", fragstore.ErrAsleep), "the disk sleeps"},
 		{errors.New("the disk has gone"), "the disk has gone"},
 	} {
 		us := newAgent(t, 1<<30)
-		ledger := &strictLedger{Ledger: us.ledger, refuse: test.refuse, usage: quota.Usage{Writes: -1}}
+		ledger := &strictLedger{Ledger: us.ledger, refuse: test.refuse, usage: disk.Usage{Writes: -1}}
 		us.engine.cfg.Ledger = ledger
 		d := us.direct(makeContent(t, 4, false))
 		d.enter()

@@ -23,8 +23,8 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota"
-	"ebb/quota/fragstore"
+	"ebb/quota/disk"
+	"ebb/quota/disk/fragstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -80,7 +80,7 @@ type agent struct {
 	t      testing.TB
 	dir    string
 	store  *fragstore.Store
-	ledger *quota.Ledger
+	ledger *disk.Ledger
 	engine *Engine
 	port   *peerwire.Port
 	stop   func()
@@ -106,7 +106,7 @@ func newAgent(t testing.TB, storage int64) *agent {
 }
 
 // allotted are limits of nothing but the storage.
-func allotted(storage int64) quota.Limits { return quota.Limits{Storage: storage, Writes: -1} }
+func allotted(storage int64) disk.Limits { return disk.Limits{Storage: storage, Writes: -1} }
 
 // start opens the agent's parts on its directory and runs them.
 func (a *agent) start(storage int64) {
@@ -117,10 +117,10 @@ func (a *agent) start(storage int64) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.ledger = quota.NewLedger(quota.Config{
+	a.ledger = disk.NewLedger(disk.Config{
 		Store: a.store,
-		Fragments: func() (quota.FileSystem, error) {
-			return quota.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
+		Fragments: func() (disk.FileSystem, error) {
+			return disk.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
 		Limits:    allotted(storage),
 		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },

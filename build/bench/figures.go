@@ -32,7 +32,7 @@ const (
 // suites: the bounds are those of the design's budgets, for two cores and ext4 or tmpfs.
 var suites = []suite{
 	{
-		pkg: "./quota", pattern: "^(BenchmarkReclaim10000|BenchmarkReserve1000|BenchmarkOvershoot)$", args: []string{"-benchtime=1x"},
+		pkg: "./quota/disk", pattern: "^(BenchmarkReclaim10000|BenchmarkReserve1000|BenchmarkOvershoot)$", args: []string{"-benchtime=1x"},
 		figures: []figure{
 			{what: "breach to within quota, 10,000 fragments of 1 MiB", benchmark: "BenchmarkReclaim10000", unit: "ns/op", scale: seconds, bound: 1, shown: "s"},
 			{what: "a reservation that needs 1,000 fragments gone", benchmark: "BenchmarkReserve1000", unit: "ns/op", scale: milliseconds, bound: 150, shown: "ms"},
@@ -40,13 +40,13 @@ var suites = []suite{
 		},
 	},
 	{
-		pkg: "./quota ./agent", pattern: "^(BenchmarkTick|BenchmarkSense)$",
+		pkg: "./quota/line ./agent", pattern: "^(BenchmarkTick|BenchmarkSense)$",
 		figures: []figure{
 			{what: "governor (200 busy connections) and sensors", benchmark: "BenchmarkTick", plus: "BenchmarkSense", unit: "ns/op", scale: ticking, bound: 0.5, shown: "% of a core"},
 		},
 	},
 	{
-		pkg: "./quota/fragstore", pattern: "^(BenchmarkOpen100000Clean|BenchmarkOpen100000Unclean|BenchmarkMemory100000)$", args: []string{"-benchtime=1x"},
+		pkg: "./quota/disk/fragstore", pattern: "^(BenchmarkOpen100000Clean|BenchmarkOpen100000Unclean|BenchmarkMemory100000)$", args: []string{"-benchtime=1x"},
 		figures: []figure{
 			{what: "opening 100,000 fragments after a clean stop", benchmark: "BenchmarkOpen100000Clean", unit: "ns/op", scale: seconds, bound: 1, shown: "s"},
 			{what: "the same after an unclean one", benchmark: "BenchmarkOpen100000Unclean", unit: "ns/op", scale: seconds, bound: 5, shown: "s"},
@@ -60,7 +60,7 @@ var suites = []suite{
 		},
 	},
 	{
-		pkg: "./quota/fragstore", pattern: "^BenchmarkPut256KiB$", args: []string{"-benchtime=1s"},
+		pkg: "./quota/disk/fragstore", pattern: "^BenchmarkPut256KiB$", args: []string{"-benchtime=1s"},
 		figures: []figure{
 			{what: "storing 256 KiB, beside write+fsync+rename (ratio)", benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.8, least: true},
 		},

@@ -1,0 +1,161 @@
+package disk
+
+import (
+	"context"
+	"iter"
+	"math"
+	"sync"
+	"time"
+
+	"ebb/agent/swarm"
+	"ebb/quota/disk/fragstore"
+)
+
+// Store is what the ledger needs of a fragment store. *fragstore.Store satisfies it.
+type Store interface {
+	Has(k fragstore.Key) bool
+	Charge(length int64) int64
+	Create(k fragstore.Key, length int64, sum [20]byte) (*fragstore.Writer, error)
+	Delete(keys ...fragstore.Key) (freed int64, err error)
+	Fragments() iter.Seq[fragstore.Fragment]
+	Incoming() []*fragstore.Writer
+	InFlight() (charged, unwritten int64)
+	Used() int64
+	Written() int64
+	PutMeta(bucket, key string, value []byte) error
+	Meta(bucket, key string) ([]byte, bool)
+}
+
+// Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
+type Config struct {
+	Store     Store
+	Fragments func() (FileSystem, error) // the file system that holds the fragments
+	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
+	Limits    Limits
+	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
+	// Hold says why the background may not write just now (the disk sleeps, or has gone), or nil. It may be nil itself.
+	Hold func() error
+}
+
+// Limits are the owner's, in bytes.
+type Limits struct {
+	Storage  int64   // the allotment; 0: the background is off
+	Share    float64 // if above 0, the allotment is this part of the file system, whatever that holds at the moment; Storage does not count
+	KeepFree int64   // what the background leaves free on the disk, beyond all promises
+	Writes   int64   // what it may write per day; negative: as much as it likes, 0: nothing
+}
+
+func (l Limits) clamp() Limits {
+	if !(l.Share > 0) { // nor is NaN
+		l.Share = 0
+	}
+	return Limits{
+		Storage: max(l.Storage, 0), Share: min(l.Share, 1), KeepFree: max(l.KeepFree, 0), Writes: max(l.Writes, -1),
+	}
+}
+
+const (
+	// checkEvery is how often the ledger looks whether somebody has filled the disk.
+	checkEvery = 2 * time.Second
+	// betterBy is how many times the value of a fragment another must have to take its place. Without
+	// a margin, two fragments of about the same value would take turns on the disk, and wear it.
+	betterBy = 1.5
+)
+
+// Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
+type Ledger struct {
+	store     Store
+	fragments func() (FileSystem, error)
+	downloads *question[measured] // nil: the same file system
+	reclaimed func(keys []fragstore.Key, why string)
+	hold      func() error
+	clock     func() (wall time.Time, up time.Duration) // up: how long the process has been running
+	wake      chan struct{}                             // capacity 1: Run has a reason to check at once
+
+	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
+
+	mu        sync.Mutex // guards the fields below
+	limits    Limits
+	promises  map[swarm.InfoHash]*promise
+	asking    map[swarm.InfoHash]*promise // reservations that are not decided yet
+	pending   int64                       // taken, and maybe not yet counted in the store's Used
+	total     int64                       // of the fragments' file system, when it was last measured
+	apart     bool                        // the two file systems were different ones when they were last measured
+	returning returning
+	brake     brake
+	stuck     stuck
+	budget    budget
+	kept      budget        // as it was last written down
+	keptAt    time.Duration // when that was tried, in the process's time
+}
+
+// NewLedger returns a ledger, with the count of what was written today as an earlier one has left it. What the store
+// has written since it was opened counts from now on.
+func NewLedger(cfg Config) *Ledger {
+	began := time.Now()
+	l := &Ledger{
+		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
+		reclaimed: cfg.Reclaimed, hold: cfg.Hold,
+		clock: func() (time.Time, time.Duration) {
+			now := time.Now()
+			return now, now.Sub(began)
+		},
+		wake:     make(chan struct{}, 1),
+		promises: make(map[swarm.InfoHash]*promise),
+		asking:   make(map[swarm.InfoHash]*promise),
+	}
+	if cfg.Downloads != nil {
+		l.downloads = &question[measured]{put: func() measured {
+			fs, err := cfg.Downloads()
+			return measured{fs, err}
+		}}
+	}
+	if l.reclaimed == nil {
+		l.reclaimed = func([]fragstore.Key, string) {}
+	}
+	if l.hold == nil {
+		l.hold = func() error { return nil }
+	}
+	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
+		l.kept = parseBudget(string(text))
+		l.budget = l.kept
+	}
+	return l
+}
+
+// SetLimits changes the owner's limits. Run enforces them at once.
+func (l *Ledger) SetLimits(limits Limits) {
+	l.mu.Lock()
+	l.limits, l.brake = limits.clamp(), brake{}
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It writes down how much was
+// written today.
+func (l *Ledger) Run(ctx context.Context) {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	defer l.keepBudget(true)
+	for {
+		l.Enforce()
+		l.keepBudget(false)
+		select {
+		case <-tick.C:
+		case <-l.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// allotment returns what the owner has allotted, in bytes. l.mu is held.
+func (l *Ledger) allotment() int64 {
+	if l.limits.Share > 0 {
+		return int64(math.Floor(l.limits.Share * float64(l.total)))
+	}
+	return l.limits.Storage
+}

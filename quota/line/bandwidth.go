@@ -1,0 +1,91 @@
+package line
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// Unlimited is a rate without a limit.
+const Unlimited = -1
+
+// Bandwidth limits all background traffic together, up and down. Its methods may be called by any number of goroutines.
+//
+// Over any ten seconds, no more passes than 101 % of the limits that held meanwhile. Connections to neighbours are
+// apart: they do not use the line.
+type Bandwidth struct {
+	up, down         *gate
+	nearUp, nearDown *gate // those of connections to neighbours: without a limit
+	neighbour        atomic.Pointer[func(netip.Addr) bool]
+	local            func(netip.Addr) bool // addresses the way to which does not pass the line
+
+	mu    sync.Mutex // guards conns
+	conns map[*conn]struct{}
+}
+
+// NewBandwidth returns a Bandwidth with limits in bytes per second, up being what is sent. 0 lets nothing
+// pass: reads and writes wait. Unlimited is no limit.
+func NewBandwidth(up, down int64) *Bandwidth {
+	return &Bandwidth{
+		up: newGate(up), down: newGate(down),
+		nearUp: newGate(Unlimited), nearDown: newGate(Unlimited),
+		local: local,
+		conns: map[*conn]struct{}{},
+	}
+}
+
+// SetLimits changes the limits. Reads and writes that wait go on at the new rate at once.
+func (b *Bandwidth) SetLimits(up, down int64) {
+	b.up.setLimit(up)
+	b.down.setLimit(down)
+}
+
+// Limits returns the limits, in bytes per second.
+func (b *Bandwidth) Limits() (up, down int64) { return b.up.current(), b.down.current() }
+
+// Totals returns how many bytes have passed, without those from and to neighbours.
+func (b *Bandwidth) Totals() (up, down int64) { return b.up.passed.sum(), b.down.passed.sum() }
+
+// Rates returns the rates over the last five seconds, in bytes per second, without those from and to neighbours.
+func (b *Bandwidth) Rates() (up, down int64) { return b.up.passed.rate(), b.down.passed.rate() }
+
+// SetNeighbour says which addresses are in networks of ours. Connections to them that are wrapped later are not limited
+// and do not count. Until it is called there are none.
+func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&is) }
+
+// Wrap returns a connection whose every byte passes b. A read or write that waits for its turn ends when the
+// connection is closed or its deadline passes. What has been read waits before it is handed over, so a peer that
+// sends too fast finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile.
+// It must be closed.
+func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
+	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newCutoff(), writing: newCutoff()}
+	if b.near(inner) {
+		c.up, c.down = b.nearUp, b.nearDown
+		return c
+	}
+	c.socket = newSocket(inner, b.local)
+	c.home = b
+	b.mu.Lock()
+	b.conns[c] = struct{}{}
+	b.mu.Unlock()
+	return c
+}
+
+// local knows the addresses that are never on the internet. Connections to them know nothing of the line's queue.
+func local(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() }
+
+func (b *Bandwidth) near(c net.Conn) bool {
+	is := b.neighbour.Load()
+	if is == nil {
+		return false
+	}
+	addr, ok := c.RemoteAddr().(*net.TCPAddr)
+	return ok && (*is)(addr.AddrPort().Addr().Unmap())
+}
+
+func (b *Bandwidth) forget(c *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.conns, c)
+}

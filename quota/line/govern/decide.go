@@ -1,0 +1,83 @@
+package govern
+
+import "time"
+
+// Controller decides what the background may use of the line. It is pure: samples come in, decisions go out.
+type Controller struct {
+	up, down valve
+	patience patience
+	where    whereabouts
+	probe    probeSense
+	queue    float64 // ms, at the last measurement
+}
+
+const (
+	// blameMargin is by how much more of its rate one direction must carry than the other to be blamed alone for a queue.
+	blameMargin = 0.2
+	// blameTaken is the part of a direction that others use if the queue is taken to be theirs, and blameFull what the
+	// other direction must carry of its rate all the same to be blamed as well.
+	blameTaken = 0.5
+	blameFull  = 0.97
+	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66 bytes for
+	// two segments is 2 %.
+	blameAcks = 0.04
+)
+
+// blames says whether a queue may be in this direction. The delay is that of the way to a peer and back, so it does not tell.
+func (v *valve) blames(rate float64, back *valve, rateBack float64) bool {
+	if v.line.rate == 0 || back.line.rate == 0 {
+		return true
+	}
+	if rate < blameAcks*rateBack {
+		return false
+	}
+	load, loadBack := rate/v.line.rate, rateBack/back.line.rate
+	if back.taken > blameTaken*back.line.rate {
+		return load > max(min(loadBack, 1), blameFull)
+	}
+	return load > loadBack-blameMargin
+}
+
+// Position says where the controller believes to be, in words.
+func (c *Controller) Position() string { return c.where.String() }
+
+// Decide takes a sample, some 250 ms after the one before.
+func (c *Controller) Decide(s Sample) Decision {
+	dt := seconds(s.DT)
+	wan, own, fore := s.Around.WAN.clean(), s.Own.clean(), s.Around.Foreground.clean().times(Rates{GuessedOverhead, GuessedOverhead})
+	router := c.where.look(s.Around)
+
+	delay, known := c.probe.delay(s, c.where.router)
+	if known {
+		c.queue = c.patience.queue(milliseconds(delay), dt)
+	}
+
+	base := reading{dt: dt, router: router, queue: c.queue, known: known, busy: s.Wire.Busy, pressed: s.Around.Pressure != ""}
+	up, down := base, base
+	up.wan, up.own, up.fore, up.told, up.learned, up.allotted =
+		wan.Up, own.Up, fore.Up, clean(s.Around.Line.Up), clean(s.Around.Learned.Up), float64(s.Allotted.Up)
+	down.wan, down.own, down.fore, down.told, down.learned, down.allotted =
+		wan.Down, own.Down, fore.Down, clean(s.Around.Line.Down), clean(s.Around.Learned.Down), float64(s.Allotted.Down)
+	c.up.observe(up)
+	c.down.observe(down)
+	up.mine, down.mine = true, true
+	if router {
+		up.mine, down.mine = c.up.blames(wan.Up, &c.down, wan.Down), c.down.blames(wan.Down, &c.up, wan.Up)
+	}
+	limits := Rates{c.up.decide(up), c.down.decide(down)}
+
+	d := Decision{
+		Up: payload(limits.Up, s.Wire.Overhead.Up), Down: payload(limits.Down, s.Wire.Overhead.Down),
+		Position: c.Position(),
+		Line:     Rates{c.up.line.rate, c.down.line.rate},
+		Delay:    time.Duration(c.queue * float64(time.Millisecond)), Delayed: known,
+	}
+	if router {
+		d.Others = Rates{c.up.others, c.down.others}
+	}
+	d.State, d.Reason = c.reason(s)
+	if d.State == Paused {
+		d.Up, d.Down = 0, 0
+	}
+	return d
+}

@@ -1,0 +1,61 @@
+package govern
+
+import (
+	"fmt"
+	"time"
+
+	"ebb/quota"
+)
+
+// reason says how the background is doing, and why, for people.
+func (c *Controller) reason(s Sample) (State, string) {
+	up, down := &c.up, &c.down
+	switch {
+	case s.Around.Paused != "":
+		return Paused, "paused: " + s.Around.Paused
+	case s.Used != "":
+		return Paused, "paused: " + s.Used
+	case s.Allotted.Up == 0 && s.Allotted.Down == 0:
+		return Paused, "paused: you lend no bandwidth"
+	case s.Around.Pressure != "":
+		return Yielding, "yielding: the machine is short of " + s.Around.Pressure
+	}
+	// The direction with the graver need speaks, and of the same the one that others use more.
+	v, verb := up, "uploading"
+	if s.Allotted.Up == 0 || s.Allotted.Down != 0 && (down.why > up.why || down.why == up.why && down.others > up.others) {
+		v, verb = down, "downloading"
+	}
+	switch v.why {
+	case forOthers:
+		return Yielding, fmt.Sprintf("yielding: someone in the house is %s at %s", verb, bits(max(v.others, v.taken-v.fore)))
+	case forOwner:
+		return Yielding, "yielding: your own downloads need the line"
+	case forQueue:
+		return Yielding, fmt.Sprintf("yielding: the line's queue is %d ms long, so somebody else needs it", int(v.queue.worst))
+	case comingBack:
+		return Sharing, "sharing: the line is free again, and the background is coming back"
+	case roomBeside:
+		if v.fore > v.others {
+			return Sharing, "sharing: your own downloads leave room on the line"
+		}
+		return Sharing, fmt.Sprintf("sharing: someone in the house is %s at %s, which leaves room", verb, bits(max(v.others, v.taken-v.fore)))
+	}
+	return Sharing, "sharing: the line is free"
+}
+
+// bits writes a rate, given in bytes per second, the way lines are sold.
+func bits(rate float64) string {
+	switch mega := rate * 8 / 1e6; {
+	case mega < 1:
+		return fmt.Sprintf("%.0f kbit/s", mega*1000)
+	case mega < 100:
+		return fmt.Sprintf("%.1f Mbit/s", mega)
+	default:
+		return fmt.Sprintf("%.0f Mbit/s", mega)
+	}
+}
+
+// UsedUp says that a month's transfer is used up.
+func UsedUp(monthly int64, until time.Time) string {
+	return fmt.Sprintf("the month's %s are used up until %d %s", quota.Bytes(monthly), until.Day(), until.Month())
+}

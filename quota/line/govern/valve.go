@@ -1,0 +1,243 @@
+package govern
+
+import "math"
+
+// reading is what one direction's valve goes by. Rates are bytes per second on the wire.
+type reading struct {
+	dt       float64 // seconds since the last one
+	router   bool    // wan is what the household uses in all
+	wan      float64
+	own      float64 // the background's
+	fore     float64 // the foreground's
+	told     float64 // what the line carries as the owner or the router says; 0: they do not
+	learned  float64 // the same as learned; 0: nothing
+	allotted float64 // what the owner lends; negative: as much as is good
+	queue    float64 // the queueing delay in ms
+	known    bool    // it was measured
+	busy     int     // connections that carry something
+	mine     bool    // the queue is in this direction, as far as can be told
+	pressed  bool    // the machine is short of something
+}
+
+// valve decides how much the background may send (or receive: there is one for each direction). It is pure: it has no
+// clock, does no I/O and takes no locks. Rates are bytes per second on the wire, times seconds.
+//
+// Where the household is seen, the background has what it leaves, less a margin, and nothing to speak of as soon as it
+// takes more than before: that may be a flow that takes what it gets, and how much that is shows only when nobody is in
+// its way. Elsewhere only the queue tells.
+type valve struct {
+	line  line
+	queue queueSense
+	limit float64
+	peak  float64    // the most that the background used lately: how fast it comes back depends on it
+	last  [2]float64 // what passed at the last ticks, the latest first: own, or all of it where that is known
+
+	debt  float64            // bytes of ours that the interface has not counted yet
+	stood float64            // the queue at the last tick, in ms
+	taken float64            // what all others use, the foreground among them: rises at once, falls slowly
+	past  [riseTicks]float64 // taken at the last ticks
+	next  int
+	hold  float64 // seconds left in which it gives way to see how much they take
+
+	others float64 // what others used at the last tick, without the foreground
+	fore   float64
+	why    need
+}
+
+// need is who needs what the background does not have, the graver the later.
+type need int
+
+const (
+	noNeed     need = iota // it has what it may have
+	comingBack             // nobody: it comes back
+	roomBeside             // others use the line, and leave something
+	forOthers              // they need the line
+	forOwner               // the foreground does
+	forQueue               // a queue says that somebody does
+	forMachine             // it is short of memory or the like
+)
+
+const (
+	// autoShare is the part of the line that the background uses if the owner leaves it to us, and roomShare what it and
+	// all others together may use: at more the queue of the line grows for moments (packets come in clusters).
+	autoShare = 0.93
+	roomShare = 0.94
+	// takenShare is how much is left to others for each byte that they take, so that they can take more.
+	takenShare = 1.15
+	// takenDecay is the time in seconds in which what others took is forgotten to a third: pauses between the parts of a web page
+	// are shorter than it takes to come back.
+	takenDecay = 1.2
+	// riseShare and riseLine are by how much others must take more than riseTicks before, as a part of that and of the line, to be
+	// given way to: less is how measurements and calls vary.
+	riseShare = 0.25
+	riseLine  = 0.035
+	riseTicks = 4
+	// holdFor is for how long, in seconds, it gives way after they stopped to take more than riseTicks before.
+	holdFor = 0.5
+	// trickleRouter and trickleBehind are the parts of the line that remain when it gives way. Where only the queue tells, some
+	// packets must go on measuring it.
+	trickleRouter = 0.003
+	trickleBehind = 0.02
+	// comeBack is the time in seconds in which the background comes back, and startShare the part of the line that it is
+	// taken to have used before.
+	comeBack   = 8.0
+	startShare = 0.25
+	leastPeak  = 0.04
+	peakDecay  = 60.0
+	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: there may be a queue below it, and
+	// some count in lumps.
+	debtDecay = 2.0
+	debtMost  = 2.0
+	// ownAtQueue is the part of what we sent when the queue grew that the line carried, where only that is known.
+	ownAtQueue = 0.95
+	// bigShare is the part of its limit that the background uses if it has enough to send.
+	bigShare = 0.5
+	fullLine = 0.8  // of the line's rate: as much as one can tell
+	usedUp   = 0.8  // of the limit: with less the line, or the peers, hold us up
+	allOf    = 0.93 // of the limit: as much as passes when nobody does
+	almost   = 0.95
+	// mostRate is beyond every line: 1 Tbit/s.
+	mostRate = 1e12 / 8
+)
+
+// observe takes a reading: the first half of a tick, after which decide is called with the same.
+func (v *valve) observe(r reading) {
+	v.line.know(r.told, r.learned)
+	if r.router {
+		v.line.pass(r.wan, r.known && r.queue > delaySmall)
+	}
+	if v.peak == 0 {
+		v.peak = startShare * v.line.rate
+	}
+	if v.hold <= 0 && !v.queue.yielding && v.taken < v.line.rate/2 { // what it does not use because it gives way says nothing
+		v.peak *= math.Exp(-r.dt / peakDecay)
+	}
+	v.peak = max(r.own, v.peak)
+	v.notice(r)
+}
+
+// decide returns the limit from now on.
+func (v *valve) decide(r reading) float64 {
+	passed := r.own
+	if r.router {
+		passed = r.wan
+	}
+	full := passed >= fullLine*v.line.rate
+	big := r.own >= bigShare*v.limit
+	slack := lateness(r.own, r.busy)
+	verdict, stands := v.queue.judge(r, slack, full, big)
+	if verdict == ease && v.queue.again(passed) {
+		stands = true
+	}
+	// A queue that stands may be about to go, and we may have just sent less: the line was full before. Unless it is the line
+	// that holds us up.
+	held := r.own < usedUp*v.limit
+	most := passed
+	if !held {
+		most = max(passed, v.last[0], v.last[1])
+	}
+	if stands && (r.router || big) {
+		if !r.router {
+			most *= ownAtQueue
+		}
+		if most < v.line.rate && v.queue.believes(most, held) {
+			v.line.stand(most)
+			v.queue.standing, v.queue.lingering = 0, 0
+		}
+	}
+	bound := v.limit >= almost*v.ceiling(r.allotted) // so that more would be noticed
+	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= allOf*v.limit)
+
+	ceiling := v.ceiling(r.allotted)
+	trickle := trickleRouter
+	if !r.router || v.queue.yielding && v.taken < v.line.rate/4 {
+		trickle = trickleBehind
+	}
+	least := min(trickle*v.line.rate, ceiling)
+	room := roomShare*v.line.rate - takenShare*v.taken
+	target := min(ceiling, max(room, least))
+	sent := min(v.limit, max(r.own, least)) // what a cut is a part of
+	switch verdict {
+	case leave:
+		v.peak = min(v.peak, max(passed, v.last[0], v.last[1]))
+	case cut:
+		target = min(target, max(cutTo*sent, least))
+	case ease:
+		target = min(target, max(easeTo*sent-r.queue/1000/easeWithin*passed, least))
+	}
+	if r.known && r.mine && v.queue.above > 0 { // no more until it is clear what made the queue
+		target = min(target, v.limit)
+	}
+	gives := v.hold > 0 || v.queue.yielding || r.pressed
+	if gives {
+		target = least
+	}
+	v.last = [2]float64{passed, v.last[0]}
+	if pace := min(max(v.peak, leastPeak*v.line.rate), v.line.rate) / comeBack; target > v.limit+pace*r.dt {
+		target = v.limit + pace*r.dt
+		v.why = comingBack
+	} else {
+		v.why = noNeed
+	}
+	v.limit = target
+	v.explain(r, ceiling, gives, room)
+	return v.limit
+}
+
+// ceiling is the most that the background may have of the line.
+func (v *valve) ceiling(allotted float64) float64 {
+	if allotted < 0 {
+		return autoShare * v.line.rate
+	}
+	return min(allotted, roomShare*v.line.rate)
+}
+
+// notice follows what others take, and gives way when it rises.
+func (v *valve) notice(r reading) {
+	rest := r.fore // what else there is does not show
+	if r.router {
+		v.debt += (r.own - r.wan) * r.dt
+		if r.known { // what stood in the queue and does not any more was counted now, and was sent long ago
+			v.debt += max(v.stood-r.queue, 0) / 1000 * v.line.rate
+		}
+		rest = max(-v.debt/r.dt, 0)
+		v.debt = min(max(v.debt, 0), debtMost*v.line.rate)
+		if r.wan > r.own/2 { // it counts now
+			v.debt *= math.Exp(-r.dt / debtDecay)
+		}
+	} else {
+		v.debt = 0
+	}
+	if r.known {
+		v.stood = r.queue
+	}
+	v.fore = min(r.fore, rest)
+	v.others = rest - v.fore
+	before := v.past[v.next%riseTicks]
+	v.taken = max(rest, v.taken*math.Exp(-r.dt/takenDecay))
+	v.past[v.next%riseTicks] = v.taken
+	v.next++
+	v.hold = max(v.hold-r.dt, 0)
+	if rest > before*(1+riseShare)+riseLine*v.line.rate {
+		v.hold = holdFor
+	}
+}
+
+// explain finds who needs what is held back.
+func (v *valve) explain(r reading, ceiling float64, gives bool, room float64) {
+	const noticeable = 0.02 // of the line
+	taken := v.taken > noticeable*v.line.rate
+	switch {
+	case r.pressed:
+		v.why = forMachine
+	case taken && (gives && v.taken > v.line.rate/4 || v.hold > 0 || !v.queue.yielding && room < ceiling/4):
+		v.why = forOthers
+		if v.fore > v.others {
+			v.why = forOwner
+		}
+	case v.queue.yielding:
+		v.why = forQueue
+	case taken && v.limit < ceiling:
+		v.why = roomBeside
+	}
+}

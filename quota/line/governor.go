@@ -1,0 +1,210 @@
+package line
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ebb/quota/line/govern"
+)
+
+// MetaStore keeps small records across restarts. *fragstore.Store satisfies it.
+type MetaStore interface {
+	PutMeta(bucket, key string, value []byte) error
+	Meta(bucket, key string) ([]byte, bool)
+}
+
+// Senses observe the surroundings. Sense is called by one goroutine, every 250 ms, and should return within a few ms.
+type Senses interface {
+	Sense() govern.Surroundings
+}
+
+// GovernorConfig is what a Governor works with.
+type GovernorConfig struct {
+	Bandwidth *Bandwidth
+	Senses    Senses
+	Store     MetaStore // for the month's transfer
+	Allotment govern.Allotment
+	// Hold says why nothing may be written just now (the disk sleeps), or nil. It may be nil itself.
+	Hold func() error
+	Log  *slog.Logger
+}
+
+// Governor moves the limits of a Bandwidth several times a second, so that the household does not feel the background.
+// Its methods may be called by any number of goroutines.
+type Governor struct {
+	cfg     GovernorConfig
+	watcher *Watcher
+	began   time.Time // with the monotonic clock
+
+	mu         sync.Mutex // guards the fields below
+	allotment  govern.Allotment
+	controller govern.Controller
+	last       time.Time
+	around     govern.Surroundings
+	decision   govern.Decision
+	monthly    monthly
+	kept       float64       // of the month's transfer, as it was last written down
+	keptAt     time.Duration // since began
+}
+
+const (
+
+	// keepGrown is by how many bytes the month's transfer must have grown to be written down while ebb runs: an idle ebb
+	// writes nothing.
+	keepGrown = 1 << 20
+	// keepEvery is how often that is looked at: each writing costs a few pages of the index.
+	keepEvery      = time.Minute
+	transferBucket = "quota"
+	transferKey    = "transferred this month"
+)
+
+// NewGovernor returns a Governor. Until Run has looked for the first time, nothing passes.
+func NewGovernor(cfg GovernorConfig) *Governor {
+	if cfg.Hold == nil {
+		cfg.Hold = func() error { return nil }
+	}
+	g := &Governor{cfg: cfg, watcher: cfg.Bandwidth.Watch(), began: time.Now(), allotment: cfg.Allotment.Clean()}
+	g.last = g.began
+	if text, ok := cfg.Store.Meta(transferBucket, transferKey); ok {
+		g.monthly = parseMonthly(string(text))
+		g.kept = g.monthly.used
+	}
+	g.monthly.count(g.began, 0, 0)
+	g.decision = govern.Decision{State: govern.Paused, Reason: "paused: ebb has just started", Position: g.controller.Position()}
+	cfg.Bandwidth.SetLimits(0, 0)
+	return g
+}
+
+// Set changes the allotment. The limits are within it when Set returns.
+func (g *Governor) Set(a govern.Allotment) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.allotment = a.Clean()
+	within := func(rate int64, allotted int64) int64 {
+		if allotted == govern.Auto {
+			return rate
+		}
+		return min(rate, allotted)
+	}
+	g.decision.Up, g.decision.Down = within(g.decision.Up, g.allotment.Up), within(g.decision.Down, g.allotment.Down)
+	if g.usedUp(time.Now()) != "" {
+		g.decision.Up, g.decision.Down = 0, 0
+	}
+	g.cfg.Bandwidth.SetLimits(g.decision.Up, g.decision.Down)
+}
+
+// Run governs until ctx ends. Afterwards nothing passes.
+func (g *Governor) Run(ctx context.Context) {
+	ticker := time.NewTicker(govern.Tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			g.mu.Lock()
+			g.decision.Up, g.decision.Down = 0, 0
+			g.cfg.Bandwidth.SetLimits(0, 0)
+			g.mu.Unlock()
+			g.keep(true)
+			return
+		case <-ticker.C:
+			g.tick()
+			g.keep(false)
+		}
+	}
+}
+
+// tick looks, decides, and sets the limits.
+func (g *Governor) tick() {
+	around := g.cfg.Senses.Sense()
+	wire := g.watcher.Look()
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	dt := now.Sub(g.last)
+	g.last = now
+	g.around = around
+	g.monthly.count(now, now.Sub(g.began), wire.Up+wire.Down)
+	over := max(dt, time.Millisecond).Seconds()
+	before := g.decision
+	g.decision = g.controller.Decide(govern.Sample{
+		DT: dt, Around: around, Wire: wire, Own: govern.Rates{Up: wire.Up / over, Down: wire.Down / over},
+		Allotted: g.allotment, Used: g.usedUp(now),
+	})
+	if g.decision.Up != before.Up || g.decision.Down != before.Down {
+		g.cfg.Bandwidth.SetLimits(g.decision.Up, g.decision.Down)
+	}
+	if g.decision.State != before.State || g.decision.Position != before.Position {
+		g.cfg.Log.Debug("bandwidth: "+g.decision.Reason, "position", g.decision.Position)
+	}
+}
+
+// usedUp says why nothing may be transferred any more this month, "" if something may. g.mu is held.
+func (g *Governor) usedUp(now time.Time) string {
+	if g.allotment.Monthly < 0 || g.monthly.used < float64(g.allotment.Monthly) {
+		return ""
+	}
+	return govern.UsedUp(g.allotment.Monthly, g.monthly.renews(now))
+}
+
+// keep writes the month's transfer down, if it has grown and it is time to, or now. An error has been logged by the
+// store; the next time tries again.
+func (g *Governor) keep(now bool) {
+	g.mu.Lock()
+	running := time.Since(g.began)
+	used, text := g.monthly.used, g.monthly.String()
+	// A month begins by itself, but the count of the old one must not outlive it on disk.
+	due := now && used != g.kept || running-g.keptAt >= keepEvery && (used < g.kept || used-g.kept >= keepGrown)
+	if due {
+		g.keptAt = running
+	}
+	g.mu.Unlock()
+	if !due || !now && g.cfg.Hold() != nil { // the disk is not woken for this
+		return
+	}
+	if err := g.cfg.Store.PutMeta(transferBucket, transferKey, []byte(text)); err == nil {
+		g.mu.Lock()
+		g.kept = used
+		g.mu.Unlock()
+	}
+}
+
+// BusiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if nothing
+// was, or the background is paused.
+func (g *Governor) BusiestPeer() netip.Addr {
+	if g.Status().State == govern.Paused {
+		return netip.Addr{}
+	}
+	return g.watcher.Busiest()
+}
+
+// GovernorStatus is what there is to show.
+type GovernorStatus struct {
+	State       govern.State
+	Reason      string        // a sentence that begins with the state
+	Position    string        // on the router or behind it
+	Interface   string        // to the internet; "" if it is not known
+	Line        govern.Rates  // what the line is believed to carry, bytes per second on the wire
+	Others      govern.Rates  // what the rest of the household uses; 0 where that does not show
+	Limits      govern.Rates  // bytes of payload per second
+	Delay       time.Duration // that packets wait in the line's queue, when it was last measured
+	Delayed     bool          // it was measured at the last look
+	Transferred int64         // bytes in this month, both ways
+	Renews      time.Time     // when the next month begins
+}
+
+// Status returns what the last look showed.
+func (g *Governor) Status() GovernorStatus {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := g.decision
+	return GovernorStatus{
+		State: d.State, Reason: d.Reason, Position: d.Position, Interface: g.around.Interface,
+		Line: d.Line, Others: d.Others, Limits: govern.Rates{Up: float64(d.Up), Down: float64(d.Down)},
+		Delay: d.Delay, Delayed: d.Delayed,
+		Transferred: int64(g.monthly.used), Renews: g.monthly.renews(time.Now()),
+	}
+}

@@ -1,0 +1,35 @@
+package line
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// read asks the kernel for the connection's state: struct tcp_info of linux/tcp.h. Kernels tell as much of it as they know,
+// and the rest is 0. False: it is closed.
+func (s *socket) read() (state tcpState, ok bool) {
+	var info *unix.TCPInfo
+	var failed error
+	if err := s.raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); err != nil || failed != nil {
+		return tcpState{}, false
+	}
+	return tcpState{
+		// The bytes that were sent are the youngest of the counters. Until something is sent, they do not matter.
+		counted: info.Bytes_sent > 0 || info.Bytes_acked <= 1,
+		sent:    info.Bytes_sent, received: info.Bytes_received,
+		segsOut: info.Segs_out, segsIn: info.Segs_in, dataSegsIn: info.Data_segs_in,
+		acked: info.Bytes_acked,
+		rtt:   time.Duration(info.Rtt) * time.Microsecond, least: leastOf(info.Min_rtt),
+	}, true
+}
+
+// leastOf returns 0 for the value by which the kernel says that there was no measurement yet.
+func leastOf(microseconds uint32) time.Duration {
+	if microseconds == 1<<32-1 {
+		return 0
+	}
+	return time.Duration(microseconds) * time.Microsecond
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package quota
-
-// read knows nothing: only Linux is asked.
-func (s *socket) read() (state tcpState, ok bool) { return tcpState{}, false }
