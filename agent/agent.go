@@ -41,7 +41,7 @@ type Options struct {
 type Agent struct {
 	configPath string
 	log        *slog.Logger
-	story      *story
+	events     *webui.EventLog
 	started    time.Time
 	state      *stateDir
 	token      string
@@ -113,11 +113,12 @@ func build(o Options) (*Agent, error) {
 			return nil, fmt.Errorf("state directory %s: %w", o.StateDir, err)
 		}
 	}
+	events := webui.NewEventLog()
 	a := &Agent{
 		configPath:  o.ConfigPath,
-		log:         o.Log,
+		log:         slog.New(swarm.Listen(o.Log.Handler(), events.Publish)),
 		started:     time.Now(),
-		story:       &story{log: o.Log, events: webui.NewEventLog()},
+		events:      events,
 		changed:     make(chan struct{}, 1),
 		preferences: p,
 	}
@@ -165,7 +166,7 @@ func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
 		a.background.Reclaimed(keys)
 	}
 	for h, n := range countBySwarm(keys) {
-		a.story.tell("reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
+		swarm.Tell(a.log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
 	}
 }
 
@@ -231,7 +232,6 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		CheckURL:       a.guard.CheckURL,
 		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
 		Log:            a.log,
-		Tell:           a.story.tell,
 	})
 	if err != nil {
 		return openError("the downloads", err)
@@ -261,8 +261,8 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Store:      a.store,
 		Ledger:     a.ledger,
 		Announcer:  a.announcer,
-		Lists:      engineLists{a.rendezvous},
-		Candidates: engineCandidates{a.candidates},
+		Lists:      a.rendezvous,
+		Candidates: a.candidates,
 		Goal:       p.Background.Goal,
 		UploadLimit: func() int64 {
 			up, _ := a.bandwidth.Limits()
@@ -271,7 +271,6 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Asleep:    a.quiet,
 		AllowAddr: a.guard.AllowAddr,
 		AddNode:   a.addNode(),
-		Tell:      a.story.tell,
 		Log:       a.log,
 	})
 	if err != nil {
@@ -340,7 +339,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			Agent: a, Token: a.token, AllowedHosts: a.current().Web.AllowedHosts, Log: a.log,
 		}), a.log)
 	})
-	a.story.tell("started", swarm.InfoHash{}, "started; page at "+a.URL())
+	swarm.Tell(a.log, "started", swarm.InfoHash{}, "started; page at "+a.URL())
 	<-ctx.Done()
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

@@ -74,7 +74,7 @@ func get[T any](t *testing.T) func(T, error) T {
 // told waits until the agent tells an event of a kind about a content.
 func told(t *testing.T, ctx context.Context, a *lab.Agent, kind string, c *lab.Content) {
 	t.Helper()
-	must(t, a.Follow(ctx, func(e webui.Event) bool { return e.Kind == kind && e.Hash == c.Hash }))
+	must(t, a.Follow(ctx, func(e swarm.Event) bool { return e.Kind == kind && e.Hash == c.Hash }))
 }
 
 // helper starts an agent that has downloaded the first content and helps the
@@ -203,7 +203,7 @@ func TestAskMeansThatACandidateWaitsForTheOwnersYes(t *testing.T) {
 	get[swarm.InfoHash](t)(y.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	told(t, ctx, y, "verified", second)
 	why := get[webui.Why](t)(y.Why(ctx, second.Hash))
-	if why.State != webui.CandidateWaiting {
+	if why.State != swarm.CandidateWaiting {
 		t.Errorf("the candidate is %q (%s), want it to wait", why.State, why.Sentence)
 	}
 	if swarms := get[[]webui.BackgroundSwarm](t)(y.Background(ctx)); len(swarms) != 0 {

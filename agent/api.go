@@ -25,7 +25,7 @@ import (
 var _ webui.Agent = (*Agent)(nil)
 
 // Events is the agent's story.
-func (a *Agent) Events() *webui.EventLog { return a.story.events }
+func (a *Agent) Events() *webui.EventLog { return a.events }
 
 // Status is one picture of now.
 func (a *Agent) Status(context.Context) (webui.Status, error) {

@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
 	"ebb/agent/background"
-	"ebb/agent/discovery"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
@@ -41,7 +39,7 @@ func backgroundSwarm(s background.Status) webui.BackgroundSwarm {
 	return webui.BackgroundSwarm{
 		Hash: s.Hash, Name: r.Name, State: string(s.State), Why: whySentence(r), Waiting: s.Waiting,
 		Length: r.Length, Pieces: r.Pieces, Fragments: s.Fragments, Bytes: s.Bytes,
-		Peers: s.Peers, Seeders: r.Health.Seeds, Leechers: r.Health.Leechers,
+		Peers: s.Peers, Seeds: r.Health.Seeds, Leechers: r.Health.Leechers,
 		UploadRate: s.UploadRate, DownloadRate: s.DownloadRate,
 		Downloaded: r.Downloaded, Uploaded: r.Uploaded, Joined: r.Joined,
 	}
@@ -56,7 +54,7 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	if _, ok := a.foreground.Torrent(j.Hash); ok {
 		return swarm.InfoHash{}, fmt.Errorf("%w: this is one of your downloads already", webui.ErrConflict)
 	}
-	if c, ok := a.candidates.Get(j.Hash); ok && c.State == discovery.StateVetoed {
+	if c, ok := a.candidates.Get(j.Hash); ok && c.State == swarm.CandidateVetoed {
 		return swarm.InfoHash{}, fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
 	err = a.background.Join(j)
@@ -75,8 +73,8 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 // ownerJoin reads what the owner gave us as a swarm to join.
 func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join, error) {
 	j := background.Join{
-		Health: background.Health{Seeds: -1, Leechers: -1, Copies: -1},
-		Why:    background.Why{Kind: discovery.KindOwner, Rule: "the owner asked for it", Heard: time.Now()},
+		Health: swarm.UnknownHealth,
+		Why:    swarm.Why{Rule: "the owner asked for it", Introducer: swarm.Introducer{Kind: swarm.KindOwner, Heard: time.Now()}},
 	}
 	file := s.File
 	if file == nil {
@@ -120,7 +118,7 @@ func (a *Agent) Veto(_ context.Context, h swarm.InfoHash) error {
 	if err := a.leave(h); err != nil {
 		return err
 	}
-	a.story.tell("vetoed", h, "vetoed: "+a.nameOf(h))
+	swarm.Tell(a.log, "vetoed", h, "vetoed: "+a.nameOf(h))
 	return nil
 }
 
@@ -129,18 +127,17 @@ func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
 	if s, ok := a.background.Swarm(h); ok {
 		r := s.Record
 		return webui.Why{
-			Hash: h, Name: r.Name, State: string(discovery.StateJoined), Rule: r.Why.Rule, Joined: r.Joined,
-			Introducer: introducerOf(r.Why), Sentence: whySentence(r),
+			Hash: h, Name: r.Name, State: swarm.CandidateJoined, Rule: r.Why.Rule, Joined: r.Joined,
+			Introducer: &r.Why.Introducer, Sentence: whySentence(r),
 		}, nil
 	}
 	c, ok := a.candidates.Get(h)
 	if !ok {
 		return webui.Why{}, webui.ErrNotFound
 	}
-	w := webui.Why{Hash: h, Name: c.Name, State: string(c.State), Rule: c.Rule, Sentence: candidateSentence(c)}
+	w := webui.Why{Hash: h, Name: c.Name, State: c.State, Rule: c.Rule, Sentence: candidateSentence(c)}
 	if len(c.Introducers) > 0 {
-		in := webIntroducer(c.Introducer())
-		w.Introducer = &in
+		w.Introducer = &c.Introducers[0]
 	}
 	return w, nil
 }
@@ -150,15 +147,7 @@ func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
 	candidates := a.candidates.List()
 	list := make([]webui.Candidate, 0, len(candidates))
 	for _, c := range candidates {
-		w := webui.Candidate{
-			Hash: c.Hash, Name: c.Name, State: string(c.State), Why: candidateSentence(c), Rule: c.Rule,
-			Length: c.Length, Pieces: c.Pieces, Seeders: c.Seeds, Leechers: c.Leechers,
-			Introducers: []webui.Introducer{}, Heard: c.Heard, Verified: c.Verified,
-		}
-		for _, in := range c.Introducers {
-			w.Introducers = append(w.Introducers, webIntroducer(in))
-		}
-		list = append(list, w)
+		list = append(list, webui.Candidate{Candidate: c, Why: candidateSentence(c)})
 	}
 	return list, nil
 }
@@ -169,51 +158,33 @@ func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
 	switch {
 	case !ok:
 		return webui.ErrNotFound
-	case c.State != discovery.StateWaiting:
+	case c.State != swarm.CandidateWaiting:
 		return fmt.Errorf("%w: this swarm does not wait for your yes; it is %s", webui.ErrConflict, c.State)
 	}
 	return a.candidates.Approve(h)
 }
 
-func webIntroducer(in discovery.Introducer) webui.Introducer {
-	return webui.Introducer{
-		Kind: in.Kind, Addr: in.Addr, PeerID: in.PeerID.String(), Client: in.Client,
-		ViaHash: in.Via, ViaName: in.ViaName, Heard: in.Heard, Verified: in.Verified,
-	}
-}
-
-// introducerOf is whoever named a joined swarm, as its record has it.
-func introducerOf(w background.Why) *webui.Introducer {
-	addr, _ := netip.ParseAddrPort(w.Addr)
-	var via swarm.InfoHash
-	via.UnmarshalText([]byte(w.ViaHash))
-	return &webui.Introducer{
-		Kind: w.Kind, Addr: addr, PeerID: w.PeerID, Client: w.Client,
-		ViaHash: via, ViaName: w.ViaName, Heard: w.Heard, Verified: w.Verified,
-	}
-}
-
 // whySentence says how we came to help a swarm.
 func whySentence(r background.Record) string {
 	w := r.Why
-	if w.Kind == discovery.KindOwner {
+	if w.ByOwner() {
 		return fmt.Sprintf("joined at %s because you asked for it", clock(r.Joined))
 	}
-	return fmt.Sprintf("joined at %s because %s (%s), whom we met in %s, named it and then shook hands with us in it; allowed by %s",
-		clock(r.Joined), cmp.Or(w.Client, "a peer"), w.Addr, cmp.Or(w.ViaName, w.ViaHash), w.Rule)
+	return fmt.Sprintf("joined at %s because %s, whom we met in %s, named it and then shook hands with us in it; allowed by %s",
+		clock(r.Joined), w.Introducer, cmp.Or(w.ViaName, w.ViaHash.String()), w.Rule)
 }
 
 // candidateSentence says why a candidate is not joined, or not yet.
-func candidateSentence(c discovery.Candidate) string {
+func candidateSentence(c swarm.Candidate) string {
 	var s string
 	switch c.State {
-	case discovery.StateHeard:
+	case swarm.CandidateHeard:
 		s = "named to us, but nobody has shaken hands with us in it yet"
-	case discovery.StateVerified, discovery.StateApproved:
+	case swarm.CandidateVerified, swarm.CandidateApproved:
 		s = "will be joined when there is room and time for it"
-	case discovery.StateWaiting:
+	case swarm.CandidateWaiting:
 		s = "waits for your yes"
-	case discovery.StateVetoed:
+	case swarm.CandidateVetoed:
 		s = "you have vetoed it"
 	default:
 		s = "refused: " + c.Rule

@@ -30,7 +30,7 @@ func (a *Agent) runBackground(ctx context.Context) {
 		case !on && running != nil:
 			running.end()
 			running = nil
-			a.story.tell("paused", swarm.InfoHash{}, why)
+			swarm.Tell(a.log, "paused", swarm.InfoHash{}, why)
 		}
 		select {
 		case <-check.C:

@@ -33,45 +33,10 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 		Port:       a.port.Addr().Port(),
 		Candidates: a.candidates,
 		Lists:      discovery.NewLists(a.listed, a.guard.CheckURL),
-		Tell:       a.story.tell,
 		Log:        a.log,
 	})
 	return nil
 }
-
-// engineLists lets the background engine pass lists on its own connections.
-type engineLists struct{ *discovery.Rendezvous }
-
-func (l engineLists) Ask(p background.ListPeer) ([]byte, bool) {
-	return l.Rendezvous.Ask(discovery.Peer(p))
-}
-
-func (l engineLists) Handle(p background.ListPeer, payload []byte) ([]byte, error) {
-	return l.Rendezvous.Handle(discovery.Peer(p), payload)
-}
-
-// engineCandidates hands the candidates that may be joined to the engine.
-type engineCandidates struct{ *discovery.Candidates }
-
-func (c engineCandidates) Ready() []background.JoinCandidate {
-	ready := c.Candidates.Ready()
-	list := make([]background.JoinCandidate, 0, len(ready))
-	for _, k := range ready {
-		in := k.Introducer()
-		list = append(list, background.JoinCandidate{
-			Hash: k.Hash, Name: k.Name, Trackers: k.Trackers,
-			Health: background.Health{Seeds: k.Seeds, Leechers: k.Leechers, Copies: k.Copies},
-			Why: background.Why{
-				Rule: k.Rule, Kind: in.Kind, Addr: in.Addr.String(), PeerID: in.PeerID.String(), Client: in.Client,
-				ViaHash: in.Via.String(), ViaName: in.ViaName, Heard: in.Heard, Verified: in.Verified,
-				IntroKey: in.Key(),
-			},
-		})
-	}
-	return list
-}
-
-func (c engineCandidates) Joined(h swarm.InfoHash) { c.Candidates.Joined(h) }
 
 // vetoes keeps the owner's vetoes beside the records of the swarms.
 type vetoes struct{ store *fragstore.Store }
@@ -129,7 +94,7 @@ func (a *Agent) listed() []discovery.Entry {
 			}
 			list = append(list, discovery.Entry{
 				Hash: t.Hash, Name: t.Name, Length: t.Length, PieceLength: t.PieceLength, Pieces: t.Pieces,
-				Copies: discovery.Unknown, Seeds: t.Seeds, Leechers: discovery.Unknown,
+				Copies: swarm.Unknown, Seeds: t.Seeds, Leechers: swarm.Unknown,
 				TTL: discovery.MaxTTL, Trackers: t.Trackers,
 			})
 		}

@@ -112,9 +112,9 @@ func (a *Agent) lookForDisk() error {
 	a.disk.mu.Unlock()
 	switch {
 	case lost == nil && before != nil:
-		a.story.tell("disk", swarm.InfoHash{}, "the disk with the fragments is there again")
+		swarm.Tell(a.log, "disk", swarm.InfoHash{}, "the disk with the fragments is there again")
 	case lost != nil && before == nil:
-		a.story.tell("disk", swarm.InfoHash{}, fmt.Sprintf("paused: the disk with the fragments has gone; when it comes back ebb goes on (%v)", lost))
+		swarm.Tell(a.log, "disk", swarm.InfoHash{}, fmt.Sprintf("paused: the disk with the fragments has gone; when it comes back ebb goes on (%v)", lost))
 	case lost != nil:
 		// It takes two looks to be sure: what is there now may still be coming.
 		if fi, err := os.Stat(a.state.file("fragments.db")); err == nil && fi.Mode().IsRegular() {
@@ -135,8 +135,8 @@ func (a *Agent) askDisk() {
 		return
 	}
 	if asleep {
-		a.story.tell("disk", swarm.InfoHash{}, "the disk sleeps, and ebb lets it: fragments are neither fetched nor served until something else wakes it")
+		swarm.Tell(a.log, "disk", swarm.InfoHash{}, "the disk sleeps, and ebb lets it: fragments are neither fetched nor served until something else wakes it")
 	} else {
-		a.story.tell("disk", swarm.InfoHash{}, "the disk is awake")
+		swarm.Tell(a.log, "disk", swarm.InfoHash{}, "the disk is awake")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ebb/agent/background"
-	"ebb/agent/discovery"
 	"ebb/agent/foreground"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
@@ -30,7 +29,7 @@ func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
 		return fmt.Errorf("%w: nothing is known of its contents yet; remove it without keeping on", webui.ErrConflict)
 	case usage.Allotment <= 0:
 		return fmt.Errorf("%w: nothing is lent: set background.storage first, or remove it without keeping on", webui.ErrConflict)
-	case known && c.State == discovery.StateVetoed:
+	case known && c.State == swarm.CandidateVetoed:
 		return fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
 	if err := a.moves.write(h, move{DeleteData: deleteData}); err != nil {
@@ -39,7 +38,7 @@ func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
 	if err := a.foreground.Stop(h); err != nil {
 		a.log.Warn("stopping a download that is removed", "swarm", h.String(), "err", err)
 	}
-	a.story.tell("keeping", h, fmt.Sprintf("%s is no download any more; what fits of it is kept as fragments", t.Name))
+	swarm.Tell(a.log, "keeping", h, fmt.Sprintf("%s is no download any more; what fits of it is kept as fragments", t.Name))
 	a.moves.check()
 	return nil
 }
@@ -80,7 +79,7 @@ func (m *moves) keepOn(h swarm.InfoHash, v move) error {
 	m.mu.Unlock()
 	if err := m.give(h, d); err != nil {
 		// Vetoed, private, or no room for its metadata: then it is only removed.
-		a.story.tell("refused", h, fmt.Sprintf("%s is not kept on: %v", a.nameOf(h), err))
+		swarm.Tell(a.log, "refused", h, fmt.Sprintf("%s is not kept on: %v", a.nameOf(h), err))
 		d.Close(true)
 	}
 	return nil
@@ -98,8 +97,11 @@ func (m *moves) give(h swarm.InfoHash, d *donor) error {
 	}
 	return a.background.Join(background.Join{
 		Hash: h, Name: t.Info.Name, Trackers: t.Trackers, Metadata: t.Raw, Donor: d,
-		Health: background.Health{Seeds: -1, Leechers: -1, Copies: -1},
-		Why:    background.Why{Kind: discovery.KindOwner, Rule: "you removed the download and chose to keep helping", Heard: time.Now()},
+		Health: swarm.UnknownHealth,
+		Why: swarm.Why{
+			Rule:       "you removed the download and chose to keep helping",
+			Introducer: swarm.Introducer{Kind: swarm.KindOwner, Heard: time.Now()},
+		},
 	})
 }
 

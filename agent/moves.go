@@ -156,6 +156,6 @@ func (m *moves) advance(ctx context.Context, h swarm.InfoHash, v move) {
 	m.failed[h] = err.Error()
 	m.mu.Unlock()
 	if news {
-		m.agent.story.tell("waiting", h, fmt.Sprintf("%s: waits, and is tried again: %v", m.agent.nameOf(h), err))
+		swarm.Tell(m.agent.log, "waiting", h, fmt.Sprintf("%s: waits, and is tried again: %v", m.agent.nameOf(h), err))
 	}
 }

@@ -50,7 +50,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	if later := needRestart(old, p); len(later) > 0 {
 		text += "; the next start puts into force: " + strings.Join(later, ", ")
 	}
-	a.story.tell("preferences", swarm.InfoHash{}, text)
+	swarm.Tell(a.log, "preferences", swarm.InfoHash{}, text)
 }
 
 // needRestart names the sections that changed and cannot follow while running.
@@ -75,7 +75,7 @@ func (a *Agent) watchPreferences(ctx context.Context) {
 	prefs.Watch(ctx, a.configPath, watchInterval, func(p prefs.Preferences, err error) {
 		switch {
 		case err != nil:
-			a.story.tell("preferences", swarm.InfoHash{}, "keeping the old preferences: "+err.Error())
+			swarm.Tell(a.log, "preferences", swarm.InfoHash{}, "keeping the old preferences: "+err.Error())
 		case !p.Equal(a.current()):
 			a.apply(p)
 		}

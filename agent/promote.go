@@ -44,7 +44,7 @@ func (a *Agent) promote(h swarm.InfoHash, v move) error {
 		a.moves.strike(h)
 		return err
 	}
-	a.story.tell("promoting", h, fmt.Sprintf("%s becomes one of your downloads; what ebb holds of it is kept", a.nameOf(h)))
+	swarm.Tell(a.log, "promoting", h, fmt.Sprintf("%s becomes one of your downloads; what ebb holds of it is kept", a.nameOf(h)))
 	a.moves.check()
 	return nil
 }
@@ -87,7 +87,7 @@ func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 		return err
 	}
 	m.strike(h)
-	a.story.tell("promoted", h, fmt.Sprintf("%s is one of your downloads now; %s became part of it", name, count(total, "fragment")))
+	swarm.Tell(a.log, "promoted", h, fmt.Sprintf("%s is one of your downloads now; %s became part of it", name, count(total, "fragment")))
 	return nil
 }
 
@@ -97,7 +97,7 @@ func (m *moves) giveUp(h swarm.InfoHash, name string, why error) error {
 		return err
 	}
 	m.strike(h)
-	m.agent.story.tell("failed", h, fmt.Sprintf("%s could not be made yours, and is helped on: %v", name, why))
+	swarm.Tell(m.agent.log, "failed", h, fmt.Sprintf("%s could not be made yours, and is helped on: %v", name, why))
 	return nil
 }
 

@@ -154,7 +154,7 @@ func parseSource(body []byte) (Source, error) {
 
 // hashOf reads the info-hash in a request's path.
 func hashOf(r *http.Request) (h swarm.InfoHash, err error) {
-	if err := h.UnmarshalText([]byte(r.PathValue("hash"))); err != nil {
+	if h, err = swarm.ParseInfoHash(r.PathValue("hash")); err != nil {
 		return h, badRequest("an info-hash is 40 hex digits, not %.60q", r.PathValue("hash"))
 	}
 	return h, nil

@@ -16,25 +16,14 @@ const (
 	maxEventText = 512
 )
 
-// Event is one thing that happened, in words for the owner.
-type Event struct {
-	// ID grows from one event to the next. Publish sets it.
-	ID   uint64         `json:"id"`
-	Time time.Time      `json:"time"` // Publish sets it to now if it is zero
-	Kind string         `json:"kind"` // one word, such as heard, verified, joined, stored, served
-	Hash swarm.InfoHash `json:"hash,omitzero"`
-	Name string         `json:"name,omitempty"` // of the swarm
-	Text string         `json:"text"`
-}
-
 // EventLog remembers the latest events for whoever listens.
 //
 // Listeners share one ring and keep only their place in it, so that a slow one
 // costs nothing and holds up nobody: it finds a gap where it fell behind.
 type EventLog struct {
-	mu      sync.Mutex // guards all below
-	kept    []Event    // oldest first, at most eventsKept
-	last    uint64     // ID of the latest event, or the number that the first follows
+	mu      sync.Mutex    // guards all below
+	kept    []swarm.Event // oldest first, at most eventsKept
+	last    uint64        // ID of the latest event, or the number that the first follows
 	changed chan struct{}
 }
 
@@ -49,11 +38,10 @@ func NewEventLog() *EventLog {
 }
 
 // Publish adds an event. It never waits for a listener.
-func (l *EventLog) Publish(e Event) {
+func (l *EventLog) Publish(e swarm.Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	e.Name = truncate(e.Name, maxEventText)
 	e.Text = truncate(e.Text, maxEventText)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,14 +58,14 @@ func (l *EventLog) Publish(e Event) {
 // After returns the kept events with an ID greater than id, oldest first, and a
 // channel that closes when the next one is published. An id that this log never
 // gave out returns all.
-func (l *EventLog) After(id uint64) ([]Event, <-chan struct{}) {
+func (l *EventLog) After(id uint64) ([]swarm.Event, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if id > l.last {
 		id = 0
 	}
 	n := min(l.last-id, uint64(len(l.kept)))
-	return append([]Event(nil), l.kept[uint64(len(l.kept))-n:]...), l.changed
+	return append([]swarm.Event(nil), l.kept[uint64(len(l.kept))-n:]...), l.changed
 }
 
 // truncate shortens s to at most max bytes, and not within a character.

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/swarm"
 	"ebb/webui"
 	"ebb/webui/webuitest"
 )
@@ -84,9 +85,9 @@ func next(t *testing.T, r *bufio.Reader, prefix string) string {
 	}
 }
 
-func nextEvent(t *testing.T, r *bufio.Reader) webui.Event {
+func nextEvent(t *testing.T, r *bufio.Reader) swarm.Event {
 	t.Helper()
-	return decode[webui.Event](t, strings.NewReader(next(t, r, "data: ")))
+	return decode[swarm.Event](t, strings.NewReader(next(t, r, "data: ")))
 }
 
 func TestEventsComeAsTheyHappen(t *testing.T) {
@@ -102,7 +103,7 @@ func TestEventsComeAsTheyHappen(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"one", "two\nlines, and data: more", webuitest.MarkupName} {
-		s.agent.Events().Publish(webui.Event{Kind: "served", Text: text, Hash: webuitest.Hash(0x21)})
+		s.agent.Events().Publish(swarm.Event{Kind: "served", Text: text, Hash: webuitest.Hash(0x21)})
 		if got := nextEvent(t, r); got.Text != text || got.Hash != webuitest.Hash(0x21) {
 			t.Errorf("got %v, want %q", got, text)
 		}
@@ -252,7 +253,7 @@ func TestASilentStreamStaysAliveByItsHeartbeat(t *testing.T) {
 		if beat := time.Since(began) / 100; beat != 15*time.Second {
 			t.Errorf("a heartbeat every %v", beat)
 		}
-		w.agent.Events().Publish(webui.Event{Text: "late"})
+		w.agent.Events().Publish(swarm.Event{Text: "late"})
 		if e := nextEvent(t, r); e.Text != "late" {
 			t.Errorf("got %v", e)
 		}

@@ -1,7 +1,6 @@
 package webui
 
 import (
-	"net/netip"
 	"time"
 
 	"ebb/agent/swarm"
@@ -119,7 +118,7 @@ type ForegroundTorrent struct {
 type BackgroundSwarm struct {
 	Hash         swarm.InfoHash `json:"hash"`
 	Name         string         `json:"name"`
-	State        string         `json:"state"`   // one word: metadata, fetching, serving, dormant, promoting, …
+	State        string         `json:"state"`   // one word: metadata, fetching, sharing, dormant, keeping, promoting
 	Waiting      string         `json:"waiting"` // why it fetches nothing now, such as "the disk sleeps"; empty if it does not wait
 	Why          string         `json:"why"`     // one sentence: why it was joined
 	Length       int64          `json:"length"`
@@ -127,7 +126,7 @@ type BackgroundSwarm struct {
 	Fragments    int            `json:"fragments"` // of Pieces, those held here
 	Bytes        int64          `json:"bytes"`     // that the fragments occupy
 	Peers        int            `json:"peers"`     // connected now
-	Seeders      int            `json:"seeders"`   // seen, by trackers or peers; -1 is not known
+	Seeds        int            `json:"seeds"`     // seen, by trackers or peers; -1 is not known
 	Leechers     int            `json:"leechers"`
 	DownloadRate int64          `json:"download_rate"`
 	UploadRate   int64          `json:"upload_rate"`
@@ -140,48 +139,22 @@ type BackgroundSwarm struct {
 // owner's torrents.
 const SwarmPromoting = "promoting"
 
-// Introducer is who named a swarm to us. For the owner and for feeds most of it
-// is empty.
-type Introducer struct {
-	Kind     string         `json:"kind"` // peer, feed, neighbour, owner
-	Addr     netip.AddrPort `json:"addr,omitzero"`
-	PeerID   string         `json:"peer_id,omitempty"` // 40 hex digits
-	Client   string         `json:"client,omitempty"`  // what it says it is
-	ViaHash  swarm.InfoHash `json:"via_hash,omitzero"` // the swarm in which we met it
-	ViaName  string         `json:"via_name,omitempty"`
-	Heard    time.Time      `json:"heard,omitzero"`    // when it named the swarm
-	Verified time.Time      `json:"verified,omitzero"` // when it shook hands with us in that swarm
-}
-
 // Why is the answer to 'why do you know this swarm?'.
 type Why struct {
-	Hash       swarm.InfoHash `json:"hash"`
-	Name       string         `json:"name"`
-	State      string         `json:"state"`           // joined, or the state of the candidate: heard, verified, waiting, approved, refused, vetoed
-	Rule       string         `json:"rule"`            // the preference that decided, such as sources.peers = "auto"
-	Joined     time.Time      `json:"joined,omitzero"` // absent if it is not joined
-	Introducer *Introducer    `json:"introducer,omitempty"`
-	Sentence   string         `json:"sentence"` // all of the above, as a person would say it
+	Hash       swarm.InfoHash       `json:"hash"`
+	Name       string               `json:"name"`
+	State      swarm.CandidateState `json:"state"`           // joined, or the state of the candidate: heard, verified, waiting, approved, refused, vetoed
+	Rule       string               `json:"rule"`            // the preference that decided, such as sources.peers = "auto"
+	Joined     time.Time            `json:"joined,omitzero"` // absent if it is not joined
+	Introducer *swarm.Introducer    `json:"introducer,omitempty"`
+	Sentence   string               `json:"sentence"` // all of the above, as a person would say it
 }
 
 // Candidate is a swarm that is known and not joined.
 type Candidate struct {
-	Hash        swarm.InfoHash `json:"hash"`
-	Name        string         `json:"name"`
-	State       string         `json:"state"`  // heard, verified, waiting, approved, refused, vetoed
-	Why         string         `json:"why"`    // one sentence: why it is not joined, or not yet
-	Rule        string         `json:"rule"`   // the preference that decided
-	Length      int64          `json:"length"` // 0 is not known
-	Pieces      int            `json:"pieces"` // 0 is not known
-	Seeders     int            `json:"seeders"`
-	Leechers    int            `json:"leechers"` // -1 is not known
-	Introducers []Introducer   `json:"introducers"`
-	Heard       time.Time      `json:"heard,omitzero"` // first
-	Verified    time.Time      `json:"verified,omitzero"`
+	swarm.Candidate
+	Why string `json:"why"` // one sentence: why it is not joined, or not yet
 }
-
-// CandidateWaiting is the State of a candidate that waits for the owner's yes.
-const CandidateWaiting = "waiting"
 
 // Diagnosis is the answer to a check-up of the agent.
 type Diagnosis struct {

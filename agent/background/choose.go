@@ -11,22 +11,12 @@ import (
 	"ebb/agent/swarm"
 )
 
-// Health is what is known of a swarm's state, from its trackers and peers.
-type Health struct {
-	Seeds    int // peers that hold everything; -1 when unknown
-	Leechers int // peers that still want something; -1 when unknown
-	Copies   int // copies of the rarest piece among the peers seen; -1 when unknown
-}
-
-// unknownHealth is that of a swarm of which nobody has said anything.
-var unknownHealth = Health{Seeds: -1, Leechers: -1, Copies: -1}
-
 // Need tells how much a swarm would gain from one more fragment here, per byte
 // of that fragment: 0 (nothing) to 1 (it may be the last copy, and peers wait
 // for it). Scarcity falls with every further copy; demand rises with the share
 // of the swarm that is still downloading. An unknown swarm counts as one with
 // a single seed and a single leecher.
-func Need(h Health, goal prefs.Goal) float64 {
+func Need(h swarm.Health, goal prefs.Goal) float64 {
 	seeds, leechers, copies := h.Seeds, h.Leechers, h.Copies
 	if seeds < 0 {
 		seeds = 1
@@ -61,18 +51,9 @@ const (
 	minKeepNeed   = 0.002
 )
 
-// JoinCandidate is a verified candidate that the consent policy allows.
-type JoinCandidate struct {
-	Hash     swarm.InfoHash
-	Name     string
-	Trackers []string
-	Health   Health
-	Why      Why
-}
-
 // JoinView is what the choice of swarms to join looks at.
 type JoinView struct {
-	Candidates []JoinCandidate
+	Candidates []swarm.Candidate
 	Goal       prefs.Goal
 	Room       int64 // bytes that the background may still store
 	Fetching   int   // swarms that still have fragments to fetch
@@ -88,18 +69,18 @@ const (
 
 // ChooseJoin ranks the candidates to join now, most needy first. It chooses
 // none while there is no room, or while enough swarms are still being fetched.
-func ChooseJoin(v JoinView) []JoinCandidate {
+func ChooseJoin(v JoinView) []swarm.Candidate {
 	n := min(maxFetching-v.Fetching, maxSwarms-v.Swarms)
 	if n <= 0 || v.Room <= 0 {
 		return nil
 	}
-	var chosen []JoinCandidate
+	var chosen []swarm.Candidate
 	for _, c := range v.Candidates {
 		if Need(c.Health, v.Goal) >= minFetchValue {
 			chosen = append(chosen, c)
 		}
 	}
-	slices.SortStableFunc(chosen, func(a, b JoinCandidate) int {
+	slices.SortStableFunc(chosen, func(a, b swarm.Candidate) int {
 		return cmp.Compare(Need(b.Health, v.Goal), Need(a.Health, v.Goal))
 	})
 	return chosen[:min(n, len(chosen))]
@@ -109,7 +90,7 @@ func ChooseJoin(v JoinView) []JoinCandidate {
 type LeaveView struct {
 	Hash      swarm.InfoHash
 	Fragments int
-	Health    Health
+	Health    swarm.Health
 	Joined    time.Time
 	LastPeer  time.Time // when a peer of it was last seen; zero for never
 	ByOwner   bool      // the owner asked to help this one
@@ -145,7 +126,7 @@ func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.Inf
 // WakeView is what the choice of dormant swarms to wake looks at.
 type WakeView struct {
 	Hash   swarm.InfoHash
-	Health Health
+	Health swarm.Health
 	Woken  time.Time // when it was last woken; zero for never
 }
 

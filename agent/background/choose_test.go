@@ -17,7 +17,7 @@ func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 	for _, goal := range []prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced} {
 		last := 2.0
 		for seeds := range 20 {
-			n := Need(Health{Seeds: seeds, Leechers: 5, Copies: seeds}, goal)
+			n := Need(swarm.Health{Seeds: seeds, Leechers: 5, Copies: seeds}, goal)
 			if n >= last || n < 0 || n > 1 {
 				t.Errorf("%v: need with %d seeds is %v, with one less %v", goal, seeds, n, last)
 			}
@@ -25,7 +25,7 @@ func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 		}
 		last = -1.0
 		for leechers := range 20 {
-			n := Need(Health{Seeds: 3, Leechers: leechers, Copies: 3}, goal)
+			n := Need(swarm.Health{Seeds: 3, Leechers: leechers, Copies: 3}, goal)
 			if n <= last {
 				t.Errorf("%v: need with %d leechers is %v, with one less %v", goal, leechers, n, last)
 			}
@@ -35,8 +35,8 @@ func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 }
 
 func TestGoalsDifferInWhatTheyPrefer(t *testing.T) {
-	forgotten := Health{Seeds: 0, Leechers: 0, Copies: 0}
-	crowded := Health{Seeds: 10, Leechers: 500, Copies: 10}
+	forgotten := swarm.Health{Seeds: 0, Leechers: 0, Copies: 0}
+	crowded := swarm.Health{Seeds: 10, Leechers: 500, Copies: 10}
 	if Need(forgotten, prefs.GoalPreserve) <= Need(crowded, prefs.GoalPreserve) {
 		t.Error("preserve puts a crowd before a torrent that nobody holds")
 	}
@@ -46,18 +46,18 @@ func TestGoalsDifferInWhatTheyPrefer(t *testing.T) {
 }
 
 func TestNeedOfAnUnknownSwarmIsThatOfASmallOne(t *testing.T) {
-	unknown := Need(Health{Seeds: -1, Leechers: -1, Copies: -1}, prefs.GoalBalanced)
-	small := Need(Health{Seeds: 1, Leechers: 1, Copies: 1}, prefs.GoalBalanced)
+	unknown := Need(swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, prefs.GoalBalanced)
+	small := Need(swarm.Health{Seeds: 1, Leechers: 1, Copies: 1}, prefs.GoalBalanced)
 	if unknown != small {
 		t.Errorf("unknown %v, one seed and one leecher %v", unknown, small)
 	}
 }
 
 func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
-	healthy := JoinCandidate{Hash: hashOf(1), Health: Health{Seeds: 9, Leechers: 1, Copies: 9}}
-	dying := JoinCandidate{Hash: hashOf(2), Health: Health{Seeds: 0, Leechers: 4, Copies: 1}}
-	useless := JoinCandidate{Hash: hashOf(3), Health: Health{Seeds: 1000, Leechers: 0, Copies: 1000}}
-	all := []JoinCandidate{healthy, useless, dying}
+	healthy := swarm.Candidate{Hash: hashOf(1), Health: swarm.Health{Seeds: 9, Leechers: 1, Copies: 9}}
+	dying := swarm.Candidate{Hash: hashOf(2), Health: swarm.Health{Seeds: 0, Leechers: 4, Copies: 1}}
+	useless := swarm.Candidate{Hash: hashOf(3), Health: swarm.Health{Seeds: 1000, Leechers: 0, Copies: 1000}}
+	all := []swarm.Candidate{healthy, useless, dying}
 	for _, c := range []struct {
 		name string
 		view JoinView
@@ -82,8 +82,8 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 
 func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	needy := Health{Seeds: 0, Leechers: 3, Copies: 0}
-	needless := Health{Seeds: 5000, Leechers: 0, Copies: 5000}
+	needy := swarm.Health{Seeds: 0, Leechers: 3, Copies: 0}
+	needless := swarm.Health{Seeds: 5000, Leechers: 0, Copies: 5000}
 	for _, c := range []struct {
 		name  string
 		view  LeaveView
@@ -105,7 +105,7 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 
 func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	needy, healthy := Health{Seeds: 0, Leechers: 3}, Health{Seeds: 9, Leechers: 1, Copies: 9}
+	needy, healthy := swarm.Health{Seeds: 0, Leechers: 3}, swarm.Health{Seeds: 9, Leechers: 1, Copies: 9}
 	dormant := []WakeView{
 		{Hash: hashOf(1), Health: healthy},
 		{Hash: hashOf(2), Health: needy},

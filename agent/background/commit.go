@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -45,7 +46,7 @@ func (l *live) handleCommitted(c commit) {
 	l.hold(f.index)
 	if l.held.Has(int(f.index)) && !l.wants() {
 		l.review() // from now on we only upload
-		l.engine.cfg.Tell("complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
+		swarm.Tell(l.engine.cfg.Log, "complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
 		l.engine.cfg.Announcer.Now(l.swarm.hash)
 	}
 }
@@ -58,7 +59,7 @@ func (l *live) hold(index uint32) {
 	l.held.Set(int(index))
 	l.tally()
 	if step := max(l.held.Len()/storyFragments, 1); l.held.Count()%step == 0 {
-		l.engine.cfg.Tell("stored", l.swarm.hash, fmt.Sprintf("fragment %d of %d stored: %s", l.held.Count(), l.held.Len(), l.info.Name))
+		swarm.Tell(l.engine.cfg.Log, "stored", l.swarm.hash, fmt.Sprintf("fragment %d of %d stored: %s", l.held.Count(), l.held.Len(), l.info.Name))
 	}
 	for p := range l.peers {
 		p.send(peerwire.Message{Type: peerwire.Have, Index: index})

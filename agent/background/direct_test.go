@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // direct is a live swarm without its goroutine: the test hands it one event
@@ -33,8 +34,8 @@ func (a *agent) direct(c content) *direct {
 // directByHash makes a live swarm that has to ask for the metadata.
 func (a *agent) directByHash(c content) *direct {
 	a.t.Helper()
-	s := &helped{hash: c.info.Hash, fetching: true, told: Health{Seeds: 1, Leechers: 1}, record: Record{
-		Why: Why{Kind: kindOwner}, Health: Health{Seeds: 1, Leechers: 1}, Joined: time.Now(),
+	s := &helped{hash: c.info.Hash, fetching: true, told: swarm.Health{Seeds: 1, Leechers: 1}, record: Record{
+		Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindOwner}}, Health: swarm.Health{Seeds: 1, Leechers: 1}, Joined: time.Now(),
 	}}
 	d := &direct{live: newLive(context.Background(), a.engine, s), t: a.t, content: c, us: a}
 	d.load()

@@ -257,7 +257,7 @@ func (l *live) seek(i int) {
 // finishDonation ends it for good: what is still wanted is fetched from peers.
 func (l *live) finishDonation() {
 	l.endDonation(true)
-	l.engine.cfg.Tell("kept", l.swarm.hash, fmt.Sprintf("kept %d of %d fragments of your download: %s", l.held.Count(), l.held.Len(), l.info.Name))
+	swarm.Tell(l.engine.cfg.Log, "kept", l.swarm.hash, fmt.Sprintf("kept %d of %d fragments of your download: %s", l.held.Count(), l.held.Len(), l.info.Name))
 	l.lastUseful = time.Now()
 	l.review()
 	l.publish()

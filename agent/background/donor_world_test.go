@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // download is a donor: a download of a content, some pieces of which may be
@@ -94,7 +95,7 @@ func (d *download) expectEnd(us *agent, done bool) {
 // keep joins c and gives it what was downloaded of it.
 func (a *agent) keep(c content, d Donor, peers ...*agent) {
 	a.t.Helper()
-	j := Join{Hash: c.info.Hash, Metadata: c.raw, Health: unknownHealth, Why: Why{Kind: kindOwner}, Donor: d}
+	j := Join{Hash: c.info.Hash, Metadata: c.raw, Health: swarm.UnknownHealth, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindOwner}}, Donor: d}
 	for _, p := range peers {
 		j.Peers = append(j.Peers, p.port.Addr().String())
 	}

@@ -37,27 +37,18 @@ type Announcer interface {
 	Now(swarm.InfoHash)
 }
 
-// ListPeer is a peer with whom lists of swarms are exchanged.
-type ListPeer struct {
-	ID      [20]byte
-	Addr    netip.AddrPort // where it listens; port 0 when it did not say
-	Client  string
-	Via     swarm.InfoHash // the swarm that both are in
-	ViaName string
-}
-
 // Lists speaks ebb_list on the connections of background swarms.
 type Lists interface {
 	// Ask returns the request to send to the peer, or false when it is not to be asked now.
-	Ask(ListPeer) ([]byte, bool)
+	Ask(swarm.Introducer) ([]byte, bool)
 	// Handle takes a message from the peer and returns the reply to send, if
 	// any. After an error the peer is to be dropped.
-	Handle(ListPeer, []byte) (reply []byte, err error)
+	Handle(swarm.Introducer, []byte) (reply []byte, err error)
 }
 
 // Candidates hands over the swarms that may be joined, and is told what became of them.
 type Candidates interface {
-	Ready() []JoinCandidate
+	Ready() []swarm.Candidate
 	Joined(swarm.InfoHash)
 	Refused(h swarm.InfoHash, reason string)
 }
@@ -74,11 +65,10 @@ type Config struct {
 	Lists       Lists
 	Candidates  Candidates
 	Goal        prefs.Goal
-	UploadLimit func() int64                                     // bytes per second now; 0: none, negative: unlimited
-	Asleep      func() bool                                      // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
-	AllowAddr   func(netip.Addr) bool                            // which addresses may be dialled
-	AddNode     func(netip.AddrPort)                             // takes DHT nodes that peers name; nil without a DHT
-	Tell        func(kind string, h swarm.InfoHash, text string) // the story, for the owner
+	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
+	Asleep      func() bool           // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
+	AllowAddr   func(netip.Addr) bool // which addresses may be dialled
+	AddNode     func(netip.AddrPort)  // takes DHT nodes that peers name; nil without a DHT
 	Log         *slog.Logger
 }
 
@@ -109,25 +99,26 @@ type Engine struct {
 // swarm is what is always in memory of a background swarm. Its fields are
 // guarded by Engine.mu.
 type helped struct {
-	hash      swarm.InfoHash
-	record    Record
-	told      Health          // what its trackers said last, or else its introducer
-	live      *live           // nil while dormant
-	over      <-chan struct{} // closed when the last life has ended, and all that it started; nil after that
-	fragments int
-	bytes     int64 // of the fragments held
-	inFlight  int64 // of the pieces being fetched
-	peers     int
-	fetching  bool // there are pieces that we want and may store
-	dirty     bool // record differs from the one on disk
-	leaving   bool // Leave is at work: it goes live no more, and is not saved
-	up, down  rate
-	gained    time.Time // when it last went live or stored a fragment
-	woken     time.Time // when the engine last woke it to look for peers
-	lost      []uint32  // reclaimed pieces that the live swarm has yet to take note of
-	admitting bool      // room is being made for a piece of its own
-	crowded   bool      // of those lost, some went to make room for something else
-	donating  bool      // a donor was given to it
+	hash       swarm.InfoHash
+	record     Record
+	introducer string          // whose share of the store it uses; see swarm.Introducer.Key
+	told       swarm.Health    // what its trackers said last, or else its introducer
+	live       *live           // nil while dormant
+	over       <-chan struct{} // closed when the last life has ended, and all that it started; nil after that
+	fragments  int
+	bytes      int64 // of the fragments held
+	inFlight   int64 // of the pieces being fetched
+	peers      int
+	fetching   bool // there are pieces that we want and may store
+	dirty      bool // record differs from the one on disk
+	leaving    bool // Leave is at work: it goes live no more, and is not saved
+	up, down   rate
+	gained     time.Time // when it last went live or stored a fragment
+	woken      time.Time // when the engine last woke it to look for peers
+	lost       []uint32  // reclaimed pieces that the live swarm has yet to take note of
+	admitting  bool      // room is being made for a piece of its own
+	crowded    bool      // of those lost, some went to make room for something else
+	donating   bool      // a donor was given to it
 
 	waiting      string    // why nothing is fetched for now, although something is wanted
 	waitingUntil time.Time // after that it is known no longer
@@ -166,7 +157,7 @@ func New(cfg Config) (*Engine, error) {
 			}
 			continue
 		}
-		s := &helped{hash: h, record: record, told: unknownHealth}
+		s := &helped{hash: h, record: record, introducer: record.Why.Key(), told: swarm.UnknownHealth}
 		s.count(cfg.Store)
 		e.swarms[h] = s
 		e.value(s)

@@ -161,9 +161,9 @@ func TestVerifiedCandidateIsJoined(t *testing.T) {
 	seed.hold(c, all(4)...)
 	seed.join(c, true)
 	us.mu.Lock()
-	us.ready = []JoinCandidate{{
-		Hash: c.info.Hash, Name: "listed name", Health: Health{Seeds: 1, Leechers: 2, Copies: 1},
-		Why: Why{Kind: "peer", Addr: seed.port.Addr().String()},
+	us.ready = []swarm.Candidate{{
+		Hash: c.info.Hash, Name: "listed name", Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1},
+		Introducers: []swarm.Introducer{{Kind: swarm.KindPeer, Addr: seed.port.Addr()}},
 	}}
 	us.mu.Unlock()
 	us.wait("all fragments", func() bool { return us.holds(c, 4) })
@@ -177,7 +177,7 @@ func TestIntroducerMayNotFillTheWholeStore(t *testing.T) {
 	seed.join(c, true)
 	err := us.engine.Join(Join{
 		Hash: c.info.Hash, Metadata: c.raw, Peers: []string{seed.port.Addr().String()},
-		Health: Health{Seeds: 1, Leechers: 1}, Why: Why{Kind: "peer", IntroKey: "peer 127.0.0.0/24"},
+		Health: swarm.Health{Seeds: 1, Leechers: 1}, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindPeer, Addr: seed.port.Addr()}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -258,12 +258,12 @@ func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	us.engine.mu.Lock()
 	for n := range maxFetching {
 		// Live, for its peers wait for the piece that nobody has.
-		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: Health{Leechers: 3}, Joined: time.Now()}}
+		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: swarm.Health{Leechers: 3}, Joined: time.Now()}}
 		us.engine.swarms[s.hash] = s
 	}
 	us.engine.mu.Unlock()
 	us.mu.Lock()
-	us.ready = []JoinCandidate{{Hash: c.info.Hash, Health: Health{Seeds: 1, Leechers: 2, Copies: 1}, Why: Why{Kind: "peer"}}}
+	us.ready = []swarm.Candidate{{Hash: c.info.Hash, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1}, Introducers: []swarm.Introducer{{Kind: swarm.KindPeer}}}}
 	us.mu.Unlock()
 	us.wait("the candidate to be joined", func() bool { return us.engine.Has(c.info.Hash) })
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // takeIntroduction reacts to an extension handshake.
@@ -25,12 +26,15 @@ func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
 	}
 }
 
-func (l *live) listPeer(p *peer) ListPeer {
+func (l *live) listPeer(p *peer) swarm.Introducer {
 	addr := p.addr
 	if !addr.IsValid() {
 		addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), 0) // it did not say where it listens
 	}
-	lp := ListPeer{ID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V, Via: l.swarm.hash, ViaName: l.swarm.hash.String()}
+	lp := swarm.Introducer{
+		Kind: swarm.KindPeer, PeerID: p.conn.PeerID(), Addr: addr, Client: p.conn.Peer().V,
+		ViaHash: l.swarm.hash, ViaName: l.swarm.hash.String(),
+	}
 	if l.info != nil {
 		lp.ViaName = l.info.Name
 	}

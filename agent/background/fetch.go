@@ -174,7 +174,7 @@ const introducerShare = 0.8
 // not to be asked.
 func (e *Engine) claim(s *helped, length int64) error {
 	var limit int64
-	key := s.record.Why.IntroKey // it never changes
+	key := s.introducer
 	if key != "" {
 		limit = e.cfg.Ledger.Usage().Limit
 	}
@@ -186,7 +186,7 @@ func (e *Engine) claim(s *helped, length int64) error {
 	if key != "" {
 		total := length
 		for _, other := range e.swarms {
-			if other.record.Why.IntroKey == key {
+			if other.introducer == key {
 				total += other.bytes + other.inFlight
 			}
 		}

@@ -6,12 +6,13 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 func TestSeedsThatHaveLeftAreNotCountedForEver(t *testing.T) {
 	c := makeContent(t, 3, false)
 	d := newAgent(t, 1<<30).direct(c)
-	d.swarm.told = unknownHealth // no tracker: only peers tell
+	d.swarm.told = swarm.UnknownHealth // no tracker: only peers tell
 	var seeds []*peer
 	for range 3 {
 		p, _ := d.meet()

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -57,12 +58,12 @@ func TestInterestFollowsTheNeedOfTheSwarm(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	d := us.direct(c)
 	d.swarm.record.Why.Kind = "peer"
-	d.swarm.told = Health{Seeds: 100_000, Leechers: 0}
+	d.swarm.told = swarm.Health{Seeds: 100_000, Leechers: 0}
 	p, other := d.seed()
 	if d.publish(); d.wants() || p.wanted {
 		t.Fatal("a swarm with a hundred thousand seeds is thought to need us")
 	}
-	d.swarm.told = Health{Seeds: 1, Leechers: 9}
+	d.swarm.told = swarm.Health{Seeds: 1, Leechers: 9}
 	d.nextValues = d.lastUseful
 	d.handleTick(d.lastUseful)
 	if !p.wanted {

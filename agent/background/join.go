@@ -15,8 +15,8 @@ type Join struct {
 	Trackers []string
 	Peers    []string // addresses to start from; bad ones are ignored
 	Metadata []byte   // the info dictionary, if it is at hand
-	Health   Health
-	Why      Why
+	Health   swarm.Health
+	Why      swarm.Why
 	Donor    Donor // has pieces of it on this machine, see Give; nil if nothing has. It needs the metadata
 }
 
@@ -28,7 +28,7 @@ func (e *Engine) Join(j Join) error {
 	if j.Donor != nil && j.Metadata == nil {
 		return fmt.Errorf("joining %s: without its metadata, nothing can be taken from a download", j.Hash.String())
 	}
-	s := &helped{hash: j.Hash, fetching: true, told: j.Health, record: Record{
+	s := &helped{hash: j.Hash, fetching: true, introducer: j.Why.Key(), told: j.Health, record: Record{
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
 	}}
 	if j.Metadata != nil {
@@ -77,7 +77,7 @@ func (e *Engine) enter(s *helped) error {
 		return fmt.Errorf("joining %s: %w", s.record.Name, err)
 	}
 	e.swarms[s.hash] = s
-	e.cfg.Tell("joined", s.hash, "joined: "+s.record.Name)
+	swarm.Tell(e.cfg.Log, "joined", s.hash, "joined: "+s.record.Name)
 	e.announce(s)
 	e.activate(s)
 	return nil

@@ -60,7 +60,7 @@ func (l *live) refuse(reason error) {
 	if going {
 		return
 	}
-	e.cfg.Tell("refused", s.hash, "left: "+reason.Error())
+	swarm.Tell(e.cfg.Log, "refused", s.hash, "left: "+reason.Error())
 	e.cfg.Candidates.Refused(s.hash, reason.Error())
 	l.cancel()
 	e.wg.Add(1)

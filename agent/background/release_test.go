@@ -280,7 +280,9 @@ func TestReleaseLeaveAndTheRestMayComeAtOnce(t *testing.T) {
 				found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.port.Addr()}, Seeders: 1, Leechers: 1})
 			},
 			func() { us.engine.chooseSwarms() },
-			func() { us.engine.Join(Join{Hash: h, Metadata: c.raw, Why: Why{Kind: kindOwner}}) },
+			func() {
+				us.engine.Join(Join{Hash: h, Metadata: c.raw, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindOwner}}})
+			},
 			us.stop,
 		} {
 			together.Go(do)

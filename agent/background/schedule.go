@@ -40,13 +40,13 @@ func (e *Engine) chooseSwarms() {
 		}
 		stay = append(stay, LeaveView{
 			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
-			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.Kind == kindOwner,
+			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.ByOwner(),
 		})
 	}
 	e.mu.Unlock()
 
 	for _, c := range ChooseJoin(view) {
-		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Why.Addr}, Health: c.Health, Why: c.Why})
+		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()}, Health: c.Health, Why: c.Why()})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
 			e.cfg.Candidates.Refused(c.Hash, err.Error())
@@ -59,7 +59,7 @@ func (e *Engine) chooseSwarms() {
 	}
 	for _, h := range ChooseLeave(stay, view.Goal, now) {
 		if err := e.Leave(h); err == nil {
-			e.cfg.Tell("left", h, "left: nobody there needs us")
+			swarm.Tell(e.cfg.Log, "left", h, "left: nobody there needs us")
 		}
 	}
 }

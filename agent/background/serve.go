@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -195,7 +196,7 @@ func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	p.use(time.Now())
 	sent := p.sent.n.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
-		l.engine.cfg.Tell("served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
+		swarm.Tell(l.engine.cfg.Log, "served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
 			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
@@ -168,7 +169,7 @@ func TestNoSwarmIsJoinedWhileTheWriteBudgetIsSpent(t *testing.T) {
 	us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: disk.Usage{Writes: 5, Written: 5, Renews: time.Now().Add(time.Hour)}}
 	us.engine.spend(1)
 	us.mu.Lock()
-	us.ready = []JoinCandidate{{Hash: c.info.Hash, Health: Health{Seeds: 1, Leechers: 2, Copies: 1}, Why: Why{Kind: "peer"}}}
+	us.ready = []swarm.Candidate{{Hash: c.info.Hash, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1}, Introducers: []swarm.Introducer{{Kind: swarm.KindPeer}}}}
 	us.mu.Unlock()
 	if us.engine.chooseSwarms(); us.engine.Has(c.info.Hash) {
 		t.Error("a swarm was joined of which nothing may be written")
@@ -308,7 +309,7 @@ func TestNoSwarmIsJoinedOrWokenWhileTheDiskSleeps(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	us.asleep.Store(true)
 	us.mu.Lock()
-	us.ready = []JoinCandidate{{Hash: c.info.Hash, Health: Health{Seeds: 1, Leechers: 2, Copies: 1}, Why: Why{Kind: "peer"}}}
+	us.ready = []swarm.Candidate{{Hash: c.info.Hash, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1}, Introducers: []swarm.Introducer{{Kind: swarm.KindPeer}}}}
 	us.mu.Unlock()
 	if us.engine.chooseSwarms(); us.engine.Has(c.info.Hash) {
 		t.Error("a swarm was joined")
@@ -322,9 +323,9 @@ func TestNoSwarmIsJoinedOrWokenWhileTheDiskSleeps(t *testing.T) {
 func TestEveryFragmentHasAValueAfterARestart(t *testing.T) {
 	rare, common := makeContent(t, 4, false), makeContent(t, 5, false)
 	us := newAgent(t, 1<<30)
-	for c, health := range map[*content]Health{&rare: {Seeds: 0, Leechers: 4}, &common: {Seeds: 50, Leechers: 4, Copies: 50}} {
+	for c, health := range map[*content]swarm.Health{&rare: {Seeds: 0, Leechers: 4}, &common: {Seeds: 50, Leechers: 4, Copies: 50}} {
 		us.hold(*c, 0, 1, 2)
-		if err := us.engine.Join(Join{Hash: c.info.Hash, Metadata: c.raw, Health: health, Why: Why{Kind: "peer"}}); err != nil {
+		if err := us.engine.Join(Join{Hash: c.info.Hash, Metadata: c.raw, Health: health, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindPeer}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -94,7 +94,7 @@ type agent struct {
 	announced map[swarm.InfoHash]bool
 	found     map[swarm.InfoHash]func(peersource.Result)
 	refused   map[swarm.InfoHash]string
-	ready     []JoinCandidate
+	ready     []swarm.Candidate
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
@@ -136,7 +136,7 @@ func (a *agent) start(storage int64) {
 		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
 		Asleep:    a.asleep.Load,
 		AllowAddr: func(netip.Addr) bool { return true },
-		Tell:      a.tell, Log: log,
+		Log:       slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
 	})
 	if err != nil {
 		a.t.Fatal(err)
@@ -186,7 +186,7 @@ func (a *agent) hold(c content, pieces ...int) {
 // join makes c a background swarm, as the owner's wish.
 func (a *agent) join(c content, metadata bool, peers ...*agent) {
 	a.t.Helper()
-	j := Join{Hash: c.info.Hash, Health: Health{Seeds: -1, Leechers: -1, Copies: -1}, Why: Why{Kind: kindOwner}}
+	j := Join{Hash: c.info.Hash, Health: swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindOwner}}}
 	if metadata {
 		j.Metadata = c.raw
 	}
@@ -238,10 +238,10 @@ func (a *agent) wait(what string, so func() bool) {
 	}
 }
 
-func (a *agent) tell(kind string, _ swarm.InfoHash, text string) {
+func (a *agent) hear(e swarm.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.told, a.stories = append(a.told, kind), append(a.stories, text)
+	a.told, a.stories = append(a.told, e.Kind), append(a.stories, e.Text)
 }
 
 // The agent routes its port's connections to its engine.
@@ -274,7 +274,7 @@ func (a *agent) Now(swarm.InfoHash) {}
 
 // And the candidates.
 
-func (a *agent) Ready() []JoinCandidate {
+func (a *agent) Ready() []swarm.Candidate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.ready
@@ -293,5 +293,5 @@ func (a *agent) Refused(h swarm.InfoHash, reason string) {
 // noLists is an agent that does not pass lists.
 type noLists struct{}
 
-func (noLists) Ask(ListPeer) ([]byte, bool)             { return nil, false }
-func (noLists) Handle(ListPeer, []byte) ([]byte, error) { return nil, nil }
+func (noLists) Ask(swarm.Introducer) ([]byte, bool)             { return nil, false }
+func (noLists) Handle(swarm.Introducer, []byte) ([]byte, error) { return nil, nil }

@@ -75,7 +75,7 @@ type known struct {
 
 // claim is what one introducer says of one candidate.
 type claim struct {
-	Introducer
+	swarm.Introducer
 	of       *known
 	entry    Entry
 	share    *share // that pays for it
@@ -129,7 +129,7 @@ func (c *Candidates) Policy() Policy {
 // Hear takes in what an introducer lists, and returns the entries that were
 // news. Swarms that we are in, that the owner vetoed or denied, and those for
 // which the introducer has no share left, are passed over.
-func (c *Candidates) Hear(in Introducer, entries []Entry, now time.Time) (added []Entry) {
+func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return c.member(e.Hash) })
 	in.Heard, in.Verified = now, time.Time{}
 
@@ -155,9 +155,9 @@ func (c *Candidates) Hear(in Introducer, entries []Entry, now time.Time) (added 
 }
 
 // hear adds or renews one claim. It tells whether there was room. c.mu is held.
-func (c *Candidates) hear(k *known, in Introducer, e Entry, now time.Time) bool {
+func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time) bool {
 	cl := &claim{Introducer: in, of: k, entry: e, seen: now}
-	i := slices.IndexFunc(k.claims, func(o *claim) bool { return o.same(in) })
+	i := slices.IndexFunc(k.claims, func(o *claim) bool { return o.Same(in) })
 	if i < 0 {
 		return c.admit(cl)
 	}
@@ -173,12 +173,12 @@ func (c *Candidates) hear(k *known, in Introducer, e Entry, now time.Time) bool 
 // Verified notes that an introducer shook hands with us in a swarm that it
 // named. Its word on the swarm is the one to take from now on. ok is false
 // when the candidate, or its claim, has gone meanwhile.
-func (c *Candidates) Verified(h swarm.InfoHash, by Introducer, now time.Time) (verified Candidate, ok bool) {
+func (c *Candidates) Verified(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cl := c.find(h, by)
 	if cl == nil {
-		return Candidate{}, false
+		return swarm.Candidate{}, false
 	}
 	k := cl.of
 	cl.Verified, cl.trying, cl.failures = now, false, 0
@@ -188,10 +188,10 @@ func (c *Candidates) Verified(h swarm.InfoHash, by Introducer, now time.Time) (v
 }
 
 // find returns what an introducer said of a swarm, or nil. c.mu is held.
-func (c *Candidates) find(h swarm.InfoHash, by Introducer) *claim {
+func (c *Candidates) find(h swarm.InfoHash, by swarm.Introducer) *claim {
 	if k, ok := c.table[h]; ok {
 		for _, cl := range k.claims {
-			if cl.same(by) {
+			if cl.Same(by) {
 				return cl
 			}
 		}
@@ -201,24 +201,26 @@ func (c *Candidates) find(h swarm.InfoHash, by Introducer) *claim {
 
 // Ready lists the candidates that are verified and that the policy lets the
 // background join now, in the order in which they were verified.
-func (c *Candidates) Ready() []Candidate {
+func (c *Candidates) Ready() []swarm.Candidate {
 	ready := c.collect(func(k *known) bool { return !k.verified().IsZero() })
-	ready = slices.DeleteFunc(ready, func(k Candidate) bool { return !k.ready() })
-	slices.SortFunc(ready, func(a, b Candidate) int {
+	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool {
+		return k.State != swarm.CandidateVerified && k.State != swarm.CandidateApproved
+	})
+	slices.SortFunc(ready, func(a, b swarm.Candidate) int {
 		return cmp.Or(a.Verified.Compare(b.Verified), a.Hash.Compare(b.Hash))
 	})
 	return ready
 }
 
 // List lists all candidates and vetoed swarms, in the order in which they were heard of.
-func (c *Candidates) List() []Candidate {
+func (c *Candidates) List() []swarm.Candidate {
 	all := c.collect(func(*known) bool { return true })
 	c.mu.Lock()
 	for _, v := range c.vetoes {
 		all = append(all, v.candidate(c.policy))
 	}
 	c.mu.Unlock()
-	slices.SortFunc(all, func(a, b Candidate) int {
+	slices.SortFunc(all, func(a, b swarm.Candidate) int {
 		return cmp.Or(a.Heard.Compare(b.Heard), a.Hash.Compare(b.Hash))
 	})
 	return all
@@ -228,35 +230,45 @@ func (c *Candidates) List() []Candidate {
 // nobody here said no to, with one hop less, verified ones first, then the
 // latest heard.
 func (c *Candidates) PassOn() []Entry {
-	all := c.collect(func(k *known) bool { return k.refused == "" })
-	slices.SortFunc(all, func(a, b Candidate) int {
-		return cmp.Or(b.Verified.Compare(a.Verified), b.Heard.Compare(a.Heard), a.Hash.Compare(b.Hash))
-	})
-	var entries []Entry
-	for _, k := range all {
-		if e, ok := k.PassedOn(); ok && !c.Policy().Deny[e.Hash] {
-			entries = append(entries, e)
+	type heard struct {
+		entry        Entry
+		verified, at time.Time
+	}
+	c.mu.Lock()
+	var all []heard
+	for _, k := range c.table {
+		if e, ok := k.entry().PassedOn(); ok && k.refused == "" && !c.policy.Deny[e.Hash] {
+			all = append(all, heard{e, k.verified(), k.heard})
 		}
+	}
+	c.mu.Unlock()
+	all = slices.DeleteFunc(all, func(h heard) bool { return c.member(h.entry.Hash) })
+	slices.SortFunc(all, func(a, b heard) int {
+		return cmp.Or(b.verified.Compare(a.verified), b.at.Compare(a.at), a.entry.Hash.Compare(b.entry.Hash))
+	})
+	entries := make([]Entry, 0, len(all))
+	for _, h := range all {
+		entries = append(entries, h.entry)
 	}
 	return entries
 }
 
 // collect shows some of the candidates, without those that we have come to be
 // in meanwhile.
-func (c *Candidates) collect(which func(*known) bool) []Candidate {
+func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
 	c.mu.Lock()
-	var some []Candidate
+	var some []swarm.Candidate
 	for _, k := range c.table {
 		if which(k) {
 			some = append(some, c.show(k))
 		}
 	}
 	c.mu.Unlock()
-	return slices.DeleteFunc(some, func(k Candidate) bool { return c.member(k.Hash) })
+	return slices.DeleteFunc(some, func(k swarm.Candidate) bool { return c.member(k.Hash) })
 }
 
 // Get returns one candidate or vetoed swarm.
-func (c *Candidates) Get(h swarm.InfoHash) (Candidate, bool) {
+func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
@@ -265,40 +277,29 @@ func (c *Candidates) Get(h swarm.InfoHash) (Candidate, bool) {
 	if v, ok := c.vetoes[h]; ok {
 		return v.candidate(c.policy), true
 	}
-	return Candidate{}, false
+	return swarm.Candidate{}, false
 }
 
 // show is the candidate as others see it. c.mu is held.
-func (c *Candidates) show(k *known) Candidate {
-	shown := Candidate{
-		Entry:         k.entry(),
-		Heard:         k.heard,
-		Verified:      k.verified(),
-		OwnerApproved: k.approved,
-		EngineRefused: k.refused != "",
-		Reason:        cmp.Or(k.refused, k.failure),
-	}
+func (c *Candidates) show(k *known) swarm.Candidate {
+	shown := k.entry().candidate()
+	shown.Heard, shown.Verified = k.heard, k.verified()
+	shown.Reason = cmp.Or(k.refused, k.failure)
 	for _, cl := range k.claims {
 		shown.Introducers = append(shown.Introducers, cl.Introducer)
 	}
-	shown.judge(c.policy)
+	judge(c.policy, &shown, Said{Approved: k.approved, Refused: k.refused != ""})
 	return shown
 }
 
-// Joined takes a swarm that has been joined out of the table, and returns what
-// was known of it; ok is false when it was not in the table. Should the swarm
-// be left again, it becomes a candidate when it is next listed.
-func (c *Candidates) Joined(h swarm.InfoHash) (joined Candidate, ok bool) {
+// Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it is
+// next listed.
+func (c *Candidates) Joined(h swarm.InfoHash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k, ok := c.table[h]
-	if !ok {
-		return Candidate{}, false
+	if k, ok := c.table[h]; ok {
+		c.forget(k)
 	}
-	joined = c.show(k)
-	joined.State = StateJoined
-	c.forget(k)
-	return joined, true
 }
 
 // dismiss takes a swarm that we have come to be in, by whatever way, out of

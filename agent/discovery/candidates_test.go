@@ -18,9 +18,9 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 var autoPolicy = Policy{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds: prefs.ModeAuto}
 
 // agentAt is an introducer that listens at addr; its peer ID goes with it.
-func agentAt(addr string) Introducer {
+func agentAt(addr string) swarm.Introducer {
 	a := netip.MustParseAddrPort(addr)
-	in := Introducer{Kind: KindPeer, Addr: a, Client: "ebb 0.1.0", Via: hash(1000), ViaName: "swarm A"}
+	in := swarm.Introducer{Kind: swarm.KindPeer, Addr: a, Client: "ebb 0.1.0", ViaHash: hash(1000), ViaName: "swarm A"}
 	digest := swarm.HashInfo([]byte(addr))
 	copy(in.PeerID[:], "-EB0100-"+string(digest[:12]))
 	return in
@@ -43,7 +43,7 @@ func memberOf(members ...swarm.InfoHash) func(swarm.InfoHash) bool {
 	return func(h swarm.InfoHash) bool { return set[h] }
 }
 
-func state(t *testing.T, c *Candidates, h swarm.InfoHash) State {
+func state(t *testing.T, c *Candidates, h swarm.InfoHash) swarm.CandidateState {
 	t.Helper()
 	k, ok := c.Get(h)
 	if !ok {
@@ -52,7 +52,7 @@ func state(t *testing.T, c *Candidates, h swarm.InfoHash) State {
 	return k.State
 }
 
-func hashes(list []Candidate) (hs []swarm.InfoHash) {
+func hashes(list []swarm.Candidate) (hs []swarm.InfoHash) {
 	for _, k := range list {
 		hs = append(hs, k.Hash)
 	}
@@ -64,13 +64,13 @@ func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
 	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
 		t.Fatalf("added %+v", added)
 	}
-	if s := state(t, c, hash(1)); s != StateHeard || len(c.Ready()) != 0 {
+	if s := state(t, c, hash(1)); s != swarm.CandidateHeard || len(c.Ready()) != 0 {
 		t.Errorf("before the handshake: %s, ready %d", s, len(c.Ready()))
 	}
 	if _, ok := c.Verified(hash(1), x, start.Add(time.Second)); !ok {
 		t.Fatal("not verified")
 	}
-	if s := state(t, c, hash(1)); s != StateVerified || len(c.Ready()) != 1 {
+	if s := state(t, c, hash(1)); s != swarm.CandidateVerified || len(c.Ready()) != 1 {
 		t.Errorf("after the handshake: %s, ready %d", s, len(c.Ready()))
 	}
 }
@@ -79,7 +79,7 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start.Add(time.Minute))
-	k, ok := c.Joined(hash(1))
+	k, ok := c.Get(hash(1))
 	if !ok {
 		t.Fatal("not there")
 	}
@@ -88,16 +88,16 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"hash":"` + hash(1).String() + `"`, `"name":"swarm 1"`, `"state":"joined"`, `"rule":"sources.peers = \"auto\""`,
+		`"hash":"` + hash(1).String() + `"`, `"name":"swarm 1"`, `"state":"verified"`, `"rule":"sources.peers = \"auto\""`,
 		`"addr":"192.0.2.1:51515"`, `"client":"ebb 0.1.0"`, `"peer_id":"` + x.PeerID.String() + `"`,
-		`"via":"` + hash(1000).String() + `"`, `"via_name":"swarm A"`,
+		`"via_hash":"` + hash(1000).String() + `"`, `"via_name":"swarm A"`,
 		`"heard":"2026-03-01T12:00:00Z"`, `"verified":"2026-03-01T12:01:00Z"`,
 	} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("%s is not in %s", want, raw)
 		}
 	}
-	var back Candidate
+	var back swarm.Candidate
 	if err := json.Unmarshal(raw, &back); err != nil || !reflect.DeepEqual(back, k) {
 		t.Errorf("read back (%v):\n%+v\nwant\n%+v", err, back, k)
 	}
@@ -128,13 +128,14 @@ func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
 	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
-	if k, ok := c.Joined(hash(1)); !ok || k.State != StateJoined || k.Introducer().PeerID != x.PeerID {
+	if k, ok := c.Get(hash(1)); !ok || k.Introducer().PeerID != x.PeerID {
 		t.Fatalf("%+v, %v", k, ok)
 	}
-	if _, ok := c.Joined(hash(1)); ok || len(c.List()) != 0 {
+	c.Joined(hash(1))
+	if _, ok := c.Get(hash(1)); ok || len(c.List()) != 0 {
 		t.Error("still there")
 	}
-	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != StateHeard {
+	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != swarm.CandidateHeard {
 		t.Error("after leaving it, it has to be heard of and verified again")
 	}
 }
@@ -143,7 +144,7 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 	c, x := newTable(t, Policy{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1), listed(2)}, start)
 	c.Verified(hash(1), x, start)
-	if s := state(t, c, hash(1)); s != StateWaiting || len(c.Ready()) != 0 {
+	if s := state(t, c, hash(1)); s != swarm.CandidateWaiting || len(c.Ready()) != 0 {
 		t.Fatalf("%s, %d ready", s, len(c.Ready()))
 	}
 	for _, h := range []swarm.InfoHash{hash(1), hash(2)} {
@@ -151,10 +152,10 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s := state(t, c, hash(1)); s != StateApproved {
+	if s := state(t, c, hash(1)); s != swarm.CandidateApproved {
 		t.Errorf("verified and approved: %s", s)
 	}
-	if s := state(t, c, hash(2)); s != StateHeard {
+	if s := state(t, c, hash(2)); s != swarm.CandidateHeard {
 		t.Errorf("approved, not verified: %s", s)
 	}
 	if got := hashes(c.Ready()); len(got) != 1 || got[0] != hash(1) {
@@ -171,16 +172,16 @@ func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
 	c.Verified(hash(1), x, start)
 	for _, step := range []struct {
 		policy Policy
-		want   State
+		want   swarm.CandidateState
 	}{
-		{Policy{Peers: prefs.ModeAsk}, StateWaiting},
-		{Policy{Peers: prefs.ModeOff}, StateRefused},
-		{Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, StateRefused},
-		{Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}}, StateRefused},
-		{autoPolicy, StateVerified},
+		{Policy{Peers: prefs.ModeAsk}, swarm.CandidateWaiting},
+		{Policy{Peers: prefs.ModeOff}, swarm.CandidateRefused},
+		{Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, swarm.CandidateRefused},
+		{Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}}, swarm.CandidateRefused},
+		{autoPolicy, swarm.CandidateVerified},
 	} {
 		c.SetPolicy(step.policy)
-		if got := state(t, c, hash(1)); got != step.want || (step.want == StateVerified) != (len(c.Ready()) == 1) {
+		if got := state(t, c, hash(1)); got != step.want || (step.want == swarm.CandidateVerified) != (len(c.Ready()) == 1) {
 			t.Errorf("%+v: %s, %d ready", step.policy, got, len(c.Ready()))
 		}
 	}
@@ -200,7 +201,7 @@ func TestEngineRefusalStaysWithItsReason(t *testing.T) {
 	c.Refused(hash(1), "private torrent (BEP 27)")
 	c.Hear(x, []Entry{listed(1)}, start.Add(time.Hour))
 	k, _ := c.Get(hash(1))
-	if k.State != StateRefused || k.Reason != "private torrent (BEP 27)" || len(c.Ready()) != 0 {
+	if k.State != swarm.CandidateRefused || k.Reason != "private torrent (BEP 27)" || len(c.Ready()) != 0 {
 		t.Errorf("%s because %q", k.State, k.Reason)
 	}
 	if len(c.PassOn()) != 0 {
@@ -216,12 +217,12 @@ func TestVerifiedIntroducersWordCounts(t *testing.T) {
 	c.Hear(liar, []Entry{lie}, start)
 	c.Hear(honest, []Entry{listed(1)}, start)
 	k, _ := c.Get(hash(1))
-	if k.Name != "huge" || k.State != StateRefused {
+	if k.Name != "huge" || k.State != swarm.CandidateRefused {
 		t.Fatalf("%q is %s", k.Name, k.State)
 	}
 	c.Verified(hash(1), honest, start.Add(time.Second))
 	k, _ = c.Get(hash(1))
-	if k.Name != "swarm 1" || k.State != StateVerified || k.Introducer().PeerID != honest.PeerID || len(k.Introducers) != 2 {
+	if k.Name != "swarm 1" || k.State != swarm.CandidateVerified || k.Introducer().PeerID != honest.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%q is %s by %s", k.Name, k.State, k.Introducer().Addr)
 	}
 	c.Hear(liar, []Entry{lie}, start.Add(time.Minute))
@@ -240,7 +241,7 @@ func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
 		t.Error("told as news")
 	}
 	k, _ := c.Get(hash(1))
-	if k.Seeds != 0 || k.Leechers != 9 || !k.Heard.Equal(start) || len(k.Introducers) != 1 || k.State != StateVerified {
+	if k.Seeds != 0 || k.Leechers != 9 || !k.Heard.Equal(start) || len(k.Introducers) != 1 || k.State != swarm.CandidateVerified {
 		t.Errorf("%+v", k)
 	}
 }
@@ -335,7 +336,7 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 	c := newTable(t, autoPolicy)
 	x, y, z := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515"), agentAt("203.0.113.1:51515")
-	for _, in := range []Introducer{x, y, z} {
+	for _, in := range []swarm.Introducer{x, y, z} {
 		c.Hear(in, []Entry{listed(1)}, start)
 	}
 	c.Verified(hash(1), x, start)
@@ -344,7 +345,7 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 	c.Hear(z, []Entry{listed(1)}, start.Add(keepVerified))
 	c.Expire(start.Add(keepVerified + time.Second))
 	k, _ := c.Get(hash(1))
-	if k.State != StateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
+	if k.State != swarm.CandidateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%s by %s of %d", k.State, k.Introducer().Addr, len(k.Introducers))
 	}
 	checkTable(t, c)
@@ -358,7 +359,7 @@ func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
 	c.Hear(y, []Entry{listed(1)}, start.Add(keepVerified))
 	c.Expire(start.Add(keepVerified + time.Second))
 	k, ok := c.Get(hash(1))
-	if !ok || k.State != StateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {
+	if !ok || k.State != swarm.CandidateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {
 		t.Errorf("after its verified claim expired: %+v, %v", k, ok)
 	}
 }

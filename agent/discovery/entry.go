@@ -27,24 +27,21 @@ const (
 	maxTagRunes    = 32
 )
 
-// Unknown stands for a number of copies, seeds or leechers that nobody told us.
-const Unknown = -1
-
 // Entry is what a list says of one swarm. It is hearsay: checked to be
 // possible and safe to handle, not to be true.
 type Entry struct {
-	Hash        swarm.InfoHash `json:"hash"`
-	Name        string         `json:"name"`         // for display only, at most 200 runes; never a path
-	Length      int64          `json:"length"`       // bytes, 1 to 2^50
-	PieceLength int64          `json:"piece_length"` // bytes, 16 KiB to 64 MiB
-	Pieces      int            `json:"pieces"`       // as the two lengths make it
-	Fragments   int            `json:"fragments"`    // pieces that the introducer holds
-	Copies      int            `json:"copies"`       // of the rarest piece among the peers it sees, or Unknown
-	Seeds       int            `json:"seeds"`        // that it sees, or Unknown
-	Leechers    int            `json:"leechers"`     // that it sees, or Unknown
-	TTL         int            `json:"ttl"`          // hops left, 0 to MaxTTL
-	Trackers    []string       `json:"trackers,omitempty"`
-	Tags        []string       `json:"tags,omitempty"`
+	Hash        swarm.InfoHash
+	Name        string // for display only, at most 200 runes; never a path
+	Length      int64  // bytes, 1 to 2^50
+	PieceLength int64  // bytes, 16 KiB to 64 MiB
+	Pieces      int    // as the two lengths make it
+	Fragments   int    // pieces that the introducer holds
+	Copies      int    // of the rarest piece among the peers it sees, or Unknown
+	Seeds       int    // that it sees, or Unknown
+	Leechers    int    // that it sees, or Unknown
+	TTL         int    // hops left, 0 to MaxTTL
+	Trackers    []string
+	Tags        []string
 }
 
 // Direct tells whether the introducer claims to be in the swarm itself, so
@@ -60,6 +57,15 @@ func (e Entry) PassedOn() (passed Entry, ok bool) {
 	e.TTL--
 	e.Fragments = 0 // we hold none
 	return e, true
+}
+
+// candidate is the swarm as a candidate of which no more is known.
+func (e Entry) candidate() swarm.Candidate {
+	return swarm.Candidate{
+		Hash: e.Hash, Name: e.Name, Length: e.Length, PieceLength: e.PieceLength, Pieces: e.Pieces,
+		Health:   swarm.Health{Seeds: e.Seeds, Leechers: e.Leechers, Copies: e.Copies},
+		Trackers: e.Trackers, Tags: e.Tags,
+	}
 }
 
 // shown is how the story calls the swarm.
@@ -83,9 +89,9 @@ func (e Entry) check() error {
 		{"pl", e.PieceLength, minPieceLength, maxPieceLength},
 		{"np", int64(e.Pieces), 1, maxPieces},
 		{"f", int64(e.Fragments), 0, int64(e.Pieces)},
-		{"c", int64(e.Copies), Unknown, maxPeers},
-		{"sd", int64(e.Seeds), Unknown, maxPeers},
-		{"lc", int64(e.Leechers), Unknown, maxPeers},
+		{"c", int64(e.Copies), swarm.Unknown, maxPeers},
+		{"sd", int64(e.Seeds), swarm.Unknown, maxPeers},
+		{"lc", int64(e.Leechers), swarm.Unknown, maxPeers},
 		{"ttl", int64(e.TTL), 0, MaxTTL},
 	} {
 		if f.n < f.least || f.n > f.greatest {

@@ -96,7 +96,7 @@ func (r *Rendezvous) welcome(host netip.Prefix, h swarm.InfoHash) (via Foregroun
 // talk is one exchange of lists.
 type talk struct {
 	conn     Conn
-	peer     Peer
+	peer     swarm.Introducer
 	greeted  bool // the peer's extension handshake has come
 	awaiting bool // our request is not answered yet
 	answered bool // the peer's request is
@@ -115,7 +115,7 @@ func (r *Rendezvous) exchange(ctx context.Context, c Conn, via Foreground, diall
 	end := time.AfterFunc(greetTimeout, func() { c.Close() })
 	defer end.Stop()
 
-	t := &talk{conn: c, peer: Peer{ID: c.PeerID(), Addr: dialled, Via: via.Hash, ViaName: via.Name}}
+	t := &talk{conn: c, peer: swarm.Introducer{Kind: swarm.KindPeer, PeerID: c.PeerID(), Addr: dialled, ViaHash: via.Hash, ViaName: via.Name}}
 	if c.Fast() { // which must know at once what we have (BEP 6): on this port, of this swarm, nothing
 		if err := c.Send(peerwire.Message{Type: peerwire.HaveNone}); err != nil {
 			return err
@@ -190,7 +190,7 @@ func (r *Rendezvous) take(t *talk, m peerwire.Message) error {
 
 // Ask returns the request to send to a peer that speaks ebb_list, or false if
 // it is not to be asked now.
-func (r *Rendezvous) Ask(p Peer) (request []byte, ok bool) {
+func (r *Rendezvous) Ask(p swarm.Introducer) (request []byte, ok bool) {
 	if r.cfg.Candidates.Policy().Peers == prefs.ModeOff {
 		return nil, false
 	}
@@ -200,14 +200,14 @@ func (r *Rendezvous) Ask(p Peer) (request []byte, ok bool) {
 // Handle takes an ebb_list message from a peer, and returns the reply to send,
 // or nil when it was an answer. What the peer lists becomes candidates. After an
 // error, which wraps ErrMisbehaved, the peer is to be dropped.
-func (r *Rendezvous) Handle(p Peer, payload []byte) (reply []byte, err error) {
+func (r *Rendezvous) Handle(p swarm.Introducer, payload []byte) (reply []byte, err error) {
 	now := time.Now()
 	reply, heard, err := r.cfg.Lists.Handle(p, payload, now)
 	if err != nil || reply != nil {
 		return reply, err
 	}
-	in := p.introducer()
-	if in.dialable() {
+	in := hearsay(p)
+	if dialable(in) {
 		// Its list is fresh, whichever swarm it turns up in next.
 		r.mu.Lock()
 		r.leaveAlone(meeting{addr: in.Addr}, now.Add(redialInterval))
@@ -219,16 +219,16 @@ func (r *Rendezvous) Handle(p Peer, payload []byte) (reply []byte, err error) {
 }
 
 // tellHeard tells the owner of new candidates.
-func (r *Rendezvous) tellHeard(in Introducer, added []Entry) {
+func (r *Rendezvous) tellHeard(in swarm.Introducer, added []Entry) {
 	for i, e := range added {
 		if i == toldPerList {
-			r.cfg.Tell(ToldHeard, in.Via, fmt.Sprintf("%s listed %d more swarms that we are not in", in.shown(), len(added)-i))
+			swarm.Tell(r.cfg.Log, ToldHeard, in.ViaHash, fmt.Sprintf("%s listed %d more swarms that we are not in", in.String(), len(added)-i))
 			return
 		}
 		verb := "is in"
 		if !e.Direct() {
 			verb = "has heard of"
 		}
-		r.cfg.Tell(ToldHeard, e.Hash, fmt.Sprintf("%s %s a swarm we are not in: %s", in.shown(), verb, e.shown()))
+		swarm.Tell(r.cfg.Log, ToldHeard, e.Hash, fmt.Sprintf("%s %s a swarm we are not in: %s", in.String(), verb, e.shown()))
 	}
 }

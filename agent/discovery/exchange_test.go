@@ -264,7 +264,7 @@ func TestVisitorThatDoesNotListenIsHeardAndNotTried(t *testing.T) {
 			c.list(Message{Type: TypeList, Entries: []Entry{listed(swarmB)}})
 		})
 		pass(time.Hour)
-		if got := x.candidates.List(); len(got) != 1 || got[0].State != StateHeard || len(w.dialled()) != 0 {
+		if got := x.candidates.List(); len(got) != 1 || got[0].State != swarm.CandidateHeard || len(w.dialled()) != 0 {
 			t.Errorf("%+v after %d dials", got, len(w.dialled()))
 		}
 	})

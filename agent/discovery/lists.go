@@ -32,22 +32,14 @@ var ErrMisbehaved = errors.New("peer misbehaved in list passing")
 
 var errUnasked = errors.New("an answer that was not asked for")
 
-// Peer is an agent with whom lists are exchanged.
-type Peer struct {
-	ID      [20]byte
-	Addr    netip.AddrPort // where it listens; port 0 when it did not say
-	Client  string         // what it calls itself
-	Via     swarm.InfoHash // the swarm that both of us are in
-	ViaName string
+// hearsay is a peer as one who names swarms, its texts fit to be shown.
+func hearsay(p swarm.Introducer) swarm.Introducer {
+	p.Client, p.ViaName = CleanText(p.Client, maxClientRunes), CleanText(p.ViaName, maxNameRunes)
+	return p
 }
 
-// introducer is the peer as one who names swarms, its texts fit to be shown.
-func (p Peer) introducer() Introducer {
-	return Introducer{
-		Kind: KindPeer, PeerID: p.ID, Addr: p.Addr, Client: CleanText(p.Client, maxClientRunes),
-		Via: p.Via, ViaName: CleanText(p.ViaName, maxNameRunes),
-	}
-}
+// maxClientRunes is how much is kept of what an introducer calls itself.
+const maxClientRunes = 64
 
 // Lists is our side of list passing, without its I/O: it decides whom to ask,
 // what to answer and what to take in. Its methods may be called from any
@@ -76,11 +68,11 @@ func NewLists(listed func() []Entry, checkURL func(string) error) *Lists {
 // peerKey tells peers apart. Behind one address there may be several; one peer
 // may show up on several connections.
 type peerKey struct {
-	id   [20]byte
+	id   swarm.PeerID
 	addr netip.Addr
 }
 
-func (p Peer) key() peerKey { return peerKey{p.ID, p.Addr.Addr()} }
+func keyOf(p swarm.Introducer) peerKey { return peerKey{p.PeerID, p.Addr.Addr()} }
 
 // hostOf is what counts as one host: an address, but a whole /64 of IPv6,
 // which is commonly given to one.
@@ -119,7 +111,7 @@ func (w *window) add(now time.Time) int {
 
 // Ask returns the request to send to a peer that speaks ebb_list, or false if
 // it was asked less than ten minutes ago.
-func (l *Lists) Ask(p Peer, now time.Time) (request []byte, ok bool) {
+func (l *Lists) Ask(p swarm.Introducer, now time.Time) (request []byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.dealings(p, now)
@@ -133,7 +125,7 @@ func (l *Lists) Ask(p Peer, now time.Time) (request []byte, ok bool) {
 // Handle takes an ebb_list message from a peer. It returns the reply to send,
 // if any, and what the peer lists, if it was asked. An error wraps
 // ErrMisbehaved and means that the peer is to be dropped.
-func (l *Lists) Handle(p Peer, payload []byte, now time.Time) (reply []byte, heard []Entry, err error) {
+func (l *Lists) Handle(p swarm.Introducer, payload []byte, now time.Time) (reply []byte, heard []Entry, err error) {
 	m, err := Parse(payload, l.checkURL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrMisbehaved, err)
@@ -154,7 +146,7 @@ func (l *Lists) Handle(p Peer, payload []byte, now time.Time) (reply []byte, hea
 
 // take checks a message against what went on with the peer before. A refusal
 // is the answer to a request that came too early.
-func (l *Lists) take(p Peer, m Message, now time.Time) (refusal string, err error) {
+func (l *Lists) take(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.dealings(p, now)
@@ -191,7 +183,7 @@ func (l *Lists) take(p Peer, m Message, now time.Time) (refusal string, err erro
 }
 
 // answer makes the list that a peer gets.
-func (l *Lists) answer(p Peer, want int) []byte {
+func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 	m := Message{Type: TypeList}
 	for _, e := range l.listed() {
 		if len(m.Entries) == want {
@@ -199,7 +191,7 @@ func (l *Lists) answer(p Peer, want int) []byte {
 		}
 		// The peer is in the swarm in which we met; and what it would drop
 		// as impossible need not be sent.
-		if e = e.tidy(l.checkURL); e.Hash != p.Via && e.check() == nil {
+		if e = e.tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
 			m.Entries = append(m.Entries, e)
 		}
 	}
@@ -208,8 +200,8 @@ func (l *Lists) answer(p Peer, want int) []byte {
 
 // dealings returns what went on with a peer, or nil if it is new and there are
 // too many. l.mu is held.
-func (l *Lists) dealings(p Peer, now time.Time) *dealings {
-	key := p.key()
+func (l *Lists) dealings(p swarm.Introducer, now time.Time) *dealings {
+	key := keyOf(p)
 	if d, ok := l.peers[key]; ok {
 		return d
 	}

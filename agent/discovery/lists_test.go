@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
-func peerAt(addr string) Peer {
-	in := agentAt(addr)
-	return Peer{ID: in.PeerID, Addr: in.Addr, Client: in.Client, Via: in.Via, ViaName: in.ViaName}
-}
+func peerAt(addr string) swarm.Introducer { return agentAt(addr) }
 
 func listsOf(entries ...Entry) *Lists {
 	return NewLists(func() []Entry { return entries }, strict)
@@ -54,10 +53,10 @@ func TestPeerIsAskedOnceInTenMinutes(t *testing.T) {
 	l := listsOf()
 	x := peerAt("192.0.2.1:1")
 	elsewhere := x // met again, in another swarm and on another port
-	elsewhere.Via, elsewhere.Addr = hash(9), netip.MustParseAddrPort("192.0.2.1:7")
+	elsewhere.ViaHash, elsewhere.Addr = hash(9), netip.MustParseAddrPort("192.0.2.1:7")
 	for _, c := range []struct {
 		who  string
-		peer Peer
+		peer swarm.Introducer
 		at   time.Duration
 		want bool
 	}{
@@ -174,7 +173,7 @@ func TestMalformedMessageIsMisbehaviour(t *testing.T) {
 func TestAnswerNamesWhatIsListedAndNothingElse(t *testing.T) {
 	met := peerAt("192.0.2.1:1")
 	shared := listed(1) // the swarm that both are in is no news
-	met.Via = shared.Hash
+	met.ViaHash = shared.Hash
 	home := listed(2) // a tracker at home is nobody's business
 	home.Trackers = append([]string{"http://192.168.1.5/announce"}, home.Trackers...)
 	home.Name = "bad\nname"
@@ -211,7 +210,7 @@ func TestAnswerIsNoLongerThanWanted(t *testing.T) {
 
 func TestMemoryOfDealingsIsBounded(t *testing.T) {
 	l := listsOf()
-	at := func(i int) Peer { return peerAt(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256)) }
+	at := func(i int) swarm.Introducer { return peerAt(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256)) }
 	for i := range maxDealings {
 		if _, ok := l.Ask(at(i), start); !ok {
 			t.Fatalf("peer %d not asked", i)

@@ -72,8 +72,7 @@ func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...En
 		Announcer: n, Dial: DialPort(port), Port: port.Addr().Port(),
 		Candidates: n.candidates,
 		Lists:      NewLists(func() []Entry { return helps }, peersource.Guard{AllowPrivate: true}.CheckURL),
-		Tell:       func(kind string, _ swarm.InfoHash, text string) { n.told <- kind },
-		Log:        slog.New(slog.DiscardHandler),
+		Log:        slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) { n.told <- e.Kind })),
 	})
 	n.rendezvous.SetForeground([]Foreground{public(swarmA)})
 

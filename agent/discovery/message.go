@@ -173,9 +173,9 @@ func parseEntry(raw []byte) (Entry, error) {
 func orUnknown(n *int64) int64 {
 	switch {
 	case n == nil:
-		return Unknown
+		return swarm.Unknown
 	case *n < 0:
-		return Unknown - 1
+		return swarm.Unknown - 1
 	}
 	return *n
 }
@@ -206,7 +206,7 @@ func (m Message) Marshal() []byte {
 
 func (e Entry) marshal() []byte {
 	count := func(n int) *int64 {
-		if n == Unknown {
+		if n == swarm.Unknown {
 			return nil
 		}
 		wide := int64(n)

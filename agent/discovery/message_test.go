@@ -53,7 +53,7 @@ func rawList(entries ...any) []byte {
 
 func TestMessagesSurviveTheWire(t *testing.T) {
 	unknown := listed(2)
-	unknown.Copies, unknown.Seeds, unknown.Leechers, unknown.Trackers, unknown.Tags = Unknown, Unknown, Unknown, nil, nil
+	unknown.Copies, unknown.Seeds, unknown.Leechers, unknown.Trackers, unknown.Tags = swarm.Unknown, swarm.Unknown, swarm.Unknown, nil, nil
 	none := listed(3)
 	none.Copies, none.Seeds, none.Leechers, none.Fragments, none.TTL = 0, 0, 0, 0, 0
 	for _, m := range []Message{

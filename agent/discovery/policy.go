@@ -49,20 +49,26 @@ func PolicyFrom(s prefs.Sources) Policy {
 	return p
 }
 
+// Said is what was said of one candidate, by the owner and by the background engine.
+type Said struct {
+	Approved, Vetoed bool // by the owner
+	Refused          bool // by the engine
+}
+
 // Decide applies the policy to a candidate, and names the rule that decided.
 // The owner's no comes before everything, and the owner's yes to this one
 // swarm before the general rules. Where several introducers named the swarm,
 // the most generous of their sources' modes counts; once one of them is
 // verified, only the verified ones have a say.
-func Decide(p Policy, c Candidate) (Decision, string) {
+func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 	switch {
-	case c.OwnerVetoed:
+	case said.Vetoed:
 		return Refuse, "vetoed by the owner"
 	case p.Deny[c.Hash]:
 		return Refuse, "sources.deny"
-	case c.EngineRefused:
+	case said.Refused:
 		return Refuse, "refused by the background engine"
-	case c.OwnerApproved:
+	case said.Approved:
 		return Join, "approved by the owner"
 	}
 	if most, limited := p.MaxSwarmSize.Bytes(); limited && c.Length > most {
@@ -80,18 +86,38 @@ func Decide(p Policy, c Candidate) (Decision, string) {
 	return decision, rule
 }
 
+// judge gives the candidate the state that the policy and the facts make.
+func judge(p Policy, c *swarm.Candidate, said Said) {
+	var decision Decision
+	decision, c.Rule = Decide(p, *c, said)
+	switch {
+	case said.Vetoed:
+		c.State = swarm.CandidateVetoed
+	case decision == Refuse:
+		c.State = swarm.CandidateRefused
+	case c.Verified.IsZero():
+		c.State = swarm.CandidateHeard
+	case decision == Wait:
+		c.State = swarm.CandidateWaiting
+	case said.Approved:
+		c.State = swarm.CandidateApproved
+	default:
+		c.State = swarm.CandidateVerified
+	}
+}
+
 // source is what the policy says of one kind of introducer.
-func (p Policy) source(kind string) (Decision, string) {
+func (p Policy) source(kind swarm.Kind) (Decision, string) {
 	var name string
 	var mode prefs.Mode
 	switch kind {
-	case KindPeer:
+	case swarm.KindPeer:
 		name, mode = "peers", p.Peers
-	case KindNeighbour:
+	case swarm.KindNeighbour:
 		name, mode = "neighbours", p.Neighbours
-	case KindFeed:
+	case swarm.KindFeed:
 		name, mode = "feeds", p.Feeds
-	case KindOwner:
+	case swarm.KindOwner:
 		return Join, "named by the owner"
 	default:
 		return Refuse, fmt.Sprintf("unknown source %q", kind)

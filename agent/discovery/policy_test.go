@@ -17,23 +17,27 @@ func TestPolicyDecides(t *testing.T) {
 	denied.Deny = map[swarm.InfoHash]bool{hash(1): true}
 	mixed.Neighbours = prefs.ModeAuto
 
-	from := func(kinds ...string) Candidate {
-		c := Candidate{Entry: listed(1)}
+	type judged struct {
+		swarm.Candidate
+		said Said
+	}
+	from := func(kinds ...swarm.Kind) judged {
+		c := judged{Candidate: listed(1).candidate()}
 		for _, kind := range kinds {
-			c.Introducers = append(c.Introducers, Introducer{Kind: kind})
+			c.Introducers = append(c.Introducers, swarm.Introducer{Kind: kind})
 		}
 		return c
 	}
-	with := func(c Candidate, change func(*Candidate)) Candidate {
+	with := func(c judged, change func(*judged)) judged {
 		change(&c)
 		return c
 	}
-	approved := with(from(KindPeer), func(c *Candidate) { c.OwnerApproved = true })
-	vetoed := with(approved, func(c *Candidate) { c.OwnerVetoed = true })
-	refused := with(approved, func(c *Candidate) { c.EngineRefused = true })
-	huge := with(from(KindPeer), func(c *Candidate) { c.Length = 1<<30 + 1 })
-	fits := with(from(KindPeer), func(c *Candidate) { c.Length = 1 << 30 })
-	byPeerOnly := with(from(KindPeer, KindNeighbour), func(c *Candidate) {
+	approved := with(from(swarm.KindPeer), func(c *judged) { c.said.Approved = true })
+	vetoed := with(approved, func(c *judged) { c.said.Vetoed = true })
+	refused := with(approved, func(c *judged) { c.said.Refused = true })
+	huge := with(from(swarm.KindPeer), func(c *judged) { c.Length = 1<<30 + 1 })
+	fits := with(from(swarm.KindPeer), func(c *judged) { c.Length = 1 << 30 })
+	byPeerOnly := with(from(swarm.KindPeer, swarm.KindNeighbour), func(c *judged) {
 		c.Verified = time.Unix(1, 0)
 		c.Introducers[0].Verified = c.Verified
 	})
@@ -41,33 +45,33 @@ func TestPolicyDecides(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		policy    Policy
-		candidate Candidate
+		candidate judged
 		want      Decision
 		rule      string
 	}{
-		{"a peer's, auto", auto, from(KindPeer), Join, `sources.peers = "auto"`},
-		{"a peer's, ask", ask, from(KindPeer), Wait, `sources.peers = "ask"`},
-		{"a peer's, off", off, from(KindPeer), Refuse, `sources.peers = "off"`},
-		{"a neighbour's, auto", mixed, from(KindNeighbour), Join, `sources.neighbours = "auto"`},
-		{"a feed's, ask", mixed, from(KindFeed), Wait, `sources.feeds = "ask"`},
-		{"the owner's own", off, from(KindOwner), Join, "named by the owner"},
+		{"a peer's, auto", auto, from(swarm.KindPeer), Join, `sources.peers = "auto"`},
+		{"a peer's, ask", ask, from(swarm.KindPeer), Wait, `sources.peers = "ask"`},
+		{"a peer's, off", off, from(swarm.KindPeer), Refuse, `sources.peers = "off"`},
+		{"a neighbour's, auto", mixed, from(swarm.KindNeighbour), Join, `sources.neighbours = "auto"`},
+		{"a feed's, ask", mixed, from(swarm.KindFeed), Wait, `sources.feeds = "ask"`},
+		{"the owner's own", off, from(swarm.KindOwner), Join, "named by the owner"},
 		{"from nowhere", auto, from(), Refuse, ""},
 		{"of an unknown kind", auto, from("oracle"), Refuse, `unknown source "oracle"`},
-		{"no mode set", Policy{}, from(KindPeer), Refuse, `sources.peers = ""`},
-		{"the most generous source counts", mixed, from(KindPeer, KindNeighbour, KindFeed), Join, `sources.neighbours = "auto"`},
-		{"in whatever order", mixed, from(KindNeighbour, KindPeer), Join, `sources.neighbours = "auto"`},
+		{"no mode set", Policy{}, from(swarm.KindPeer), Refuse, `sources.peers = ""`},
+		{"the most generous source counts", mixed, from(swarm.KindPeer, swarm.KindNeighbour, swarm.KindFeed), Join, `sources.neighbours = "auto"`},
+		{"in whatever order", mixed, from(swarm.KindNeighbour, swarm.KindPeer), Join, `sources.neighbours = "auto"`},
 		{"but not one that is not verified", mixed, byPeerOnly, Wait, `sources.peers = "ask"`},
 		{"as large as allowed", small, fits, Join, `sources.peers = "auto"`},
 		{"a byte too large", small, huge, Refuse, `sources.max_swarm_size = "1GiB"`},
 		{"approved", ask, approved, Join, "approved by the owner"},
 		{"approved although off", off, approved, Join, "approved by the owner"},
-		{"approved although too large", small, with(huge, func(c *Candidate) { c.OwnerApproved = true }), Join, "approved by the owner"},
-		{"denied", denied, from(KindPeer), Refuse, "sources.deny"},
+		{"approved although too large", small, with(huge, func(c *judged) { c.said.Approved = true }), Join, "approved by the owner"},
+		{"denied", denied, from(swarm.KindPeer), Refuse, "sources.deny"},
 		{"denied and approved", denied, approved, Refuse, "sources.deny"},
 		{"vetoed", auto, vetoed, Refuse, "vetoed by the owner"},
 		{"refused by the engine and approved", auto, refused, Refuse, "refused by the background engine"},
 	} {
-		got, rule := Decide(c.policy, c.candidate)
+		got, rule := Decide(c.policy, c.candidate.Candidate, c.candidate.said)
 		if got != c.want || rule != c.rule {
 			t.Errorf("%s: %v by %q, want %v by %q", c.name, got, rule, c.want, c.rule)
 		}

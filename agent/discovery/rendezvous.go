@@ -74,10 +74,7 @@ type Config struct {
 	Port       uint16 // our own peer port
 	Candidates *Candidates
 	Lists      *Lists
-	// Tell adds a sentence to the story that the owner can read. It is called
-	// without locks held.
-	Tell func(kind string, h swarm.InfoHash, text string)
-	Log  *slog.Logger
+	Log        *slog.Logger
 }
 
 // The kinds of sentence that discovery tells.

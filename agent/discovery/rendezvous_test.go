@@ -46,7 +46,7 @@ func TestAgentFindsAndVerifiesTheBackgroundSwarmOfAnother(t *testing.T) {
 		}
 		k := ready[0]
 		in := k.Introducer()
-		if in.PeerID != x.id || in.Addr != x.addr || in.Client != "ebb 0.1.0" || in.Via != hash(swarmA) || in.ViaName != "swarm 1" {
+		if in.PeerID != x.id || in.Addr != x.addr || in.Client != "ebb 0.1.0" || in.ViaHash != hash(swarmA) || in.ViaName != "swarm 1" {
 			t.Errorf("introducer: %+v", in)
 		}
 		if k.Heard.IsZero() || k.Verified.IsZero() || k.Rule != `sources.peers = "auto"` || k.Name != "swarm 2" || len(k.Trackers) != 1 {

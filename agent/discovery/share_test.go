@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"pgregory.net/rapid"
 )
 
@@ -34,7 +36,7 @@ func checkTable(t interface{ Fatalf(string, ...any) }, c *Candidates) {
 				t.Fatalf("%s: claim of %s hangs loose", h, cl.Addr)
 			}
 			for _, o := range k.claims[:i] {
-				if o.same(cl.Introducer) {
+				if o.Same(cl.Introducer) {
 					t.Fatalf("%s: %s claims it twice", h, cl.Addr)
 				}
 			}
@@ -83,7 +85,7 @@ func TestKeyJoinsPeersOfOneNetwork(t *testing.T) {
 			t.Errorf("%v are both %q", differ, key(differ[0]))
 		}
 	}
-	if a, b := (Introducer{Kind: KindFeed, Client: "a"}).Key(), (Introducer{Kind: KindFeed, Client: "b"}).Key(); a == b {
+	if a, b := (swarm.Introducer{Kind: swarm.KindFeed, Client: "a"}).Key(), (swarm.Introducer{Kind: swarm.KindFeed, Client: "b"}).Key(); a == b {
 		t.Errorf("two feeds are both %q", a)
 	}
 }
@@ -241,12 +243,12 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 		c := newTable(t, autoPolicy)
 		c.limits = limits{claims: 24, bytes: 24 << 10, perSwarm: 2, fraction: 4, leastEach: 2}
 		now := start
-		swarm := rapid.IntRange(0, 40)
-		agent := rapid.Custom(func(rt *rapid.T) Introducer {
+		any := rapid.IntRange(0, 40)
+		agent := rapid.Custom(func(rt *rapid.T) swarm.Introducer {
 			return agentAt(fmt.Sprintf("10.0.%d.%d:6881", rapid.IntRange(0, 7).Draw(rt, "network"), rapid.IntRange(1, 2).Draw(rt, "host")))
 		})
 		entry := rapid.Custom(func(rt *rapid.T) Entry {
-			e := listed(swarm.Draw(rt, "swarm"))
+			e := listed(any.Draw(rt, "swarm"))
 			e.TTL = rapid.IntRange(0, MaxTTL).Draw(rt, "ttl")
 			e.Name = strings.Repeat("n", rapid.IntRange(0, 200).Draw(rt, "name"))
 			return e
@@ -255,7 +257,7 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 			"hear": func(rt *rapid.T) {
 				in := agent.Draw(rt, "introducer")
 				for _, e := range c.Hear(in, rapid.SliceOfN(entry, 0, 8).Draw(rt, "list"), now) {
-					if k, ok := c.Get(e.Hash); ok && k.State == StateVetoed {
+					if k, ok := c.Get(e.Hash); ok && k.State == swarm.CandidateVetoed {
 						rt.Fatalf("%s was added although vetoed", e.Hash)
 					}
 				}
@@ -269,11 +271,11 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 					}
 				}
 			},
-			"join":    func(rt *rapid.T) { c.Joined(hash(swarm.Draw(rt, "swarm"))) },
-			"refuse":  func(rt *rapid.T) { c.Refused(hash(swarm.Draw(rt, "swarm")), "private") },
-			"approve": func(rt *rapid.T) { _ = c.Approve(hash(swarm.Draw(rt, "swarm"))) },
+			"join":    func(rt *rapid.T) { c.Joined(hash(any.Draw(rt, "swarm"))) },
+			"refuse":  func(rt *rapid.T) { c.Refused(hash(any.Draw(rt, "swarm")), "private") },
+			"approve": func(rt *rapid.T) { _ = c.Approve(hash(any.Draw(rt, "swarm"))) },
 			"veto": func(rt *rapid.T) {
-				if err := c.Veto(hash(swarm.Draw(rt, "swarm")), "", now); err != nil {
+				if err := c.Veto(hash(any.Draw(rt, "swarm")), "", now); err != nil {
 					rt.Fatal(err)
 				}
 			},
@@ -284,7 +286,7 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 			"": func(rt *rapid.T) {
 				checkTable(rt, c)
 				for _, k := range c.Ready() {
-					if k.Verified.IsZero() || k.OwnerVetoed || k.EngineRefused {
+					if k.Verified.IsZero() || c.Vetoed(k.Hash) || c.table[k.Hash].refused != "" {
 						rt.Fatalf("ready: %+v", k)
 					}
 				}

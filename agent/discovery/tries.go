@@ -20,11 +20,14 @@ var pauses = [maxTries]time.Duration{time.Minute, 5 * time.Minute, 6 * time.Hour
 // change of policy ends it at once.
 const recheckPolicy = time.Hour
 
+// dialable reports whether an introducer's claims can be tested by a handshake.
+func dialable(in swarm.Introducer) bool { return in.Addr.IsValid() && in.Addr.Port() != 0 }
+
 // try is one claim to be verified: by, it is said, is in the swarm hash.
 type try struct {
 	hash swarm.InfoHash
 	name string
-	by   Introducer
+	by   swarm.Introducer
 }
 
 // due picks at most n claims to verify now, and marks them as being tried:
@@ -43,7 +46,7 @@ func (c *Candidates) due(now time.Time, n int) []try {
 			case cl.trying:
 				busy[cl.Addr.Addr()] = true
 			case k.verified().IsZero() && k.refused == "" &&
-				cl.entry.Direct() && cl.dialable() && cl.failures < maxTries && !now.Before(cl.next):
+				cl.entry.Direct() && dialable(cl.Introducer) && cl.failures < maxTries && !now.Before(cl.next):
 				ripe = append(ripe, cl)
 			}
 		}
@@ -62,9 +65,7 @@ func (c *Candidates) due(now time.Time, n int) []try {
 		}
 		// The policy judges this claim on its own: another introducer may
 		// have lied about the size.
-		if d, _ := Decide(c.policy, Candidate{
-			Entry: cl.entry, Introducers: []Introducer{cl.Introducer}, OwnerApproved: cl.of.approved,
-		}); d == Refuse {
+		if d, _ := Decide(c.policy, judged(cl), Said{Approved: cl.of.approved}); d == Refuse {
 			cl.next = now.Add(recheckPolicy)
 			continue
 		}
@@ -72,6 +73,13 @@ func (c *Candidates) due(now time.Time, n int) []try {
 		tries = append(tries, try{hash: cl.of.hash, name: cl.entry.shown(), by: cl.Introducer})
 	}
 	return tries
+}
+
+// judged is the candidate as if nobody else had named it.
+func judged(cl *claim) swarm.Candidate {
+	c := cl.entry.candidate()
+	c.Introducers = []swarm.Introducer{cl.Introducer}
+	return c
 }
 
 // failed notes that a try came to nothing. With wholeHost, nothing answered at
@@ -82,11 +90,11 @@ func (c *Candidates) failed(t try, reason string, wholeHost bool, now time.Time)
 	defer c.mu.Unlock()
 	for _, k := range c.table {
 		for _, cl := range k.claims {
-			this := k.hash == t.hash && cl.same(t.by)
+			this := k.hash == t.hash && cl.Same(t.by)
 			if this {
 				cl.trying = false
 			}
-			alike := wholeHost && cl.same(t.by) && cl.Verified.IsZero() && cl.failures < maxTries
+			alike := wholeHost && cl.Same(t.by) && cl.Verified.IsZero() && cl.failures < maxTries
 			if !this && !alike {
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // tried lists which of the test swarms are due.
@@ -32,7 +33,7 @@ func TestClaimIsTriedAtMostThreeTimesWithGrowingPauses(t *testing.T) {
 			t.Fatal("tried twice at a time")
 		}
 		c.failed(due[0], "nobody there", false, now)
-		if k, _ := c.Get(hash(1)); k.Reason != "nobody there" || k.State != StateHeard {
+		if k, _ := c.Get(hash(1)); k.Reason != "nobody there" || k.State != swarm.CandidateHeard {
 			t.Errorf("shown as %s because %q", k.State, k.Reason)
 		}
 		if got := tried(c, now.Add(pause-time.Second), 8); got != nil {

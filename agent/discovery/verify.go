@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
 // startVerifying puts claims to the test, a few at a time.
@@ -42,7 +44,7 @@ func (r *Rendezvous) verify(ctx context.Context, t try) {
 	}
 	if err != nil {
 		r.cfg.Log.Debug("not verified", "address", t.by.Addr, "swarm", t.name, "err", err)
-		r.cfg.Candidates.failed(t, "not verified: "+t.by.shown()+" did not answer as a peer of this swarm", unreachable(err), time.Now())
+		r.cfg.Candidates.failed(t, "not verified: "+t.by.String()+" did not answer as a peer of this swarm", unreachable(err), time.Now())
 		return
 	}
 	defer c.Close()
@@ -51,7 +53,7 @@ func (r *Rendezvous) verify(ctx context.Context, t try) {
 		return
 	}
 	if _, ok := r.cfg.Candidates.Verified(t.hash, t.by, time.Now()); ok {
-		r.cfg.Tell(ToldVerified, t.hash, "verified: "+t.by.shown()+" shook hands with us in "+t.name)
+		swarm.Tell(r.cfg.Log, ToldVerified, t.hash, "verified: "+t.by.String()+" shook hands with us in "+t.name)
 	}
 }
 

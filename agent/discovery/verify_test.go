@@ -11,7 +11,7 @@ import (
 )
 
 // hears makes an agent that runs hear of swarms from an introducer.
-func hears(a *agent, in Introducer, swarms ...int) {
+func hears(a *agent, in swarm.Introducer, swarms ...int) {
 	var list []Entry
 	for _, n := range swarms {
 		list = append(list, listed(n))
@@ -33,7 +33,7 @@ func TestClaimOfOneWhoIsNotInTheSwarmStaysHearsay(t *testing.T) {
 			t.Errorf("tried %d times", n)
 		}
 		k, _ := y.candidates.Get(hash(swarmB))
-		if k.State != StateHeard || len(y.candidates.Ready()) != 0 || y.told() != "" {
+		if k.State != swarm.CandidateHeard || len(y.candidates.Ready()) != 0 || y.told() != "" {
 			t.Errorf("%s, story %q", k.State, y.told())
 		}
 		if k.Reason != "not verified: ebb 0.1.0 (192.0.2.1:6881) did not answer as a peer of this swarm" {
@@ -51,7 +51,7 @@ func TestAnotherPeerAtTheAddressVerifiesNothing(t *testing.T) {
 		hears(y, agentAt("192.0.2.1:6881"), swarmB)
 		pass(24 * time.Hour)
 		k, _ := y.candidates.Get(hash(swarmB))
-		if k.State != StateHeard || k.Reason != "not verified: another peer answered at 192.0.2.1:6881" {
+		if k.State != swarm.CandidateHeard || k.Reason != "not verified: another peer answered at 192.0.2.1:6881" {
 			t.Errorf("%s because %q", k.State, k.Reason)
 		}
 		if n := len(w.dialsTo(other.addr)); n != maxTries {
@@ -71,7 +71,7 @@ func TestVerificationIsTriedAgainLater(t *testing.T) {
 			t.Error("tried again too soon")
 		}
 		pass(checkInterval + time.Second)
-		if k, _ := y.candidates.Get(hash(swarmB)); k.State != StateVerified || k.Reason != "" {
+		if k, _ := y.candidates.Get(hash(swarmB)); k.State != swarm.CandidateVerified || k.Reason != "" {
 			t.Errorf("%s because %q", k.State, k.Reason)
 		}
 	})

@@ -77,12 +77,8 @@ func (c *Candidates) Approve(h swarm.InfoHash) error {
 }
 
 // candidate shows a veto beside the candidates.
-func (v Veto) candidate(p Policy) Candidate {
-	shown := Candidate{
-		Entry:       Entry{Hash: v.Hash, Name: v.Name, Copies: Unknown, Seeds: Unknown, Leechers: Unknown},
-		Heard:       v.At,
-		OwnerVetoed: true,
-	}
-	shown.judge(p)
+func (v Veto) candidate(p Policy) swarm.Candidate {
+	shown := swarm.Candidate{Hash: v.Hash, Name: v.Name, Health: swarm.UnknownHealth, Heard: v.At}
+	judge(p, &shown, Said{Vetoed: true})
 	return shown
 }

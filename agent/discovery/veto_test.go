@@ -61,7 +61,7 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 		}
 		one, _ := c.Get(hash(1))
 		two, _ := c.Get(hash(2))
-		if one.State != StateVetoed || one.Name != "swarm 1" || one.Rule != "vetoed by the owner" || two.Name != "never heard of" {
+		if one.State != swarm.CandidateVetoed || one.Name != "swarm 1" || one.Rule != "vetoed by the owner" || two.Name != "never heard of" {
 			t.Errorf("shown as %+v and %+v", one, two)
 		}
 		if len(c.List()) != 3 {

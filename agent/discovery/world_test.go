@@ -48,7 +48,7 @@ type dialled struct {
 
 // inhabitant is a peer at an address.
 type inhabitant struct {
-	id     PeerID
+	id     swarm.PeerID
 	addr   netip.AddrPort
 	answer func(ctx context.Context, c *end, h swarm.InfoHash) // an incoming connection
 	knows  func(swarm.InfoHash) bool
@@ -108,12 +108,11 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 		Port:       a.addr.Port(),
 		Candidates: a.candidates,
 		Lists:      NewLists(func() []Entry { return append(slices.Clone(background), a.candidates.PassOn()...) }, strict),
-		Tell: func(kind string, h swarm.InfoHash, text string) {
+		Log: slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.story = append(a.story, text)
-		},
-		Log: slog.New(slog.DiscardHandler),
+			a.story = append(a.story, e.Text)
+		})),
 	})
 	a.knows = member
 	a.answer = func(ctx context.Context, c *end, h swarm.InfoHash) {

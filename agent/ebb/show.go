@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ebb/agent/swarm"
 	"ebb/webui"
 )
 
@@ -94,8 +95,8 @@ func backgroundTable(swarms []webui.BackgroundSwarm) *table {
 		if b.Pieces > 0 {
 			fragments += " of " + number(int64(b.Pieces))
 		}
-		if b.Seeders >= 0 {
-			seeds = number(int64(b.Seeders))
+		if b.Seeds >= 0 {
+			seeds = number(int64(b.Seeds))
 		}
 		state := b.State
 		if b.Waiting != "" {
@@ -198,14 +199,14 @@ func whyTable(w webui.Why) *table {
 	t := &table{}
 	t.row("Swarm", named(w.Name))
 	t.row("Hash", w.Hash.String())
-	t.row("State", w.State)
+	t.row("State", string(w.State))
 	t.row("Rule", w.Rule)
 	t.moment("Joined", w.Joined)
 	in := w.Introducer
 	if in == nil {
 		return t
 	}
-	who := []string{in.Kind}
+	who := []string{string(in.Kind)}
 	if in.Client != "" {
 		who = append(who, in.Client)
 	}
@@ -213,8 +214,8 @@ func whyTable(w webui.Why) *table {
 		who = append(who, "at "+in.Addr.String())
 	}
 	t.row("Named by", strings.Join(who, " "))
-	if in.PeerID != "" {
-		t.row("Peer ID", in.PeerID)
+	if in.PeerID != (swarm.PeerID{}) {
+		t.row("Peer ID", in.PeerID.String())
 	}
 	if !in.ViaHash.IsZero() {
 		t.row("Met in", in.ViaHash.String()+" "+in.ViaName)

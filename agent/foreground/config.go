@@ -76,19 +76,12 @@ type Config struct {
 	CheckURL func(url string) error
 	// Log gets what may interest a developer; nil means nobody.
 	Log *slog.Logger
-	// Tell gets what may interest the owner, as sentences; nil means nobody.
-	// kind is one word: added, complete, waiting, failed or removed. It must not
-	// call the session.
-	Tell func(kind string, h swarm.InfoHash, text string)
 }
 
 // withDefaults fills in what may be left out.
 func (cfg Config) withDefaults() Config {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Tell == nil {
-		cfg.Tell = func(string, swarm.InfoHash, string) {}
 	}
 	if cfg.FragmentsApart == nil {
 		cfg.FragmentsApart = func() bool { return false }

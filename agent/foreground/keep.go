@@ -287,7 +287,7 @@ func (d *download) drop(err error) {
 }
 
 func (d *download) tell(kind, text string) {
-	d.session.cfg.Tell(kind, d.hash, d.title()+": "+text)
+	swarm.Tell(d.session.cfg.Log, kind, d.hash, d.title()+": "+text)
 }
 
 // title is what to call the download in a sentence.

@@ -72,10 +72,10 @@ func loadState(path string) (state, error) {
 			s.clean = true
 			continue
 		}
-		var h swarm.InfoHash
 		word, hash, _ := strings.Cut(line, " ")
 		set := s.words()[word]
-		if set == nil || h.UnmarshalText([]byte(hash)) != nil {
+		h, err := swarm.ParseInfoHash(hash)
+		if set == nil || err != nil {
 			return s, fmt.Errorf("%s: cannot understand %.80q: move the file away, then all downloads start", path, line)
 		}
 		set[h] = true

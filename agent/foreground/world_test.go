@@ -72,12 +72,11 @@ func newWorld(t *testing.T) *world {
 		PortBegin: begin,
 		PortEnd:   end,
 		Ledger:    w.ledger,
-		Log:       slog.New(slog.DiscardHandler),
-		Tell: func(kind string, h swarm.InfoHash, text string) {
+		Log: slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.story = append(w.story, kind+": "+text)
-		},
+			w.story = append(w.story, e.Kind+": "+e.Text)
+		})),
 	}
 	return w
 }

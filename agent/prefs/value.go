@@ -29,7 +29,9 @@ func assign(to, value any) error {
 		}
 		*to = s
 	case *swarm.InfoHash:
-		if s, ok := value.(string); !ok || to.UnmarshalText([]byte(s)) != nil {
+		s, _ := value.(string)
+		var err error
+		if *to, err = swarm.ParseInfoHash(s); err != nil {
 			return errors.New("not an info-hash; write its 40 hexadecimal digits in quotes")
 		}
 	case encoding.TextUnmarshaler:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 )
 
@@ -15,11 +16,12 @@ func HashInfo(info []byte) InfoHash { return sha1.Sum(info) }
 
 // ParseInfoHash reads 40 hexadecimal digits, of either case.
 func ParseInfoHash(text string) (InfoHash, error) {
-	var h InfoHash
-	if err := h.UnmarshalText([]byte(text)); err != nil {
-		return InfoHash{}, err
+	if text == "" {
+		return InfoHash{}, errors.New("info-hash: there is none")
 	}
-	return h, nil
+	var h InfoHash
+	err := h.UnmarshalText([]byte(text))
+	return h, err
 }
 
 // String returns the hash as 40 hexadecimal digits, in lower case.
@@ -34,14 +36,12 @@ func (h InfoHash) Compare(o InfoHash) int { return bytes.Compare(h[:], o[:]) }
 // MarshalText implements encoding.TextMarshaler: as String.
 func (h InfoHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler: as ParseInfoHash. After an error h is as it was.
+// UnmarshalText implements encoding.TextUnmarshaler: as ParseInfoHash, but the empty text is the zero InfoHash. After an
+// error h is as it was.
 func (h *InfoHash) UnmarshalText(text []byte) error {
 	var read InfoHash
-	if hex.DecodedLen(len(text)) != len(read) || len(text)%2 != 0 {
-		return fmt.Errorf("an info-hash has %d hexadecimal digits, not %d", hex.EncodedLen(len(read)), len(text))
-	}
-	if _, err := hex.Decode(read[:], text); err != nil {
-		return fmt.Errorf("%q is no info-hash: %w", text, err)
+	if err := unmarshalHex(read[:], text); err != nil {
+		return fmt.Errorf("info-hash: %w", err)
 	}
 	*h = read
 	return nil

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"ebb/agent"
-	"ebb/webui"
+	"ebb/agent/swarm"
 )
 
 // agentPorts is what an agent takes of the world's ports: one for background
@@ -134,7 +134,7 @@ func (a *Agent) Ended(ctx context.Context) error {
 }
 
 // Follow waits until the agent tells an event that fits.
-func (a *Agent) Follow(ctx context.Context, fits func(webui.Event) bool) error {
+func (a *Agent) Follow(ctx context.Context, fits func(swarm.Event) bool) error {
 	for seen := uint64(0); ; {
 		events, more := a.Events().After(seen)
 		for _, e := range events {

@@ -36,9 +36,9 @@ function row(item, buttons) {
 }
 
 function seen(item) {
-  if (item.seeders < 0 && item.leechers < 0) return "";
+  if (item.seeds < 0 && item.leechers < 0) return "";
   const known = (n) => (n < 0 ? "?" : n.toLocaleString());
-  return `${known(item.seeders)} seeding, ${known(item.leechers)} leeching`;
+  return `${known(item.seeds)} seeding, ${known(item.leechers)} leeching`;
 }
 
 // removals are the ways to remove a torrent, and what each does to its files.

@@ -281,7 +281,7 @@ func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
 		if i < 0 {
 			return fmt.Errorf("candidate %s: %w", h, webui.ErrNotFound)
 		}
-		if a.candidates[i].State != webui.CandidateWaiting {
+		if a.candidates[i].State != swarm.CandidateWaiting {
 			return fmt.Errorf("candidate %s does not wait for your yes: %w", h, webui.ErrConflict)
 		}
 		a.candidates[i].State = "approved"

@@ -77,32 +77,32 @@ func NewHousehold(now time.Time) *Agent {
 	}
 	a.background = []webui.BackgroundSwarm{
 		{
-			Hash: Hash(0x21), Name: "Prelinger Archives, reels 120–180", State: "serving",
+			Hash: Hash(0x21), Name: "Prelinger Archives, reels 120–180", State: "sharing",
 			Why:    "Named by ebb 0.1.0 at 198.51.100.7, a peer of debian-13.2.0-amd64-netinst.iso; one seed was left.",
-			Length: 38 * gib, Pieces: 9728, Fragments: 2210, Bytes: 8 * gib, Peers: 5, Seeders: 1, Leechers: 12,
+			Length: 38 * gib, Pieces: 9728, Fragments: 2210, Bytes: 8 * gib, Peers: 5, Seeds: 1, Leechers: 12,
 			UploadRate: 214 * kib, Downloaded: 9 * gib, Uploaded: 44 * gib, Joined: now.Add(-18 * 24 * time.Hour),
 		},
 		{
 			Hash: Hash(0x22), Name: "openstreetmap-planet-2025-11.osm.pbf", State: "fetching",
 			Waiting: "today's write budget is spent",
 			Why:     "You asked for it.",
-			Length:  81 * gib, Pieces: 20736, Fragments: 610, Bytes: 2 * gib, Peers: 3, Seeders: 4, Leechers: 31,
+			Length:  81 * gib, Pieces: 20736, Fragments: 610, Bytes: 2 * gib, Peers: 3, Seeds: 4, Leechers: 31,
 			Downloaded: 3 * gib, Uploaded: 11 * gib, Joined: now.Add(-6 * 24 * time.Hour),
 		},
 		{
 			Hash: Hash(0x23), Name: RightToLeft, State: "dormant",
 			Why:    "Named by the feed https://feeds.example.org/books.xml.",
-			Length: 700 * mib, Pieces: 2800, Fragments: 2400, Bytes: 600 * mib, Seeders: 0, Leechers: 2, Uploaded: 6 * gib,
+			Length: 700 * mib, Pieces: 2800, Fragments: 2400, Bytes: 600 * mib, Seeds: 0, Leechers: 2, Uploaded: 6 * gib,
 			Joined: now.Add(-9 * 24 * time.Hour),
 		},
 		{
 			Hash: Hash(0x24), Name: TerminalName, State: "metadata",
-			Why:     "Named by a neighbour, 192.168.1.20.",
-			Seeders: -1, Leechers: -1, Joined: now.Add(-3 * time.Minute),
+			Why:   "Named by a neighbour, 192.168.1.20.",
+			Seeds: -1, Leechers: -1, Joined: now.Add(-3 * time.Minute),
 		},
 	}
-	peer := webui.Introducer{
-		Kind: "peer", Addr: netip.MustParseAddrPort("198.51.100.7:51515"), PeerID: "2d4542303130302d0102030405060708090a0b0c",
+	peer := swarm.Introducer{
+		Kind: "peer", Addr: netip.MustParseAddrPort("198.51.100.7:51515"), PeerID: swarm.PeerID([]byte("-EB0100-\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c")),
 		Client: "ebb 0.1.0", ViaHash: Hash(0x11), ViaName: "debian-13.2.0-amd64-netinst.iso",
 		Heard: now.Add(-19 * 24 * time.Hour), Verified: now.Add(-19*24*time.Hour + 4*time.Second),
 	}
@@ -113,26 +113,35 @@ func NewHousehold(now time.Time) *Agent {
 			Sentence: "A peer of debian-13.2.0-amd64-netinst.iso said that it is in this swarm, and shook hands with us there; you let peers name swarms, and this one had a single seed left.",
 		},
 		Hash(0x31): {
-			Hash: Hash(0x31), Name: "Apollo flight journals", State: webui.CandidateWaiting, Rule: `sources.feeds = "ask"`,
-			Introducer: &webui.Introducer{Kind: "feed", Heard: now.Add(-time.Hour)},
+			Hash: Hash(0x31), Name: "Apollo flight journals", State: swarm.CandidateWaiting, Rule: `sources.feeds = "ask"`,
+			Introducer: &swarm.Introducer{Kind: "feed", Heard: now.Add(-time.Hour)},
 			Sentence:   "A feed of yours named it, and you want to be asked.",
 		},
 	}
 	a.candidates = []webui.Candidate{
 		{
-			Hash: Hash(0x31), Name: "Apollo flight journals", State: webui.CandidateWaiting, Why: "A feed of yours named it, and you want to be asked.",
-			Rule: `sources.feeds = "ask"`, Length: 3 * gib, Pieces: 1536, Seeders: 2, Leechers: 9,
-			Introducers: []webui.Introducer{{Kind: "feed", Heard: now.Add(-time.Hour)}}, Heard: now.Add(-time.Hour),
+			Candidate: swarm.Candidate{
+				Hash: Hash(0x31), Name: "Apollo flight journals", State: swarm.CandidateWaiting,
+				Rule: `sources.feeds = "ask"`, Length: 3 * gib, Pieces: 1536, Health: swarm.Health{Seeds: 2, Leechers: 9, Copies: 2},
+				Introducers: []swarm.Introducer{{Kind: swarm.KindFeed, Heard: now.Add(-time.Hour)}}, Heard: now.Add(-time.Hour),
+			},
+			Why: "A feed of yours named it, and you want to be asked.",
 		},
 		{
-			Hash: Hash(0x32), Name: "linuxtracks-2024-flac", State: "heard", Why: "Two peers named it; neither has shaken hands with us there yet.",
-			Rule: `sources.peers = "auto"`, Length: 44 * gib, Pieces: 11264, Seeders: 1, Leechers: 3,
-			Introducers: []webui.Introducer{peer, peer}, Heard: now.Add(-10 * time.Minute),
+			Candidate: swarm.Candidate{
+				Hash: Hash(0x32), Name: "linuxtracks-2024-flac", State: swarm.CandidateHeard,
+				Rule: `sources.peers = "auto"`, Length: 44 * gib, Pieces: 11264, Health: swarm.Health{Seeds: 1, Leechers: 3, Copies: 1},
+				Introducers: []swarm.Introducer{peer, peer}, Heard: now.Add(-10 * time.Minute),
+			},
+			Why: "Two peers named it; neither has shaken hands with us there yet.",
 		},
 		{
-			Hash: Hash(0x33), Name: MarkupName, State: "refused", Why: "Larger than the 500 GiB that you allow.",
-			Rule: `sources.max_swarm_size = "500GiB"`, Length: 900 * gib, Seeders: -1, Leechers: -1,
-			Introducers: []webui.Introducer{peer}, Heard: now.Add(-30 * time.Minute),
+			Candidate: swarm.Candidate{
+				Hash: Hash(0x33), Name: MarkupName, State: swarm.CandidateRefused,
+				Rule: `sources.max_swarm_size = "500GiB"`, Length: 900 * gib, Health: swarm.UnknownHealth,
+				Introducers: []swarm.Introducer{peer}, Heard: now.Add(-30 * time.Minute),
+			},
+			Why: "Larger than the 500 GiB that you allow.",
 		},
 	}
 	a.findings = []webui.Finding{
@@ -140,7 +149,7 @@ func NewHousehold(now time.Time) *Agent {
 		{About: "index", Level: webui.FindingProblem, Text: "2 fragments are in the index and not on the disk"},
 		{About: "drive", Level: webui.FindingNote, Text: "what kind of drive this is cannot be told, so it is never taken to be asleep"},
 	}
-	for i, e := range []webui.Event{
+	for i, e := range []swarm.Event{
 		{Kind: "heard", Hash: Hash(0x32), Text: "linuxtracks-2024-flac: ebb 0.1.0 at 198.51.100.7 is in a swarm that we are not in"},
 		{Kind: "joined", Hash: Hash(0x24), Text: "joined the swarm that 192.168.1.20 named"},
 		{Kind: "stored", Hash: Hash(0x22), Text: "openstreetmap-planet-2025-11.osm.pbf: fragment 610 of 20736 stored"},

@@ -31,7 +31,7 @@ type ebb struct {
 	followed chan struct{} // closed when the event stream has ended
 
 	mu      sync.Mutex
-	events  []webui.Event
+	events  []swarm.Event
 	changed chan struct{} // closed when events grows
 }
 
@@ -117,7 +117,7 @@ func (e *ebb) follow(stream *http.Response, t *teller) {
 		if !ok {
 			continue
 		}
-		var event webui.Event
+		var event swarm.Event
 		if json.Unmarshal([]byte(data), &event) != nil {
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"ebb/agent/swarm"
 	"ebb/build/lab"
 	"ebb/webui"
 )
@@ -103,7 +104,7 @@ func (s story) tell(ctx context.Context, world *lab.World, binary string, t *tel
 	if _, err := other.AddForeground(ctx, webui.Source{File: light.Torrent}, true); err != nil {
 		return nil, err
 	}
-	if err := other.Follow(ctx, func(e webui.Event) bool { return e.Kind == "complete" && e.Hash == light.Hash }); err != nil {
+	if err := other.Follow(ctx, func(e swarm.Event) bool { return e.Kind == "complete" && e.Hash == light.Hash }); err != nil {
 		return nil, err
 	}
 	t.say("lab", fmt.Sprintf("another ebb at %v has downloaded First Light, and helps Old Maps", other.Addr))
