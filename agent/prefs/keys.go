@@ -40,11 +40,11 @@ var sections = []section{
 	}},
 	{"foreground", "The torrents that you asked for.", []key{
 		one("directory", "Where finished files go; not set means downloads in the state directory.",
-			func(p *Preferences) *string { return &p.Foreground.Directory }, downloadDirectory).sample(`"/srv/downloads"`),
+			func(p *Preferences) *string { return &p.Foreground.Directory }, downloadDirectory).sample(`"/srv/downloads"`).atNextStart(),
 		one("upload", `Speed: a rate or "unlimited".`,
-			func(p *Preferences) *Rate { return &p.Foreground.Upload }, foregroundRate),
+			func(p *Preferences) *Rate { return &p.Foreground.Upload }, foregroundRate).atNextStart(),
 		one("download", "",
-			func(p *Preferences) *Rate { return &p.Foreground.Download }, foregroundRate),
+			func(p *Preferences) *Rate { return &p.Foreground.Download }, foregroundRate).atNextStart(),
 	}},
 	{"sources", "Who may name swarms to help: \"off\", \"ask\" (each waits for your yes) or \"auto\".", []key{
 		one("peers", "Other agents in the swarms of your torrents.",
@@ -66,7 +66,7 @@ var sections = []section{
 	}},
 	{"network", "Ports and the line.", []key{
 		one("peer_address", "Where peers reach us: host:port, an empty host means every address.",
-			func(p *Preferences) *string { return &p.Network.PeerAddress }, listenAddress),
+			func(p *Preferences) *string { return &p.Network.PeerAddress }, listenAddress).atNextStart(),
 		one("wan_interface", `The interface to the internet, like "eth0", or "auto".`,
 			func(p *Preferences) *string { return &p.Network.WANInterface }, interfaceName),
 		one("line_up", `What the line can carry: a rate or "auto".`,
@@ -74,17 +74,17 @@ var sections = []section{
 		one("line_down", "",
 			func(p *Preferences) *Rate { return &p.Network.LineDown }, lineRate),
 		one("dht", "Find peers without trackers.",
-			func(p *Preferences) *bool { return &p.Network.DHT }, nil),
+			func(p *Preferences) *bool { return &p.Network.DHT }, nil).atNextStart(),
 		many("dht_bootstrap", "The first DHT nodes to ask.",
-			func(p *Preferences) *[]string { return &p.Network.DHTBootstrap }, remoteAddress),
+			func(p *Preferences) *[]string { return &p.Network.DHTBootstrap }, remoteAddress).atNextStart(),
 		one("allow_private_trackers", "Also use trackers and peers at private addresses; for a LAN that has its own.",
-			func(p *Preferences) *bool { return &p.Network.AllowPrivateTrackers }, nil),
+			func(p *Preferences) *bool { return &p.Network.AllowPrivateTrackers }, nil).atNextStart(),
 	}},
 	{"web", "The page.", []key{
 		one("address", `Where it listens; ":8088" lets the whole LAN in.`,
-			func(p *Preferences) *string { return &p.Web.Address }, listenAddress),
+			func(p *Preferences) *string { return &p.Web.Address }, listenAddress).atNextStart(),
 		many("allowed_hosts", "Names for the page, besides localhost and IP addresses.",
-			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName),
+			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName).atNextStart(),
 	}},
 	{"state", "ebb's own files.", []key{
 		one("directory", "",
@@ -97,6 +97,7 @@ type key struct {
 	name    string
 	about   string // the comment above it in the file
 	example string // TOML, shown commented out while the value is empty
+	fixed   bool   // while ebb runs: a change takes effect at the next start
 	put     func(p *Preferences, value any) *fault
 	check   func(p *Preferences) *fault
 	text    func(p *Preferences) string // the value as TOML
@@ -168,6 +169,24 @@ func checked[T any](value T, check func(T) error) *fault {
 func (k key) sample(value string) key {
 	k.example = value
 	return k
+}
+
+// atNextStart marks a key of which a change takes effect only then.
+func (k key) atNextStart() key {
+	k.fixed = true
+	return k
+}
+
+// NeedRestart names the keys, such as "web.address", whose values differ and take effect only at the next start.
+func NeedRestart(old, changed Preferences) (keys []string) {
+	for _, s := range sections {
+		for _, k := range s.keys {
+			if k.fixed && k.text(&old) != k.text(&changed) {
+				keys = append(keys, s.name+"."+k.name)
+			}
+		}
+	}
+	return keys
 }
 
 func sectionNames() []string {

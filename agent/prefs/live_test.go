@@ -1,0 +1,46 @@
+package prefs
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestWhatTakesEffectAtTheNextStartIsNamed(t *testing.T) {
+	p := Default()
+	if keys := NeedRestart(p, p); len(keys) != 0 {
+		t.Errorf("nothing changed, and these need a restart: %v", keys)
+	}
+	q := p
+	q.Background.Storage = StorageOf(1 << 30)
+	q.Network.WANInterface, q.Sources.Peers, q.Sharing.ListBackground = "eth7", ModeOff, false
+	if keys := NeedRestart(p, q); len(keys) != 0 {
+		t.Errorf("these follow at once, and are said to need a restart: %v", keys)
+	}
+	q.Web.AllowedHosts, q.Network.DHT, q.Foreground.Directory = []string{"nas.lan"}, false, "/srv"
+	if keys := NeedRestart(p, q); !slices.Equal(keys, []string{"foreground.directory", "network.dht", "web.allowed_hosts"}) {
+		t.Errorf("these need a restart: %v", keys)
+	}
+}
+
+func TestLivePreferencesWakeWhoWaits(t *testing.T) {
+	l := NewLive(Default())
+	changed := l.Changed()
+	p := Default()
+	p.State.Directory, p.Background.Goal = "/elsewhere", GoalPreserve
+	if before := l.Set(p); before.Background.Goal != GoalBalanced {
+		t.Errorf("before: %v", before.Background.Goal)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was woken")
+	}
+	if now := l.Get(); now.Background.Goal != GoalPreserve || now.State != Default().State {
+		t.Errorf("in force: %+v", now)
+	}
+	select {
+	case <-l.Changed():
+		t.Error("woken without a change")
+	default:
+	}
+}
