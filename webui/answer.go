@@ -16,21 +16,17 @@ import (
 )
 
 const (
-	// MaxURI bounds a magnet link or URL, in bytes. A magnet with a hundred
-	// trackers is about 8 KiB.
+	// MaxURI bounds a magnet link or URL, in bytes. A magnet with a hundred trackers is about 8 KiB.
 	MaxURI = 32 << 10
-	// MaxTorrentFile bounds a .torrent file, in bytes. 10 MiB is half a million
-	// pieces.
+	// MaxTorrentFile bounds a .torrent file, in bytes. 10 MiB is half a million pieces.
 	MaxTorrentFile = 10 << 20
-	// maxJSON bounds every other body, in bytes. Preferences with a thousand
-	// denied hashes are 50 KiB.
+	// maxJSON bounds every other body, in bytes. Preferences with a thousand denied hashes are 50 KiB.
 	maxJSON = 256 << 10
 )
 
 const torrentType = "application/x-bittorrent"
 
-// List is the answer to all that asks for many. With ?limit=n, only the first n
-// of Total are in Items.
+// List is the answer to all that asks for many. With ?limit=n, only the first n of Total are in Items.
 type List[T any] struct {
 	Total int `json:"total"`
 	Items []T `json:"items"`

@@ -60,8 +60,7 @@ func act(do func(context.Context, swarm.InfoHash) error) endpoint {
 	return acting(http.StatusNoContent, do)
 }
 
-// begin begins to do something to the info-hash in the path, that is not done
-// when it is answered.
+// begin begins to do something to the info-hash in the path, that is not done when it is answered.
 func begin(do func(context.Context, swarm.InfoHash) error) endpoint {
 	return acting(http.StatusAccepted, do)
 }
@@ -147,9 +146,8 @@ func (s *server) getPreferences(w http.ResponseWriter, r *http.Request) error {
 	return s.answerPreferences(w, r, p)
 }
 
-// putPreferences replaces all preferences. With If-Match it does so only if they
-// still are those that the sender saw, so that two editors do not undo each
-// other's work (RFC 9110 §13.1.1).
+// putPreferences replaces all preferences. With If-Match it does so only if they still are those that the sender saw,
+// so that two editors do not undo each other's work (RFC 9110 §13.1.1).
 func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
 	body, err := readBody(w, r, maxJSON)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// DoctorTimeout is how long a check-up may take. A hundred thousand fragments on
-// a slow USB disk are some minutes of looking.
+// DoctorTimeout is how long a check-up may take. A hundred thousand fragments on a slow USB disk are some minutes of
+// looking.
 const DoctorTimeout = 15 * time.Minute
 
 // doctor answers with a check-up, which mends what can be mended if mend is set.

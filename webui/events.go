@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// eventsKept is how many events an EventLog remembers, so that a page that is
-	// opened has a story to show. At 200 bytes each it is 50 kB.
+	// eventsKept is how many events an EventLog remembers, so that a page that is opened has a story to show. At 200
+	// bytes each it is 50 kB.
 	eventsKept = 256
 	// maxEventText bounds the texts of an event, which may quote a peer. In bytes.
 	maxEventText = 512
@@ -18,8 +18,8 @@ const (
 
 // EventLog remembers the latest events for whoever listens.
 //
-// Listeners share one ring and keep only their place in it, so that a slow one
-// costs nothing and holds up nobody: it finds a gap where it fell behind.
+// Listeners share one ring and keep only their place in it, so that a slow one costs nothing and holds up nobody: it
+// finds a gap where it fell behind.
 type EventLog struct {
 	mu      sync.Mutex    // guards all below
 	kept    []swarm.Event // oldest first, at most eventsKept
@@ -27,9 +27,8 @@ type EventLog struct {
 	changed chan struct{}
 }
 
-// NewEventLog returns an empty log. Its IDs begin at the present time in
-// milliseconds: a listener that comes back after a restart of the agent still
-// finds all new events behind the last that it saw.
+// NewEventLog returns an empty log. Its IDs begin at the present time in milliseconds: a listener that comes back after
+// a restart of the agent still finds all new events behind the last that it saw.
 func NewEventLog() *EventLog {
 	return &EventLog{
 		last:    uint64(time.Now().UnixMilli()),
@@ -55,9 +54,8 @@ func (l *EventLog) Publish(e swarm.Event) {
 	l.changed = make(chan struct{})
 }
 
-// After returns the kept events with an ID greater than id, oldest first, and a
-// channel that closes when the next one is published. An id that this log never
-// gave out returns all.
+// After returns the kept events with an ID greater than id, oldest first, and a channel that closes when the next one
+// is published. An id that this log never gave out returns all.
 func (l *EventLog) After(id uint64) ([]swarm.Event, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -51,8 +51,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// secure sets what a browser enforces for us: nothing from elsewhere, nothing
-// inline, no markup made from strings, no frames around us.
+// secure sets what a browser enforces for us: nothing from elsewhere, nothing inline, no markup made from strings, no
+// frames around us.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
@@ -79,8 +79,8 @@ func (s *server) bearer(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)
 }
 
-// openSession gives a browser that has the token a session in its place, which
-// its scripts cannot read and other sites cannot use.
+// openSession gives a browser that has the token a session in its place, which its scripts cannot read and other sites
+// cannot use.
 func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if !s.bearer(r) {
 		return &refusal{http.StatusUnauthorized, "a session is opened with the API token, and that is not it"}
@@ -98,8 +98,7 @@ func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// hosts are the names that we go by. Addresses need no list: nobody can have an
-// address resolve to us.
+// hosts are the names that we go by. Addresses need no list: nobody can have an address resolve to us.
 type hosts map[string]bool
 
 func newHosts(allowed []string) hosts {

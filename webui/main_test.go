@@ -40,8 +40,7 @@ func newWorld(t *testing.T) *world {
 	})}
 }
 
-// request is what is sent. Empty fields are filled in by send: a GET, from the
-// machine itself, with the token.
+// request is what is sent. Empty fields are filled in by send: a GET, from the machine itself, with the token.
 type request struct {
 	method, path, body string
 	host               string
@@ -70,8 +69,7 @@ func (w *world) send(q request) *httptest.ResponseRecorder {
 	return answer
 }
 
-// status sends, and fails the test if the answer has another status, or is an
-// error that is not JSON.
+// status sends, and fails the test if the answer has another status, or is an error that is not JSON.
 func (w *world) status(want int, q request) *httptest.ResponseRecorder {
 	w.t.Helper()
 	answer := w.send(q)

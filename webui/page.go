@@ -30,8 +30,8 @@ var (
 	iconSVG []byte
 )
 
-// newPage serves the files of the page. Their types are given here, as the
-// system's table of types is missing on a router.
+// newPage serves the files of the page. Their types are given here, as the system's table of types is missing on a
+// router.
 func (s *server) newPage() http.Handler {
 	const script = "text/javascript; charset=utf-8"
 	mux := http.NewServeMux()
@@ -48,8 +48,8 @@ func (s *server) newPage() http.Handler {
 	return mux
 }
 
-// newFile serves one file. Browsers ask each time whether it has changed, so
-// that the page always fits the agent that serves it.
+// newFile serves one file. Browsers ask each time whether it has changed, so that the page always fits the agent that
+// serves it.
 func newFile(contentType string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
 	tag := `"` + hex.EncodeToString(sum[:8]) + `"`

@@ -38,8 +38,7 @@ func TestEveryFileOfThePageIsServed(t *testing.T) {
 	}
 }
 
-// The policy in the page's headers would stop all of these; none should be there
-// to be stopped.
+// The policy in the page's headers would stop all of these; none should be there to be stopped.
 func TestThePageMakesNoMarkupFromStringsAndUsesNothingFromElsewhere(t *testing.T) {
 	banned := map[string]*regexp.Regexp{
 		"markup from a string": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc`),

@@ -18,14 +18,12 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10 // bytes
 
-	// goodbye is how long requests that are under way may take to end after their
-	// context has.
+	// goodbye is how long requests that are under way may take to end after their context has.
 	goodbye = time.Second
 )
 
-// Serve serves handler on l until ctx ends, and returns nil then; or until the
-// listener fails. It closes l. Requests see ctx end in their own context. When
-// Serve returns, every connection and its goroutine are gone.
+// Serve serves handler on l until ctx ends, and returns nil then; or until the listener fails. It closes l. Requests
+// see ctx end in their own context. When Serve returns, every connection and its goroutine are gone.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger) error {
 	requests, stop := context.WithCancel(ctx)
 	defer stop()

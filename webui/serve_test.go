@@ -52,8 +52,7 @@ func (s *served) end() {
 	}
 }
 
-// stream opens a stream of events, after the event with the given ID if it is
-// not empty.
+// stream opens a stream of events, after the event with the given ID if it is not empty.
 func (s *served) stream(lastID string) (*http.Response, *bufio.Reader) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(bounded(s.t), http.MethodGet, s.url+"/api/v1/events", nil)
@@ -200,8 +199,8 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// serveInMemory serves handler with a fake clock. It returns the client's end of
-// a connection, and a function that has Serve end and waits until it has.
+// serveInMemory serves handler with a fake clock. It returns the client's end of a connection, and a function that has
+// Serve end and waits until it has.
 func serveInMemory(t *testing.T, handler http.Handler) (client net.Conn, end func()) {
 	t.Helper()
 	l := &pipes{make(chan net.Conn), make(chan struct{})}

@@ -50,8 +50,7 @@ func New(c Config) http.Handler {
 	return all
 }
 
-// healthz tells a watchdog that we are here, and nobody anything else: no name
-// and no token is asked for.
+// healthz tells a watchdog that we are here, and nobody anything else: no name and no token is asked for.
 func healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

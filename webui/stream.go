@@ -9,11 +9,10 @@ import (
 )
 
 const (
-	// maxStreams is how many event streams may be open: some pages and a script
-	// or two. Each holds a connection and a goroutine.
+	// maxStreams is how many event streams may be open: some pages and a script or two. Each holds a connection and a
+	// goroutine.
 	maxStreams = 32
-	// heartbeat is how often a silent stream says that it is alive: sooner than
-	// proxies and phones give up on one.
+	// heartbeat is how often a silent stream says that it is alive: sooner than proxies and phones give up on one.
 	heartbeat = 15 * time.Second
 	// streamWrite is how long a listener may take for what is sent at once.
 	streamWrite = 10 * time.Second
@@ -21,9 +20,9 @@ const (
 	streamRetry = 3 * time.Second
 )
 
-// getEvents sends the events that are kept, then each as it happens, in the
-// format of https://html.spec.whatwg.org/multipage/server-sent-events.html. A
-// browser that comes back says where it was in Last-Event-ID.
+// getEvents sends the events that are kept, then each as it happens, in the format of
+// https://html.spec.whatwg.org/multipage/server-sent-events.html. A browser that comes back says where it was in
+// Last-Event-ID.
 func (s *server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
@@ -82,8 +81,7 @@ func (s *server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// streamEnds notes why a stream that has begun has to end. It is too late for an
-// error to be an answer.
+// streamEnds notes why a stream that has begun has to end. It is too late for an error to be an answer.
 func (s *server) streamEnds(err error) error {
 	s.log.Debug("an event stream ended", "err", err)
 	return nil

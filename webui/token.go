@@ -26,17 +26,15 @@ const (
 // tokenDigits is the length of a token: 32 random bytes in hex.
 const tokenDigits = 64
 
-// othersMode is what users may do with a file that are neither its owner nor in
-// its group.
+// othersMode is what users may do with a file that are neither its owner nor in its group.
 const othersMode fs.FileMode = 0o007
 
-// sessionLife is how long a browser stays let in. An owner looks in every few
-// weeks; a browser that was lent is forgotten in a month.
+// sessionLife is how long a browser stays let in. An owner looks in every few weeks; a browser that was lent is
+// forgotten in a month.
 const sessionLife = 30 * 24 * time.Hour
 
-// LoadToken is for the agent: it reads the API token from path, and closes the
-// file to all but its user and group. If there is none it makes one, which only
-// the agent's user can read.
+// LoadToken is for the agent: it reads the API token from path, and closes the file to all but its user and group. If
+// there is none it makes one, which only the agent's user can read.
 func LoadToken(path string) (string, error) {
 	token, err := ReadToken(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,15 +98,13 @@ func writeSecret(path, text string) error {
 	return nil
 }
 
-// sessions lets in browsers. A session is a date of expiry, signed with the API
-// token: nothing is kept here, the token itself never is in a cookie, and a new
-// token ends all sessions.
+// sessions lets in browsers. A session is a date of expiry, signed with the API token: nothing is kept here, the token
+// itself never is in a cookie, and a new token ends all sessions.
 type sessions struct {
 	token string
 }
 
-// cookieName differs from agent to agent, as cookies do not heed the port, and
-// one machine may run several agents.
+// cookieName differs from agent to agent, as cookies do not heed the port, and one machine may run several agents.
 func (s sessions) cookieName() string {
 	return "ebb_" + s.sign("cookie name")[:8]
 }

@@ -6,9 +6,8 @@ import (
 	"ebb/agent/swarm"
 )
 
-// The types below are the API's JSON. Rates are in bytes per second, sizes in
-// bytes, times RFC 3339, info-hashes 40 lower-case hex digits. A time or address
-// that is not known is left out.
+// The types below are the API's JSON. Rates are in bytes per second, sizes in bytes, times RFC 3339, info-hashes 40
+// lower-case hex digits. A time or address that is not known is left out.
 
 // State is what the agent as a whole is doing.
 type State string
@@ -70,8 +69,8 @@ type ForegroundStatus struct {
 	Active        int   `json:"active"` // of Torrents, those that are not stopped, complete or failed
 }
 
-// DiskStatus is about the file system that holds the fragments, and about that of
-// the owner's downloads, which may be another.
+// DiskStatus is about the file system that holds the fragments, and about that of the owner's downloads, which may be
+// another.
 type DiskStatus struct {
 	Free     int64 `json:"free"`
 	Total    int64 `json:"total"`
@@ -84,8 +83,7 @@ type DiskStatus struct {
 	DownloadsTotal int64 `json:"downloads_total"`
 }
 
-// LinkStatus is about the line to the Internet. What is not known is zero, or
-// empty.
+// LinkStatus is about the line to the Internet. What is not known is zero, or empty.
 type LinkStatus struct {
 	Interface    string  `json:"interface"`
 	LineUp       int64   `json:"line_up"` // what the line can carry
@@ -135,8 +133,7 @@ type BackgroundSwarm struct {
 	Joined       time.Time      `json:"joined,omitzero"`
 }
 
-// SwarmPromoting is the State of a background swarm that is becoming one of the
-// owner's torrents.
+// SwarmPromoting is the State of a background swarm that is becoming one of the owner's torrents.
 const SwarmPromoting = "promoting"
 
 // Why is the answer to 'why do you know this swarm?'.

@@ -39,8 +39,8 @@ func wrongUsage(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// parse reads flags, which may stand before, between and after at least least
-// and at most most arguments. Behind "--" nothing is a flag. most < 0 is no limit.
+// parse reads flags, which may stand before, between and after at least least and at most most arguments. Behind "--"
+// nothing is a flag. most < 0 is no limit.
 func (c *call) parse(least, most int) error {
 	rest := c.given
 	var plain []string

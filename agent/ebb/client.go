@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	// answerTimeout is as long as an agent may take: it may have to fetch a
-	// .torrent file from the web first.
+	// answerTimeout is as long as an agent may take: it may have to fetch a .torrent file from the web first.
 	answerTimeout = 2 * time.Minute
 	// maxAnswer bounds an answer, in bytes. Ten thousand swarms are about 6 MB.
 	maxAnswer = 64 << 20

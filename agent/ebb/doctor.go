@@ -11,8 +11,7 @@ import (
 	"ebb/webui"
 )
 
-// doctor is 'ebb doctor'. It asks the agent that is running; if none is, it looks
-// for itself, with alone.
+// doctor is 'ebb doctor'. It asks the agent that is running; if none is, it looks for itself, with alone.
 func doctor(alone func(agent.Options, bool) (webui.Diagnosis, error)) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		mend := c.flags.Bool("mend", false, "repair what can be repaired")

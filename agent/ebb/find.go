@@ -15,8 +15,8 @@ import (
 	"ebb/webui"
 )
 
-// agent returns a client of the agent that -config and -state, or else the
-// defaults, belong to. Whether it is running shows when it is first asked.
+// agent returns a client of the agent that -config and -state, or else the defaults, belong to. Whether it is running
+// shows when it is first asked.
 func (c *call) agent() (*client, error) {
 	state := c.state
 	if state == "" {
@@ -71,9 +71,8 @@ func defaultConfig() string {
 	return "/etc/ebb/ebb.toml"
 }
 
-// address returns the URL that the agent serves at: what it wrote down when it
-// began to, as the preferences may leave the port to chance, or else what they
-// say.
+// address returns the URL that the agent serves at: what it wrote down when it began to, as the preferences may leave
+// the port to chance, or else what they say.
 func (c *call) address(state string) (string, error) {
 	path := filepath.Join(state, webui.AddressFile)
 	text, err := os.ReadFile(path)
@@ -98,8 +97,8 @@ func (c *call) address(state string) (string, error) {
 	return base, nil
 }
 
-// reachable turns an address that an agent listens on into one to dial: one that
-// means every address of the machine becomes the loopback one.
+// reachable turns an address that an agent listens on into one to dial: one that means every address of the machine
+// becomes the loopback one.
 func reachable(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -102,8 +102,7 @@ func TestTheTokenGoesToTheAgentOnly(t *testing.T) {
 	h.write(webui.AddressFile, redirects.URL)
 	expect(t, h.fails(1, "status"), redirects.URL, "not an ebb agent")
 
-	// Go never sends what is for loopback through a proxy, so that no request
-	// made here could show it.
+	// Go never sends what is for loopback through a proxy, so that no request made here could show it.
 	if newClient(h.url, "", "").http.Transport.(*http.Transport).Proxy != nil {
 		t.Error("a proxy would get the token")
 	}

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// leastDigits is how much of an info-hash has to be given. Four digits are one
-// in 65,536.
+// leastDigits is how much of an info-hash has to be given. Four digits are one in 65,536.
 const leastDigits = 4
 
 var hexDigits = regexp.MustCompile(`^[0-9a-f]{4,40}$`)
@@ -29,8 +28,8 @@ func (f found) String() string {
 	return fmt.Sprintf("%s (%s)", clean(f.name), f.hash[:8])
 }
 
-// find returns the one item in the lists of the given kinds whose info-hash
-// begins with text. A whole info-hash need not be in any.
+// find returns the one item in the lists of the given kinds whose info-hash begins with text. A whole info-hash need
+// not be in any.
 func (cl *client) find(ctx context.Context, text string, kinds ...string) (found, error) {
 	text = strings.ToLower(text)
 	if !hexDigits.MatchString(text) {

@@ -70,8 +70,7 @@ func help(_ context.Context, c *call) error {
 	return nil
 }
 
-// run carries out one command and returns the exit code: 0, 1 if it failed, 2 if
-// it was not understood.
+// run carries out one command and returns the exit code: 0, 1 if it failed, 2 if it was not understood.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"help"}

@@ -98,8 +98,7 @@ func (h *household) does(args ...string) string {
 	return out
 }
 
-// fails runs a command that has to fail with code, in one line, or in a few that
-// end with its usage.
+// fails runs a command that has to fail with code, in one line, or in a few that end with its usage.
 func (h *household) fails(want int, args ...string) string {
 	h.t.Helper()
 	code, out, errOut := ebb(h.t, append(args, "-state", h.state)...)
@@ -267,8 +266,7 @@ func TestAHashMayBeShortIfItIsClear(t *testing.T) {
 	h.does("remove", digits)
 }
 
-// alike returns two links whose torrents have info-hashes that begin with the
-// same digits.
+// alike returns two links whose torrents have info-hashes that begin with the same digits.
 func alike(t *testing.T, digits int) (first, second string) {
 	t.Helper()
 	seen := map[string]string{}

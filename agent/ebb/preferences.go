@@ -49,8 +49,8 @@ func preferences(ctx context.Context, c *call) error {
 	return nil
 }
 
-// change carries out assignments such as background.storage=20GiB on preferences
-// in JSON. Whether a key exists and a value is right, the agent says.
+// change carries out assignments such as background.storage=20GiB on preferences in JSON. Whether a key exists and a
+// value is right, the agent says.
 func change(text []byte, assignments []string) ([]byte, error) {
 	var sections map[string]any
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -84,8 +84,7 @@ func change(text []byte, assignments []string) ([]byte, error) {
 	return changed, nil
 }
 
-// valueLike reads text as a value of the kind that is there now. Lists are
-// separated by commas.
+// valueLike reads text as a value of the kind that is there now. Lists are separated by commas.
 func valueLike(now any, text string) (any, error) {
 	switch now.(type) {
 	case bool:

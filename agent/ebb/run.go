@@ -10,9 +10,8 @@ import (
 	"ebb/agent"
 )
 
-// runAgent is 'ebb run'. It returns when the agent has stopped: after a signal,
-// or because it could not go on. When its disk was unplugged and came back, it
-// begins anew.
+// runAgent is 'ebb run'. It returns when the agent has stopped: after a signal, or because it could not go on. When its
+// disk was unplugged and came back, it begins anew.
 func runAgent(ctx context.Context, c *call) error {
 	if err := c.parse(0, 0); err != nil {
 		return err
@@ -29,8 +28,7 @@ func runAgent(ctx context.Context, c *call) error {
 	}
 }
 
-// options are those of the agent that -config and -state, or else the defaults,
-// belong to.
+// options are those of the agent that -config and -state, or else the defaults, belong to.
 func (c *call) options() agent.Options {
 	config := c.config
 	if config == "" {

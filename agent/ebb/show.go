@@ -53,8 +53,7 @@ func list(ctx context.Context, c *call) error {
 	return nil
 }
 
-// waiting says what swarms wait for, in one line for each reason: often all of
-// them wait for the same.
+// waiting says what swarms wait for, in one line for each reason: often all of them wait for the same.
 func waiting(swarms []webui.BackgroundSwarm) (lines []string) {
 	var reasons []string // in the order of the list
 	who := map[string][]string{}

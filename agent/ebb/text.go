@@ -16,8 +16,7 @@ import (
 	"ebb/webui"
 )
 
-// clean takes from text what a terminal would obey instead of show. Names come
-// from strangers.
+// clean takes from text what a terminal would obey instead of show. Names come from strangers.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -161,8 +160,8 @@ func (t *table) write(w io.Writer) {
 	io.WriteString(w, out.String())
 }
 
-// printJSON prints v for other programs, and in such a way that a terminal may
-// show it, too: JSON leaves the control characters from U+007F on as they are.
+// printJSON prints v for other programs, and in such a way that a terminal may show it, too: JSON leaves the control
+// characters from U+007F on as they are.
 func (c *call) printJSON(v any) error {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)

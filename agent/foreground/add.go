@@ -20,9 +20,8 @@ import (
 // maxTorrentFile is the longest .torrent file that is taken, in bytes.
 const maxTorrentFile = 10 << 20
 
-// AddTorrent adds a download from a .torrent file. With start it begins as soon
-// as there is space, which may be later: see [Torrent.State]. Errors wrap
-// ErrBadSource, ErrExists or ErrInTheWay if that is what is wrong.
+// AddTorrent adds a download from a .torrent file. With start it begins as soon as there is space, which may be later:
+// see [Torrent.State]. Errors wrap ErrBadSource, ErrExists or ErrInTheWay if that is what is wrong.
 func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (swarm.InfoHash, error) {
 	t, err := parseTorrent(file)
 	if err != nil {
@@ -40,9 +39,8 @@ func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (swar
 	})
 }
 
-// AddURI adds a download from a magnet link or from the http or https URL of a
-// .torrent file. It waits for the file, but not for the metadata of a magnet
-// link. See AddTorrent.
+// AddURI adds a download from a magnet link or from the http or https URL of a .torrent file. It waits for the file,
+// but not for the metadata of a magnet link. See AddTorrent.
 func (s *Session) AddURI(ctx context.Context, uri string, start bool) (swarm.InfoHash, error) {
 	uri = strings.TrimSpace(uri)
 	scheme, _, _ := strings.Cut(uri, ":")
@@ -142,8 +140,7 @@ func addingFailed(err error) error {
 	return fmt.Errorf("adding a download: %w", err)
 }
 
-// makeRoom makes sure that h can be added: it is not there, or has failed for
-// good before. The caller holds changing.
+// makeRoom makes sure that h can be added: it is not there, or has failed for good before. The caller holds changing.
 func (s *Session) makeRoom(h swarm.InfoHash) error {
 	s.mu.Lock()
 	adopting := s.adopting[h]
@@ -174,14 +171,13 @@ func parseTorrent(file []byte) (*peerwire.Torrent, error) {
 	return t, nil
 }
 
-// canonical returns the .torrent file that rain gets: the same info dictionary,
-// the trackers and web seeds that may be contacted, and nothing else.
+// canonical returns the .torrent file that rain gets: the same info dictionary, the trackers and web seeds that may be
+// contacted, and nothing else.
 func (s *Session) canonical(t *peerwire.Torrent, file []byte) ([]byte, error) {
 	var more struct {
 		UrlList metainfo.UrlList `bencode:"url-list"` // BEP 19
 	}
-	// The file is known to be sound, its nesting to be bounded. What cannot be
-	// read as web seeds is none.
+	// The file is known to be sound, its nesting to be bounded. What cannot be read as web seeds is none.
 	_ = bencode.Unmarshal(file, &more)
 	canonical := metainfo.MetaInfo{InfoBytes: t.Raw}
 	for _, tracker := range s.allowed(displayName(t.Info.Name), t.Trackers) {

@@ -13,30 +13,26 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
-// batchBytes is how many bytes of pieces are put into the files before these are
-// synced. A longer piece goes alone. So this much more than the pieces take is
-// needed on the disk while they move.
+// batchBytes is how many bytes of pieces are put into the files before these are synced. A longer piece goes alone. So
+// this much more than the pieces take is needed on the disk while they move.
 const batchBytes = 8 << 20
 
-// probePrefix begins rain's names of torrents that are there only to be looked
-// at. Those of downloads are hashes.
+// probePrefix begins rain's names of torrents that are there only to be looked at. Those of downloads are hashes.
 const probePrefix = "probe-"
 
 // Pieces are fragments that become part of a download.
 type Pieces interface {
 	// Indexes returns which pieces there are, ascending.
 	Indexes() []uint32
-	// Open returns a whole, verified piece. One that cannot be opened, or read to
-	// its end, is left out: the download gets it from its swarm.
+	// Open returns a whole, verified piece. One that cannot be opened, or read to its end, is left out: the download
+	// gets it from its swarm.
 	Open(index uint32) (io.ReadCloser, error)
-	// Placed says that these pieces are in the download's files, and synced: they
-	// may be deleted.
+	// Placed says that these pieces are in the download's files, and synced: they may be deleted.
 	Placed(indexes []uint32) error
 }
 
-// Adopt adds a download some of whose pieces are here already. First they are
-// put into its files; then it is added as AddTorrent does it, and all that is
-// in the files is hashed and kept. It returns when that is about to begin.
+// Adopt adds a download some of whose pieces are here already. First they are put into its files; then it is added as
+// AddTorrent does it, and all that is in the files is hashed and kept. It returns when that is about to begin.
 //
 // The steps:
 //
@@ -48,12 +44,10 @@ type Pieces interface {
 //  4. Batch by batch, pieces are copied, the files synced, and Placed called.
 //  5. rain and a keeper take over, and the promise with them.
 //
-// Adopt may end at any step, by an error, with ctx, or with the process. What was
-// placed stays placed, nothing else is lost, and Adopt again with the pieces that
-// are left goes on from there: files of the right length are taken for its own.
-// If it was the end of the process after step 5, or there is no piece, it finds
-// the download and returns nil. A download that was added otherwise is left
-// alone, and so are the pieces: ErrExists. Errors of the ledger come before
+// Adopt may end at any step, by an error, with ctx, or with the process. What was placed stays placed, nothing else is
+// lost, and Adopt again with the pieces that are left goes on from there: files of the right length are taken for its
+// own. If it was the end of the process after step 5, or there is no piece, it finds the download and returns nil. A
+// download that was added otherwise is left alone, and so are the pieces: ErrExists. Errors of the ledger come before
 // anything is written.
 func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pieces) (swarm.InfoHash, error) {
 	t, err := parseTorrent(file)
@@ -105,8 +99,8 @@ type adoption struct {
 	added   bool
 }
 
-// begin makes sure that the torrent can be added, and that nobody else adds it.
-// here says that it is a download already, and that all is done.
+// begin makes sure that the torrent can be added, and that nobody else adds it. here says that it is a download
+// already, and that all is done.
 func (a *adoption) begin() (here bool, err error) {
 	s := a.session
 	s.changing.Lock()
@@ -239,8 +233,7 @@ func (a *adoption) batch(root *os.Root) error {
 	return nil
 }
 
-// copy puts one piece into the files. It reports false if the piece cannot be
-// read. Errors are those of the files.
+// copy puts one piece into the files. It reports false if the piece cannot be read. Errors are those of the files.
 func (a *adoption) copy(files *openFiles, index uint32) (bool, error) {
 	piece, err := a.pieces.Open(index)
 	if err == nil {
@@ -258,8 +251,7 @@ func (a *adoption) copy(files *openFiles, index uint32) (bool, error) {
 	return false, nil
 }
 
-// read returns the error of reading a piece. Copying does not tell on which side
-// it has failed.
+// read returns the error of reading a piece. Copying does not tell on which side it has failed.
 func (a *adoption) read(index uint32) error {
 	piece, err := a.pieces.Open(index)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"ebb/build/lab"
 )
 
-// mount mounts something, and unmounts it when the test ends, if it still is
-// there. It reports false where that is not permitted.
+// mount mounts something, and unmounts it when the test ends, if it still is there. It reports false where that is not
+// permitted.
 func mount(t *testing.T, source, target, kind string, flags uintptr, data string) bool {
 	t.Helper()
 	if err := unix.Mount(source, target, kind, flags, data); err != nil {

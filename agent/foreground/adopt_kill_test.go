@@ -19,8 +19,8 @@ import (
 	"ebb/build/lab"
 )
 
-// adopterEnv names the environment variable that makes the test program adopt a
-// download until it is killed. It holds the path of an adopterConfig.
+// adopterEnv names the environment variable that makes the test program adopt a download until it is killed. It holds
+// the path of an adopterConfig.
 const adopterEnv = "EBB_FOREGROUND_ADOPTER"
 
 type adopterConfig struct {
@@ -72,8 +72,7 @@ func (n noisy) Placed(indexes []uint32) error {
 	return err
 }
 
-// killAdopter has another process adopt c, and kills it some time after as many
-// steps.
+// killAdopter has another process adopt c, and kills it some time after as many steps.
 func (w *world) killAdopter(c *lab.Content, s *shelf, steps int, after time.Duration) {
 	w.Helper()
 	text, err := json.Marshal(adopterConfig{
@@ -115,8 +114,8 @@ func (w *world) killAdopter(c *lab.Content, s *shelf, steps int, after time.Dura
 	_ = adopter.Wait() // it was killed
 }
 
-// nothingLost checks that each piece is on the shelf or in the download's file,
-// which is a single one, and returns how many are on the shelf.
+// nothingLost checks that each piece is on the shelf or in the download's file, which is a single one, and returns how
+// many are on the shelf.
 func (w *world) nothingLost(c *lab.Content, s *shelf) int {
 	w.Helper()
 	held := s.Indexes()
@@ -184,8 +183,7 @@ func TestKillDuringAdoptLosesNothing(t *testing.T) {
 	}
 }
 
-// TestKillAsTheDownloadIsAddedLosesNothing kills around the end, when rain takes
-// over.
+// TestKillAsTheDownloadIsAddedLosesNothing kills around the end, when rain takes over.
 func TestKillAsTheDownloadIsAddedLosesNothing(t *testing.T) {
 	w := newWorld(t)
 	for n := range 8 {

@@ -16,8 +16,7 @@ import (
 	"ebb/build/lab"
 )
 
-// odd makes a torrent whose files rain calls by other names than the torrent, or
-// does not write at all.
+// odd makes a torrent whose files rain calls by other names than the torrent, or does not write at all.
 func (w *world) odd() *lab.Content {
 	w.Helper()
 	long := strings.Repeat("ä", 200)

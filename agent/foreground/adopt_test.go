@@ -27,8 +27,7 @@ func (w *world) adopt(c *lab.Content, pieces foreground.Pieces) {
 	}
 }
 
-// awaitSeeding waits until the download is complete, and returns how many bytes
-// of it were downloaded.
+// awaitSeeding waits until the download is complete, and returns how many bytes of it were downloaded.
 func (w *world) awaitSeeding(c *lab.Content) int64 {
 	w.Helper()
 	return w.awaitState(c.Hash, foreground.Seeding).Downloaded

@@ -14,31 +14,28 @@ import (
 )
 
 const (
-	// resumeInterval is how often rain saves what it holds. Each time it writes
-	// about 20 kB per torrent, even when nothing has changed (measured: 95 kB for
-	// five idle ones). Every five seconds that would be 1.6 GB a day on a router's
-	// flash; now it is 9 MB. Orderly stops, and torrents that complete, are saved
-	// at once, and what an unclean stop loses is found again by hashing.
+	// resumeInterval is how often rain saves what it holds. Each time it writes about 20 kB per torrent, even when
+	// nothing has changed (measured: 95 kB for five idle ones). Every five seconds that would be 1.6 GB a day on a
+	// router's flash; now it is 9 MB. Orderly stops, and torrents that complete, are saved at once, and what an unclean
+	// stop loses is found again by hashing.
 	resumeInterval = 15 * time.Minute
 	// stopTimeout bounds how long trackers may take to hear that we leave.
 	stopTimeout = 3 * time.Second
-	// filePermissions are those of directories; files get them without x, so that
-	// other programs on a NAS can read them.
+	// filePermissions are those of directories; files get them without x, so that other programs on a NAS can read
+	// them.
 	filePermissions = 0o755
-	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB,
-	// or 20 kB in the wordiest form. See also nestingLimit. Bytes.
+	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB, or 20 kB in the wordiest form. See
+	// also nestingLimit. Bytes.
 	maxTrackerResponse = 64 << 10
 )
 
-// rain's log is one variable of the whole process, which may only be set while
-// no session runs.
+// rain's log is one variable of the whole process, which may only be set while no session runs.
 func init() { torrent.DisableLogging() }
 
 // Ledger is where space is reserved. disk.Ledger is one.
 type Ledger interface {
-	// Reserve promises room to a download, in place of what was promised to it
-	// before. remaining says how many of its bytes are not on disk yet; it may be
-	// called from any goroutine at any time until Release, and does not wait for
+	// Reserve promises room to a download, in place of what was promised to it before. remaining says how many of its
+	// bytes are not on disk yet; it may be called from any goroutine at any time until Release, and does not wait for
 	// anything but the disk, nor for that long. The error is shown to the owner.
 	Reserve(h swarm.InfoHash, remaining func() int64) error
 	// Release ends a reservation.
@@ -49,30 +46,27 @@ type Ledger interface {
 type Config struct {
 	// Directory is where the owner's files go. It is created if needed.
 	Directory string
-	// Database is the path of rain's database. A small file next to it, with the
-	// suffix .state, holds what rain does not: see state.
+	// Database is the path of rain's database. A small file next to it, with the suffix .state, holds what rain does
+	// not: see state.
 	Database string
 	// Host is the IPv4 address to listen on for peers; "" means all.
 	Host string
-	// Each torrent listens on its own port, from PortBegin up to but not
-	// including PortEnd. A torrent keeps its port.
+	// Each torrent listens on its own port, from PortBegin up to but not including PortEnd. A torrent keeps its port.
 	PortBegin, PortEnd uint16
-	// UploadLimit and DownloadLimit are for all torrents together, in bytes per
-	// second; 0 means unlimited. rain counts in KiB/s, rounded down here.
+	// UploadLimit and DownloadLimit are for all torrents together, in bytes per second; 0 means unlimited. rain counts
+	// in KiB/s, rounded down here.
 	UploadLimit, DownloadLimit int64
-	// MemoryTotal is the memory of the device in bytes, which rain's buffers are
-	// sized by. 0 means unknown, and small buffers.
+	// MemoryTotal is the memory of the device in bytes, which rain's buffers are sized by. 0 means unknown, and small
+	// buffers.
 	MemoryTotal int64
 	Ledger      Ledger
-	// FragmentsApart says whether the pieces that Adopt gets are on another file
-	// system than Directory, so that placing them frees no room here; nil means
-	// that they are not.
+	// FragmentsApart says whether the pieces that Adopt gets are on another file system than Directory, so that placing
+	// them frees no room here; nil means that they are not.
 	FragmentsApart func() bool
 	// Transport fetches .torrent files from URLs; nil means a plain one.
 	Transport http.RoundTripper
-	// CheckURL says which trackers and web seeds, as named by torrents and magnet
-	// links, may be contacted; the others are left out. nil means all. It sees
-	// names, not what they resolve to: rain resolves them itself.
+	// CheckURL says which trackers and web seeds, as named by torrents and magnet links, may be contacted; the others
+	// are left out. nil means all. It sees names, not what they resolve to: rain resolves them itself.
 	CheckURL func(url string) error
 	// Log gets what may interest a developer; nil means nobody.
 	Log *slog.Logger
@@ -101,8 +95,7 @@ func (cfg Config) rain() torrent.Config {
 	c.Host = cfg.Host
 	c.PortBegin, c.PortEnd = cfg.PortBegin, cfg.PortEnd
 	c.FilePermissions = filePermissions
-	// rain would lower the hard limit to this number or fail; and Go has already
-	// raised the soft limit to the hard one.
+	// rain would lower the hard limit to this number or fail; and Go has already raised the soft limit to the hard one.
 	c.MaxOpenFiles = 0
 	c.ResumeOnStartup = false // space is reserved first
 	c.ResumeWriteInterval = resumeInterval
@@ -126,18 +119,16 @@ func (cfg Config) rain() torrent.Config {
 	return c
 }
 
-// Buffers returns the most memory, in bytes, that the caches of the downloads take
-// in a device with so much of it; 0 means that it is not known. They take nothing
-// while nothing is downloaded or served.
+// Buffers returns the most memory, in bytes, that the caches of the downloads take in a device with so much of it; 0
+// means that it is not known. They take nothing while nothing is downloaded or served.
 func Buffers(memory int64) int64 { return readCache(memory) + writeCache(memory) }
 
 // readCache returns the memory for what is read ahead for peers, in bytes.
 func readCache(memory int64) int64 { return min(max(memory/32, 2<<20), 64<<20) }
 
-// writeCache returns the memory in which rain assembles pieces, in bytes. A
-// torrent whose pieces are longer than that would never get one. The least is
-// one piece of the longest kind that is common; but in a device of 64 MB, of
-// which the kernel leaves half, such a piece would have something killed.
+// writeCache returns the memory in which rain assembles pieces, in bytes. A torrent whose pieces are longer than that
+// would never get one. The least is one piece of the longest kind that is common; but in a device of 64 MB, of which
+// the kernel leaves half, such a piece would have something killed.
 func writeCache(memory int64) int64 {
 	const small = 96 << 20 // a device of 128 MB says some 120 MiB
 	if memory > 0 && memory < small {
@@ -146,11 +137,10 @@ func writeCache(memory int64) int64 {
 	return min(max(memory/16, 16<<20), 256<<20)
 }
 
-// nestingLimit returns the longest message, and so the longest metadata, that
-// rain may take from a peer, in bytes. rain decodes nested lists by recursion,
-// so a hostile message costs about 520 bytes of stack per byte, or 260 on 32-bit
-// machines, and Go ends the process when a stack would pass 512 or 128 MiB. The
-// limit also bounds which magnet links work: most metadata is under 200 kB.
+// nestingLimit returns the longest message, and so the longest metadata, that rain may take from a peer, in bytes. rain
+// decodes nested lists by recursion, so a hostile message costs about 520 bytes of stack per byte, or 260 on 32-bit
+// machines, and Go ends the process when a stack would pass 512 or 128 MiB. The limit also bounds which magnet links
+// work: most metadata is under 200 kB.
 func nestingLimit(memory int64) uint {
 	most := int64(960 << 10)
 	if bits.UintSize == 32 {

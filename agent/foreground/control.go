@@ -9,13 +9,12 @@ import (
 	"ebb/agent/swarm"
 )
 
-// Start makes a download run; one that has failed or waits for space is tried
-// again at once. It returns before that has happened.
+// Start makes a download run; one that has failed or waits for space is tried again at once. It returns before that has
+// happened.
 func (s *Session) Start(h swarm.InfoHash) error { return s.want(h, true) }
 
-// Stop makes a download leave its swarm. It stays stopped until Start, also over
-// restarts. The space promised to it is given back. It returns before that has
-// happened.
+// Stop makes a download leave its swarm. It stays stopped until Start, also over restarts. The space promised to it is
+// given back. It returns before that has happened.
 func (s *Session) Stop(h swarm.InfoHash) error { return s.want(h, false) }
 
 func (s *Session) want(h swarm.InfoHash, wanted bool) error {
@@ -54,8 +53,7 @@ func (s *Session) want(h swarm.InfoHash, wanted bool) error {
 	return nil
 }
 
-// note changes what is remembered of the downloads, and saves it if change
-// reports that it is something else now.
+// note changes what is remembered of the downloads, and saves it if change reports that it is something else now.
 func (s *Session) note(change func(*state) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +69,8 @@ func (s *Session) note(change func(*state) bool) error {
 // saveState saves what is remembered of the downloads. The caller holds mu.
 func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
 
-// claim reserves a name in the download directory for h. Names that differ only
-// in case are one file on the disks of many NAS devices.
+// claim reserves a name in the download directory for h. Names that differ only in case are one file on the disks of
+// many NAS devices.
 func (s *Session) claim(name string, h swarm.InfoHash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +93,8 @@ func (s *Session) unclaim(h swarm.InfoHash) {
 	}
 }
 
-// AddPeer names a peer to a running download; private torrents take none. It is
-// no error if the download does not run any more.
+// AddPeer names a peer to a running download; private torrents take none. It is no error if the download does not run
+// any more.
 func (s *Session) AddPeer(h swarm.InfoHash, addr netip.AddrPort) {
 	s.mu.Lock()
 	d, closed := s.downloads[h], s.closed
@@ -110,9 +108,8 @@ func (s *Session) AddPeer(h swarm.InfoHash, addr netip.AddrPort) {
 	}
 }
 
-// Remove ends a download and forgets it. With deleteData it also deletes the
-// torrent's files, and the directories that this leaves empty. It does as much
-// of that as it can, whatever fails. A download that is lent is not removed: the
+// Remove ends a download and forgets it. With deleteData it also deletes the torrent's files, and the directories that
+// this leaves empty. It does as much of that as it can, whatever fails. A download that is lent is not removed: the
 // error wraps ErrLent, and nobody waits for the loan to end.
 func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 	s.changing.Lock()

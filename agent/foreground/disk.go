@@ -18,8 +18,8 @@ type file struct {
 	length int64  // bytes
 }
 
-// topLevel returns the name of the file or directory that holds all files. No
-// path may lead elsewhere: rain joins them to the download directory unchecked.
+// topLevel returns the name of the file or directory that holds all files. No path may lead elsewhere: rain joins them
+// to the download directory unchecked.
 func topLevel(files []file) (string, error) {
 	top := ""
 	for _, f := range files {
@@ -42,16 +42,14 @@ type found struct {
 	unallocated int64 // bytes of files that exist which have no blocks yet
 }
 
-// missing returns how many bytes still have to find room on the disk. unchecked
-// is how many bytes of the torrent are not hash-checked: on a file system that
-// compresses, a complete file has fewer blocks than bytes.
+// missing returns how many bytes still have to find room on the disk. unchecked is how many bytes of the torrent are
+// not hash-checked: on a file system that compresses, a complete file has fewer blocks than bytes.
 func (f found) missing(unchecked int64) int64 {
 	return f.absent + min(f.unallocated, max(unchecked, 0))
 }
 
-// survey looks at the files of a torrent. It is an error if rain would damage
-// something that it has not written, or that the owner has changed since: rain
-// gives every file its full length at once, so what has another one is neither
+// survey looks at the files of a torrent. It is an error if rain would damage something that it has not written, or
+// that the owner has changed since: rain gives every file its full length at once, so what has another one is neither
 // whole nor half of a download.
 func survey(directory string, files []file) (found, error) {
 	var sum found
@@ -73,8 +71,8 @@ func survey(directory string, files []file) (found, error) {
 	return sum, nil
 }
 
-// deleteFiles deletes the files and the directories that this leaves empty. It
-// does not follow symbolic links out of directory.
+// deleteFiles deletes the files and the directories that this leaves empty. It does not follow symbolic links out of
+// directory.
 func deleteFiles(directory string, files []file) error {
 	root, err := os.OpenRoot(directory)
 	if err != nil {

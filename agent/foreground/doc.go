@@ -1,5 +1,5 @@
-// Package foreground runs the downloads that the owner asked for. rain does the
-// BitTorrent; this package decides what rain may start, and when.
+// Package foreground runs the downloads that the owner asked for. rain does the BitTorrent; this package decides what
+// rain may start, and when.
 //
 //   - A torrent, magnet link or URL is checked before rain sees it. Metadata that
 //     a magnet link leads to is checked before anything is stored.
@@ -13,24 +13,21 @@
 //     are put where rain looks for pieces. And a download can become fragments
 //     ([Session.Lend]). Neither fetches a byte again, nor takes its space twice.
 //
-// One goroutine keeps each download (download.keep): it looks at rain, decides on
-// the next step with a pure function ([next]), takes it, and publishes a picture
-// for everybody else. So a download whose files are on a disk that does not
+// One goroutine keeps each download (download.keep): it looks at rain, decides on the next step with a pure function
+// ([next]), takes it, and publishes a picture for everybody else. So a download whose files are on a disk that does not
 // answer holds up nobody but itself.
 //
-// The package leaves to others: background swarms, the DHT (peers come in through
-// [Session.AddPeer]), and how much the background may use.
+// The package leaves to others: background swarms, the DHT (peers come in through [Session.AddPeer]), and how much the
+// background may use.
 //
 // # After an unclean stop
 //
-// rain writes a piece with O_SYNC and marks it as held only afterwards, and saves
-// those marks from time to time, so the saved marks are never ahead of the files.
-// They can be far behind: so after an unclean stop an incomplete download is
-// hashed once before it goes on, and no byte is fetched again. The marks of a
-// complete one are saved as it completes. rain itself asks for no more: it hashes
-// when files are there and marks are not, or some of the files are gone. That is
-// also how it finds what Adopt has placed. A download of which Lend has given
-// something back loses its marks before it starts again.
+// rain writes a piece with O_SYNC and marks it as held only afterwards, and saves those marks from time to time, so the
+// saved marks are never ahead of the files. They can be far behind: so after an unclean stop an incomplete download is
+// hashed once before it goes on, and no byte is fetched again. The marks of a complete one are saved as it completes.
+// rain itself asks for no more: it hashes when files are there and marks are not, or some of the files are gone. That
+// is also how it finds what Adopt has placed. A download of which Lend has given something back loses its marks before
+// it starts again.
 //
 // # What rain (v2.3.1) imposes
 //

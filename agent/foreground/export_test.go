@@ -8,8 +8,8 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
-// What the tests in the world of build/lab need to see. They are a package of
-// their own, as the lab imports agents, and agents import this package.
+// What the tests in the world of build/lab need to see. They are a package of their own, as the lab imports agents, and
+// agents import this package.
 
 // MaxTorrentFile is maxTorrentFile.
 const MaxTorrentFile = maxTorrentFile

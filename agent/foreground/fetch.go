@@ -17,9 +17,8 @@ const (
 	maxRedirects = 5
 )
 
-// Fetch gets the .torrent file at an http or https URL, and checks it. Errors
-// wrap ErrBadSource, and name no more of the URL than its host: the rest may
-// hold a pass key.
+// Fetch gets the .torrent file at an http or https URL, and checks it. Errors wrap ErrBadSource, and name no more of
+// the URL than its host: the rest may hold a pass key.
 func (s *Session) Fetch(ctx context.Context, uri string) ([]byte, error) {
 	target, err := url.Parse(strings.TrimSpace(uri))
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {

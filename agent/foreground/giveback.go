@@ -9,11 +9,9 @@ import (
 	"ebb/agent/swarm"
 )
 
-// GiveBack gives the space of a piece back to the disk, where the file system can
-// do that: it is for a download whose files are to be deleted anyway, so that
-// turning it into fragments does not take its space twice. Blocks that the piece
-// shares with others go with the last of them. A download that is started again
-// in spite of that is hashed first.
+// GiveBack gives the space of a piece back to the disk, where the file system can do that: it is for a download whose
+// files are to be deleted anyway, so that turning it into fragments does not take its space twice. Blocks that the
+// piece shares with others go with the last of them. A download that is started again in spite of that is hashed first.
 func (l *Loan) GiveBack(index uint32) error {
 	if l.layout.pieceLen(index) == 0 {
 		return fmt.Errorf("giving back piece %d: there is no such piece", index)
@@ -23,8 +21,7 @@ func (l *Loan) GiveBack(index uint32) error {
 	if l.closed {
 		return fs.ErrClosed
 	}
-	// rain's marks say that it holds the piece. That must be known to be wrong
-	// before it is.
+	// rain's marks say that it holds the piece. That must be known to be wrong before it is.
 	if err := l.session.noteHoles(l.hash); err != nil {
 		return fmt.Errorf("giving back piece %d: %w", index, err)
 	}
@@ -78,8 +75,8 @@ func (l *Loan) punch(s span) error {
 	return errors.Join(err, f.Close())
 }
 
-// hole returns which blocks of the file can go with the span, from begin up to
-// end. The last block of a file ends after it.
+// hole returns which blocks of the file can go with the span, from begin up to end. The last block of a file ends after
+// it.
 func (l *Loan) hole(s span) (begin, end int64) {
 	length := l.layout.files[s.file].length
 	begin = s.off / l.block * l.block
@@ -93,8 +90,7 @@ func (l *Loan) hole(s span) (begin, end int64) {
 	return begin, end
 }
 
-// gone reports whether all bytes of the file from begin up to end are of given
-// pieces.
+// gone reports whether all bytes of the file from begin up to end are of given pieces.
 func (l *Loan) gone(file int, begin, end int64) bool {
 	for at := begin; at < end; {
 		index := (l.starts[file] + at) / l.layout.pieceLength

@@ -17,11 +17,10 @@ import (
 const (
 	// observeInterval is how often a keeper looks at its download.
 	observeInterval = 2 * time.Second
-	// retryInterval is how long a download that waits for space waits before it
-	// asks the ledger again.
+	// retryInterval is how long a download that waits for space waits before it asks the ledger again.
 	retryInterval = 30 * time.Second
-	// patience is how long rain may take to tell about a torrent before the owner
-	// is told so. It answers only between operations on files, which can take long.
+	// patience is how long rain may take to tell about a torrent before the owner is told so. It answers only between
+	// operations on files, which can take long.
 	patience = 10 * time.Second
 	// maxSteps bounds the steps taken in one go; a download's whole life has fewer.
 	maxSteps = 8
@@ -35,8 +34,7 @@ type download struct {
 	hash    swarm.InfoHash
 	wake    chan struct{} // has one slot; a value makes the keeper look at once
 
-	// cancel and done end the keeper and tell when it has ended; nil without one.
-	// They are guarded by Session.mu.
+	// cancel and done end the keeper and tell when it has ended; nil without one. They are guarded by Session.mu.
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -121,8 +119,8 @@ func (d *download) tend(ctx context.Context) {
 	}
 }
 
-// hear returns whether the owner wants the download to run. If they have just
-// said so, what has failed or waits is tried again.
+// hear returns whether the owner wants the download to run. If they have just said so, what has failed or waits is
+// tried again.
 func (d *download) hear() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,8 +131,7 @@ func (d *download) hear() bool {
 	return d.wanted
 }
 
-// ask asks rain how the torrent is doing. When no answer comes, the owner is
-// told and the question stays open.
+// ask asks rain how the torrent is doing. When no answer comes, the owner is told and the question stays open.
 func (d *download) ask(ctx context.Context) (torrent.Stats, bool) {
 	if d.answer == nil {
 		answer, rain := make(chan torrent.Stats, 1), d.rain
@@ -173,8 +170,8 @@ func (d *download) observe(s torrent.Stats) {
 		switch {
 		case s.Error == nil:
 		case !d.metadata && !errors.As(s.Error, new(syscall.Errno)):
-			// rain takes no metadata of private torrents from peers (BEP 27), nor any
-			// that it cannot read. There is nothing in it for the owner.
+			// rain takes no metadata of private torrents from peers (BEP 27), nor any that it cannot read. There is
+			// nothing in it for the owner.
 			d.drop(s.Error)
 		default:
 			d.broken(s.Error)
@@ -272,8 +269,7 @@ func (d *download) wait(err error) {
 // due reports whether the download has waited long enough.
 func (d *download) due() bool { return !time.Now().Before(d.retryAt) }
 
-// drop removes a download that can never go on, and leaves only the reason for
-// the owner to see.
+// drop removes a download that can never go on, and leaves only the reason for the owner to see.
 func (d *download) drop(err error) {
 	d.fail(err)
 	d.rain = nil

@@ -27,8 +27,8 @@ type part struct {
 // padding stands in for the index of a file that is not written (BEP 47).
 const padding = -1
 
-// layoutOf brings the torrent's list of files together with the one of those
-// that rain writes. It is an error if they do not fit each other.
+// layoutOf brings the torrent's list of files together with the one of those that rain writes. It is an error if they
+// do not fit each other.
 func layoutOf(info *peerwire.Info, files []file) (layout, error) {
 	l := layout{files: files, pieceLength: info.PieceLength, length: info.Length}
 	next, at := 0, int64(0)
@@ -50,8 +50,7 @@ func layoutOf(info *peerwire.Info, files []file) (layout, error) {
 	return l, nil
 }
 
-// pads reports whether rain takes the file for padding: BEP 47 says so, or the
-// name that BitComet gave its own.
+// pads reports whether rain takes the file for padding: BEP 47 says so, or the name that BitComet gave its own.
 func pads(f peerwire.File) bool {
 	return f.Padding || strings.HasPrefix(path.Base(f.Path), "_____padding_file")
 }
@@ -70,8 +69,8 @@ type span struct {
 	off, length int64
 }
 
-// spans returns what lies in the length bytes from at on, in order, without what
-// is empty. at and length are within the torrent.
+// spans returns what lies in the length bytes from at on, in order, without what is empty. at and length are within the
+// torrent.
 func (l layout) spans(at, length int64) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		n, _ := slices.BinarySearchFunc(l.parts, at, func(p part, at int64) int {

@@ -10,8 +10,8 @@ import (
 	"ebb/agent/peerwire"
 )
 
-// random returns a torrent of random files, some empty and some padding, and
-// what its layout should be: the file and offset of each byte.
+// random returns a torrent of random files, some empty and some padding, and what its layout should be: the file and
+// offset of each byte.
 func random() (*peerwire.Info, []file, []span) {
 	info := &peerwire.Info{PieceLength: 1 + rand.Int64N(20), MultiFile: true}
 	var files []file
@@ -77,8 +77,8 @@ func TestFilesOfAnotherTorrentHaveNoLayout(t *testing.T) {
 	}
 }
 
-// TestOnlyBlocksOfGivenPiecesAreHoles gives pieces back in a random order. The
-// blocks must go that only they are in, each with the last of its pieces.
+// TestOnlyBlocksOfGivenPiecesAreHoles gives pieces back in a random order. The blocks must go that only they are in,
+// each with the last of its pieces.
 func TestOnlyBlocksOfGivenPiecesAreHoles(t *testing.T) {
 	for range 2000 {
 		info, files, bytes := random()

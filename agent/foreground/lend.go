@@ -15,9 +15,8 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
-// Loan is a stopped download whose files are lent to whoever turns its pieces
-// into fragments. Its methods may be called at the same time. It works until it
-// is closed, also when the session is.
+// Loan is a stopped download whose files are lent to whoever turns its pieces into fragments. Its methods may be called
+// at the same time. It works until it is closed, also when the session is.
 type Loan struct {
 	session *Session
 	hash    swarm.InfoHash
@@ -34,11 +33,10 @@ type Loan struct {
 	closed bool
 }
 
-// Lend stops a download and lends its files. It stays known and stopped, over a
-// restart too, as if its owner had stopped it; until the loan is closed, Start
-// and Remove are refused. Only one loan of a download is open at a time.
-// Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent, ErrInTheWay (its
-// files are those of another download) or ErrLent.
+// Lend stops a download and lends its files. It stays known and stopped, over a restart too, as if its owner had
+// stopped it; until the loan is closed, Start and Remove are refused. Only one loan of a download is open at a time.
+// Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent, ErrInTheWay (its files are those of another download) or
+// ErrLent.
 func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -138,21 +136,19 @@ func (s *Session) halt(d *download, rain *torrent.Torrent) error {
 	return err
 }
 
-// lending reports whether a download is lent, and whether some of its space was
-// given back since its pieces were last hashed.
+// lending reports whether a download is lent, and whether some of its space was given back since its pieces were last
+// hashed.
 func (s *Session) lending(h swarm.InfoHash) (lent, holed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.loans[h] != nil, s.state.holed[h]
 }
 
-// Torrent returns the .torrent file: the info dictionary, and the trackers that
-// may be contacted.
+// Torrent returns the .torrent file: the info dictionary, and the trackers that may be contacted.
 func (l *Loan) Torrent() []byte { return l.torrent }
 
-// ReadPieceAt reads of a piece what is at off and after. It is an io.ReaderAt of
-// the piece. Nothing is verified: what was never downloaded or was given back
-// reads as zeros, or is an error where the file is not there or too short.
+// ReadPieceAt reads of a piece what is at off and after. It is an io.ReaderAt of the piece. Nothing is verified: what
+// was never downloaded or was given back reads as zeros, or is an error where the file is not there or too short.
 func (l *Loan) ReadPieceAt(p []byte, index uint32, off int64) (int, error) {
 	length := l.layout.pieceLen(index)
 	if length == 0 || off < 0 {

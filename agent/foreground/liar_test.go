@@ -17,8 +17,8 @@ import (
 	"ebb/agent/swarm"
 )
 
-// liar is a peer that has nothing but an info dictionary to give (BEP 9), a bad
-// one. It returns where it listens, and ends with the test.
+// liar is a peer that has nothing but an info dictionary to give (BEP 9), a bad one. It returns where it listens, and
+// ends with the test.
 func liar(t *testing.T, addr netip.Addr, h swarm.InfoHash, info []byte) netip.AddrPort {
 	t.Helper()
 	listener, err := net.Listen("tcp4", netip.AddrPortFrom(addr, 0).String())
@@ -46,8 +46,8 @@ func liar(t *testing.T, addr netip.Addr, h swarm.InfoHash, info []byte) netip.Ad
 	return listener.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// TestNestedMessageDoesNotEndTheProcess has a peer send the worst message that
-// gets through: it makes rain use half of the stack that Go allows.
+// TestNestedMessageDoesNotEndTheProcess has a peer send the worst message that gets through: it makes rain use half of
+// the stack that Go allows.
 func TestNestedMessageDoesNotEndTheProcess(t *testing.T) {
 	w := newWorld(t)
 	c := w.content("film.bin", 1<<20, 64<<10)
@@ -77,8 +77,7 @@ func TestNestedMessageDoesNotEndTheProcess(t *testing.T) {
 	w.complete(c)
 }
 
-// lie serves one connection. An encrypted handshake fails; rain then tries a
-// plain one.
+// lie serves one connection. An encrypted handshake fails; rain then tries a plain one.
 func lie(conn net.Conn, h swarm.InfoHash, info []byte) error {
 	const (
 		block    = 16 << 10

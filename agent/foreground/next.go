@@ -26,8 +26,7 @@ const (
 	release                   // give the promised space back
 )
 
-// next says what to do next to a download. It is pure; the order of the cases
-// is the order of a download's life.
+// next says what to do next to a download. It is pure; the order of the cases is the order of a download's life.
 func next(s situation) step {
 	idle := s.status == torrent.Stopped
 	leaving := s.status == torrent.Stopping // rain ignores commands until it has left

@@ -7,13 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noAccessTime keeps a file's access time as it is. rain opens files so, which
-// only their owner may do.
+// noAccessTime keeps a file's access time as it is. rain opens files so, which only their owner may do.
 const noAccessTime = unix.O_NOATIME
 
-// blockSize returns the unit, in bytes, in which the file system of a directory
-// gives space back. Network file systems report their transfer size, which may
-// be far more: hence the bound.
+// blockSize returns the unit, in bytes, in which the file system of a directory gives space back. Network file systems
+// report their transfer size, which may be far more: hence the bound.
 func blockSize(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -22,8 +20,8 @@ func blockSize(dir string) int64 {
 	return min(max(int64(st.Bsize), 512), 128<<10)
 }
 
-// punch gives the space of a stretch of a file back; reading it then gives zeros.
-// Where the file system cannot do that, nothing happens.
+// punch gives the space of a stretch of a file back; reading it then gives zeros. Where the file system cannot do that,
+// nothing happens.
 func punch(f *os.File, off, length int64) error {
 	raw, err := f.SyscallConn()
 	if err != nil {

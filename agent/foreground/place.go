@@ -13,14 +13,12 @@ import (
 	"syscall"
 )
 
-// maxOpenFiles bounds how many files are open at a time: a piece may span
-// thousands.
+// maxOpenFiles bounds how many files are open at a time: a piece may span thousands.
 const maxOpenFiles = 32
 
-// makeFiles makes those of the files that do not exist, sparse and at full
-// length, as rain would: their permissions are those that rain's configuration
-// asks for. It makes sure that the others can be written to, and that all of
-// their names survive a crash. If that fails, it deletes what it has made.
+// makeFiles makes those of the files that do not exist, sparse and at full length, as rain would: their permissions are
+// those that rain's configuration asks for. It makes sure that the others can be written to, and that all of their
+// names survive a crash. If that fails, it deletes what it has made.
 func makeFiles(root *os.Root, files []file) error {
 	var made []file
 	err := func() error {
@@ -88,8 +86,8 @@ func syncBelow(root *os.Root, path string) error {
 	return errors.Join(err, dir.Close())
 }
 
-// parents returns the directories that the files are in, and those that these
-// are in, below the download directory. A directory comes after what is in it.
+// parents returns the directories that the files are in, and those that these are in, below the download directory. A
+// directory comes after what is in it.
 func parents(files []file) []string {
 	known := make(map[string]bool)
 	for _, f := range files {
@@ -112,9 +110,8 @@ type openFiles struct {
 	open  map[int]*os.File // by index in files; has not been synced
 }
 
-// write writes what r gives to the spans, one after the other. Padding is
-// skipped. If both sides are files, the kernel copies, or shares the blocks where
-// the file system can.
+// write writes what r gives to the spans, one after the other. Padding is skipped. If both sides are files, the kernel
+// copies, or shares the blocks where the file system can.
 func (o *openFiles) write(spans iter.Seq[span], r io.Reader) error {
 	for s := range spans {
 		if s.file == padding {

@@ -9,26 +9,22 @@ import (
 )
 
 const (
-	// measureShare is how many times longer than a measurement its result is
-	// used: a torrent of ten thousand files takes a while, so 2 % of the time may
-	// go into measuring.
+	// measureShare is how many times longer than a measurement its result is used: a torrent of ten thousand files
+	// takes a while, so 2 % of the time may go into measuring.
 	measureShare = 49
-	// measurePatience bounds how long the ledger waits for a disk that may be
-	// asleep, or may not answer at all.
+	// measurePatience bounds how long the ledger waits for a disk that may be asleep, or may not answer at all.
 	measurePatience = time.Second
 )
 
-// promise knows how many bytes of a download still have to find room on the
-// disk. The ledger asks it, at any time and from any goroutine, and needs no
-// keeper for the answer.
+// promise knows how many bytes of a download still have to find room on the disk. The ledger asks it, at any time and
+// from any goroutine, and needs no keeper for the answer.
 type promise struct {
 	directory string
 	files     []file
 	asking    *errands
 
-	// unchecked is how many bytes of the download are not hash-checked, see
-	// found.missing. unplaced is how many bytes of its pieces are fragments that
-	// will go from the same disk as they are placed.
+	// unchecked is how many bytes of the download are not hash-checked, see found.missing. unplaced is how many bytes
+	// of its pieces are fragments that will go from the same disk as they are placed.
 	unchecked, unplaced atomic.Int64
 
 	mu        sync.Mutex // guards the rest
@@ -54,8 +50,8 @@ func (p *promise) missing(f found) int64 {
 	return max(f.missing(p.unchecked.Load())-p.unplaced.Load(), 0)
 }
 
-// remaining returns the bytes that are not on disk yet. When the disk does not
-// answer in time, that is what was true before.
+// remaining returns the bytes that are not on disk yet. When the disk does not answer in time, that is what was true
+// before.
 func (p *promise) remaining() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,15 +84,13 @@ func (p *promise) measure() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.measuring, p.due = false, time.Now().Add(measureShare*took)
-	// Without any file the disk is most likely not mounted. Then nobody has to
-	// make room on what it is mounted on.
+	// Without any file the disk is most likely not mounted. Then nobody has to make room on what it is mounted on.
 	if err == nil && found.present > 0 {
 		p.last = p.missing(found)
 	}
 }
 
-// ask asks the ledger for the room, if any is needed. A promise that was not
-// made because none is needed is nil.
+// ask asks the ledger for the room, if any is needed. A promise that was not made because none is needed is nil.
 func (p *promise) ask(ledger Ledger, h swarm.InfoHash) (*promise, error) {
 	if p.last == 0 {
 		return nil, nil

@@ -2,8 +2,7 @@ package foreground
 
 import "time"
 
-// rateWindow is how far back rates look. rain's own are over a minute, too slow
-// for somebody who watches.
+// rateWindow is how far back rates look. rain's own are over a minute, too slow for somebody who watches.
 const rateWindow = 10 * time.Second
 
 // rates turns counts of bytes into bytes per second.
@@ -16,8 +15,7 @@ type sample struct {
 	down, up int64 // bytes so far
 }
 
-// add notes the counts at a time. Only the last sample that has left the window
-// is kept of those that have.
+// add notes the counts at a time. Only the last sample that has left the window is kept of those that have.
 func (r *rates) add(at time.Time, down, up int64) {
 	if n := len(r.samples); n > 0 && (down < r.samples[n-1].down || up < r.samples[n-1].up) {
 		r.samples = r.samples[:0] // the counters have started over

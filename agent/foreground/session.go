@@ -17,8 +17,7 @@ import (
 	"ebb/agent/swarm"
 )
 
-// closePatience bounds how long Close waits for rain, which cannot be
-// interrupted while a disk does not answer.
+// closePatience bounds how long Close waits for rain, which cannot be interrupted while a disk does not answer.
 const closePatience = 15 * time.Second
 
 // Errors that callers tell apart. They are wrapped with what they are about.
@@ -90,8 +89,8 @@ func Open(cfg Config) (*Session, error) {
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.state.clean = false
-	// From now on a sudden end is an unclean stop; and the database holds the pass
-	// keys of private trackers, while rain made it as readable as downloads.
+	// From now on a sudden end is an unclean stop; and the database holds the pass keys of private trackers, while rain
+	// made it as readable as downloads.
 	if err := errors.Join(os.Chmod(cfg.Database, 0o600), s.state.save(cfg.Database+stateSuffix)); err != nil {
 		return nil, errors.Join(fmt.Errorf("saving the state of downloads: %w", err), rain.Close())
 	}
@@ -160,8 +159,7 @@ func (s *Session) newDownload(t *torrent.Torrent) *download {
 	}
 }
 
-// Run keeps the downloads going until ctx ends; then it returns nil, and rain
-// goes on by itself until Close.
+// Run keeps the downloads going until ctx ends; then it returns nil, and rain goes on by itself until Close.
 func (s *Session) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.running != nil || s.closed {
@@ -217,9 +215,8 @@ func (s *Session) endKeeper(d *download) {
 	}
 }
 
-// Close saves everything and ends rain. Run must have returned. Trackers are
-// told that we leave, if they listen within seconds. Adopt ends between two
-// batches; open loans stay readable, and keep nobody waiting.
+// Close saves everything and ends rain. Run must have returned. Trackers are told that we leave, if they listen within
+// seconds. Adopt ends between two batches; open loans stay readable, and keep nobody waiting.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	closed := s.closed

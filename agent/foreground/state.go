@@ -16,9 +16,8 @@ import (
 // stateSuffix is appended to the path of rain's database.
 const stateSuffix = ".state"
 
-// state is what must survive a restart and rain does not keep. It is a text file
-// of lines: 'clean' after an orderly stop, and 'WORD HASH' for what is true of a
-// torrent. What it does not know is meant to run.
+// state is what must survive a restart and rain does not keep. It is a text file of lines: 'clean' after an orderly
+// stop, and 'WORD HASH' for what is true of a torrent. What it does not know is meant to run.
 type state struct {
 	clean   bool
 	stopped hashes // by the owner
@@ -29,8 +28,7 @@ type state struct {
 // hashes is a set of torrents.
 type hashes map[swarm.InfoHash]bool
 
-// set puts h in the set, or takes it out. It reports whether that has changed
-// anything.
+// set puts h in the set, or takes it out. It reports whether that has changed anything.
 func (s hashes) set(h swarm.InfoHash, in bool) bool {
 	if s[h] == in {
 		return false

@@ -60,8 +60,7 @@ type contents struct {
 	top      string // the file or directory that holds them all
 }
 
-// read checks the metadata of a torrent, and which files rain is going to write
-// for it.
+// read checks the metadata of a torrent, and which files rain is going to write for it.
 func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, error) {
 	raw, err := rain.Torrent()
 	if err != nil {
@@ -87,8 +86,8 @@ func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, erro
 	return c, t, err
 }
 
-// settle claims the name of a torrent's files, and makes sure that nothing else
-// is in their place. Errors wrap ErrInTheWay if something is.
+// settle claims the name of a torrent's files, and makes sure that nothing else is in their place. Errors wrap
+// ErrInTheWay if something is.
 func (s *Session) settle(c contents, h swarm.InfoHash) error {
 	if err := s.claim(c.top, h); err != nil {
 		return err
@@ -164,9 +163,8 @@ func (d *download) start(s torrent.Stats) error {
 	return d.run(d.rain.Start, s)
 }
 
-// renew makes rain forget what it held: it would believe to be complete for as
-// long as the session lasts, even without files. If that fails, the download is
-// dropped, and the result is false.
+// renew makes rain forget what it held: it would believe to be complete for as long as the session lasts, even without
+// files. If that fails, the download is dropped, and the result is false.
 func (d *download) renew() bool {
 	id := d.hash.String()
 	raw, err := d.rain.Torrent()
@@ -185,8 +183,7 @@ func (d *download) renew() bool {
 	return true
 }
 
-// warnOfBusyPort logs that other programs keep the torrent from listening. rain
-// goes on without, and tells nobody.
+// warnOfBusyPort logs that other programs keep the torrent from listening. rain goes on without, and tells nobody.
 func (d *download) warnOfBusyPort(port int) {
 	address := net.JoinHostPort(d.session.cfg.Host, strconv.Itoa(port))
 	listener, err := net.Listen("tcp4", address)

@@ -30,11 +30,9 @@ type Torrent struct {
 	Hash  swarm.InfoHash
 	Name  string // for display only; "" while a magnet link has not told
 	State State
-	// Error says what is wrong when State is Waiting or Failed, or when rain does
-	// not answer; else it is empty.
+	// Error says what is wrong when State is Waiting or Failed, or when rain does not answer; else it is empty.
 	Error string
-	// Length and Completed (hash-checked) are in bytes, and 0 while the metadata
-	// is not known.
+	// Length and Completed (hash-checked) are in bytes, and 0 while the metadata is not known.
 	Length, Completed int64
 	// PieceLength (bytes) and Pieces are 0 while the metadata is not known.
 	PieceLength int64
@@ -112,9 +110,8 @@ func (d *download) state(status torrent.Status, wanted bool) State {
 	return Checking
 }
 
-// completed returns how many of the torrent's bytes are hash-checked. rain says
-// 0 when it is not running; then the held pieces are counted as if all had the
-// same length, which is too much for the last one.
+// completed returns how many of the torrent's bytes are hash-checked. rain says 0 when it is not running; then the held
+// pieces are counted as if all had the same length, which is too much for the last one.
 func completed(s torrent.Stats) int64 {
 	switch {
 	case s.Bytes.Completed > 0:
@@ -125,8 +122,8 @@ func completed(s torrent.Stats) int64 {
 	return int64(s.Pieces.Have) * int64(s.PieceLength)
 }
 
-// displayName returns a torrent's name without what could confuse a terminal or
-// the reader's eye: control characters, and marks that turn text around.
+// displayName returns a torrent's name without what could confuse a terminal or the reader's eye: control characters,
+// and marks that turn text around.
 func displayName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -17,11 +17,10 @@ import (
 // errInUse says that another process has opened the database.
 var errInUse = errors.New("it is in use by another process")
 
-// forgetMarks makes rain hash the files of incomplete torrents when it next
-// starts them, by deleting what it has saved about the pieces that it holds. It
-// returns those torrents. rain must not be running. The names of buckets and
-// keys are those of rain v2.3.1; where they are not found, nothing is changed,
-// and rain goes on from the marks that it has, which are never ahead of the files.
+// forgetMarks makes rain hash the files of incomplete torrents when it next starts them, by deleting what it has saved
+// about the pieces that it holds. It returns those torrents. rain must not be running. The names of buckets and keys
+// are those of rain v2.3.1; where they are not found, nothing is changed, and rain goes on from the marks that it has,
+// which are never ahead of the files.
 func forgetMarks(database string) (map[swarm.InfoHash]bool, error) {
 	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -18,8 +18,8 @@ import (
 	"ebb/platform"
 )
 
-// victimEnv names the environment variable that makes the test program a
-// session which somebody is going to kill. It holds the path of its Config.
+// victimEnv names the environment variable that makes the test program a session which somebody is going to kill. It
+// holds the path of its Config.
 const victimEnv = "EBB_FOREGROUND_VICTIM"
 
 // victimConfig is what the killed session must know.
@@ -122,8 +122,8 @@ func (w *world) announced(h swarm.InfoHash) bool {
 	return false
 }
 
-// kill runs the session in another process, and kills it when it is time. It
-// returns how many bytes of its files have no blocks then.
+// kill runs the session in another process, and kills it when it is time. It returns how many bytes of its files have
+// no blocks then.
 func (w *world) kill(h swarm.InfoHash, peer netip.AddrPort, due func() bool) (missing int64) {
 	w.Helper()
 	text, err := json.Marshal(victimConfig{

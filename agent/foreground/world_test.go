@@ -148,9 +148,8 @@ func (w *world) await(h swarm.InfoHash, what string, wanted func(foreground.Torr
 	w.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	// A seed refuses a second connection from 127.0.0.1 while it has not noticed
-	// the end of the first, and rain asks trackers only once a minute. That is
-	// not what is tested here.
+	// A seed refuses a second connection from 127.0.0.1 while it has not noticed the end of the first, and rain asks
+	// trackers only once a minute. That is not what is tested here.
 	introduce := time.NewTicker(2 * time.Second)
 	defer introduce.Stop()
 	for {
@@ -267,8 +266,7 @@ func (l *ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 	return nil
 }
 
-// remaining asks the download how much is still to come. It reports false if
-// nothing is promised to it.
+// remaining asks the download how much is still to come. It reports false if nothing is promised to it.
 func (l *ledger) remaining(h swarm.InfoHash) (int64, bool) {
 	l.mu.Lock()
 	remaining, ok := l.promised[h]

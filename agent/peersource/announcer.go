@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// stopTimeout bounds telling one tracker that we left a torrent, goodbyeTimeout telling all of them that we
-	// shut down: the owner waits for that.
+	// stopTimeout bounds telling one tracker that we left a torrent, goodbyeTimeout telling all of them that we shut
+	// down: the owner waits for that.
 	stopTimeout    = 10 * time.Second
 	goodbyeTimeout = 3 * time.Second
 	// noNodesRetry replaces the long back-off while the DHT has not found its feet, which is no torrent's fault.
@@ -33,8 +33,8 @@ type Config struct {
 }
 
 // Announcer keeps torrents announced to their trackers and to the DHT. Every torrent has, for each of its trackers and
-// for the DHT, its own next time and back-off: the first announce at once, then at the tracker's interval (1 min to
-// 2 h, 30 min if it does not say; the DHT every 20 min), after failures 15 s, 30 s … 1 h later. At most 16 are under way
+// for the DHT, its own next time and back-off: the first announce at once, then at the tracker's interval (1 min to 2
+// h, 30 min if it does not say; the DHT every 20 min), after failures 15 s, 30 s … 1 h later. At most 16 are under way
 // at once, at most 4 of them at the same tracker. All methods may be called at any time, before Run too.
 type Announcer struct {
 	peerID [20]byte

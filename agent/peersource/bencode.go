@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// These read bencode in place, with bounds on depth and numbers, before a library may decode it: the libraries' decoders
-// allocate for what they read, recurse, and take their time over numbers of 10⁵ digits. A cut function returns what it
-// cut from the front of b, the rest, and whether b began with such a thing.
+// These read bencode in place, with bounds on depth and numbers, before a library may decode it: the libraries'
+// decoders allocate for what they read, recurse, and take their time over numbers of 10⁵ digits. A cut function returns
+// what it cut from the front of b, the rest, and whether b began with such a thing.
 
 // eachItem hands the encoded items of a list, well-formed already, to check, until one fails.
 func eachItem(list []byte, check func(item []byte) bool) bool {
@@ -25,9 +25,9 @@ func eachItem(list []byte, check func(item []byte) bool) bool {
 	return true
 }
 
-// eachKey hands the keys and encoded values (well-formed, and at most depth−1 deep) of the dictionary that b starts with
-// to check, until one fails, and returns what follows the dictionary. The keys of the dictionary itself may come in any
-// order: not everyone sorts them.
+// eachKey hands the keys and encoded values (well-formed, and at most depth−1 deep) of the dictionary that b starts
+// with to check, until one fails, and returns what follows the dictionary. The keys of the dictionary itself may come
+// in any order: not everyone sorts them.
 func eachKey(b []byte, depth int, check func(key string, value []byte) bool) (rest []byte, ok bool) {
 	if depth == 0 || len(b) == 0 || b[0] != 'd' {
 		return nil, false

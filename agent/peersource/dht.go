@@ -44,8 +44,8 @@ type DHTConfig struct {
 	// Bootstrap are 'host:port' of nodes to begin with, asked only while no other node answers.
 	Bootstrap []string
 
-	// AllowPrivate admits nodes and peers at private addresses, and nodes whose IDs do not fit their addresses
-	// (BEP 42, which exempts private addresses only).
+	// AllowPrivate admits nodes and peers at private addresses, and nodes whose IDs do not fit their addresses (BEP 42,
+	// which exempts private addresses only).
 	AllowPrivate bool
 
 	// StatePath is the file that remembers up to 200 nodes; "" means none.
@@ -233,8 +233,8 @@ func (l *lookup) traverse(ctx context.Context, server *dht.Server, h swarm.InfoH
 		if stats.NumAddrsTried > 0 || ctx.Err() != nil {
 			return stats.NumResponses > 0, nil
 		}
-		// The library can take its traversal for finished before it has seen the nodes to begin with. Then it has
-		// asked nobody, and is asked again.
+		// The library can take its traversal for finished before it has seen the nodes to begin with. Then it has asked
+		// nobody, and is asked again.
 	}
 	return false, nil
 }

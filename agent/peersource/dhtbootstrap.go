@@ -47,9 +47,9 @@ func (d *DHT) AddNode(addr netip.AddrPort) {
 	}
 }
 
-// bootstrap calls contact, which says how many good nodes there are then, until ctx ends: at once, when AddNode gave new
-// contacts, every minute while there are nodes, and else with growing pauses. The bootstrap hosts are to be asked when
-// their time has come, not for every contact that fails.
+// bootstrap calls contact, which says how many good nodes there are then, until ctx ends: at once, when AddNode gave
+// new contacts, every minute while there are nodes, and else with growing pauses. The bootstrap hosts are to be asked
+// when their time has come, not for every contact that fails.
 func (d *DHT) bootstrap(ctx context.Context, contact func(askHosts bool) (good int)) {
 	pause := time.NewTimer(bootstrapCheck)
 	defer pause.Stop()

@@ -1,5 +1,5 @@
-// Package peersource finds peers: it asks trackers over HTTP and UDP, takes part in the DHT, and announces the
-// agent's own peer port to both, on time and no oftener than they wish.
+// Package peersource finds peers: it asks trackers over HTTP and UDP, takes part in the DHT, and announces the agent's
+// own peer port to both, on time and no oftener than they wish.
 //
 //   - Guard decides which hosts may be talked to at all. Tracker URLs come from strangers, so nothing here reaches a
 //     private address, before or after name resolution, redirects included.

@@ -31,10 +31,10 @@ type Guard struct {
 	Resolver *net.Resolver
 }
 
-// CheckURL says whether raw may be announced to: an http, https or udp URL with a host, without credentials, whose
-// port is not 0 (and is given, for udp), whose host is neither a literal address that AllowAddr refuses nor a name
-// that belongs to the local network. A name can still resolve to a refused address: DialContext looks again.
-// Errors wrap ErrRefused and quote no more of raw than its host.
+// CheckURL says whether raw may be announced to: an http, https or udp URL with a host, without credentials, whose port
+// is not 0 (and is given, for udp), whose host is neither a literal address that AllowAddr refuses nor a name that
+// belongs to the local network. A name can still resolve to a refused address: DialContext looks again. Errors wrap
+// ErrRefused and quote no more of raw than its host.
 func (g Guard) CheckURL(raw string) error {
 	if len(raw) > maxURL {
 		return fmt.Errorf("URL of %d bytes: %w: more than %d", len(raw), ErrRefused, maxURL)
@@ -96,8 +96,8 @@ func (g Guard) checkHost(host string) error {
 	return nil
 }
 
-// endsInNumber applies the rule of the WHATWG URL standard: a last label that is a number makes a host an IPv4
-// address, however oddly written.
+// endsInNumber applies the rule of the WHATWG URL standard: a last label that is a number makes a host an IPv4 address,
+// however oddly written.
 func endsInNumber(label string) bool {
 	if label == "" {
 		return true
@@ -108,8 +108,8 @@ func endsInNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// AllowAddr says whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast)
-// are refused even with AllowPrivate.
+// AllowAddr says whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast) are
+// refused even with AllowPrivate.
 func (g Guard) AllowAddr(addr netip.Addr) bool { return g.checkAddr(addr) == nil }
 
 // allowAddrPort is AllowAddr for a peer or node, which must have a port, too.

@@ -32,8 +32,8 @@ type httpResponse struct {
 	MinInterval int32 `bencode:"min interval"`
 }
 
-// announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is by
-// trackers that check the event against BEP 3 alone, it asks once more without.
+// announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is
+// by trackers that check the event against BEP 3 alone, it asks once more without.
 func (t *Trackers) announceHTTP(ctx context.Context, u *url.URL, req AnnounceRequest) (AnnounceResponse, error) {
 	event := ""
 	switch {

@@ -14,15 +14,15 @@ const SourceDHT = "dht"
 type Torrent struct {
 	Hash swarm.InfoHash
 
-	// Trackers are announce URLs; the tiers of BEP 12 are flattened, and every tracker is announced to. Those that
-	// the guard refuses, and those after the 32nd, are left out.
+	// Trackers are announce URLs; the tiers of BEP 12 are flattened, and every tracker is announced to. Those that the
+	// guard refuses, and those after the 32nd, are left out.
 	Trackers []string
 
 	Port uint16 // where peers reach us, 1 to 65535
 	DHT  bool   // use the DHT, too: false for private torrents (BEP 27)
 
-	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers,
-	// which cannot be asked without being told, are left alone.
+	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers, which
+	// cannot be asked without being told, are left alone.
 	Announce bool
 
 	// Left is how many bytes are still wanted; nil or below 0: nobody knows.

@@ -50,8 +50,8 @@ type AnnounceRequest struct {
 	// Bytes since EventStarted, and bytes still wanted; Left below 0 means that nobody knows.
 	Uploaded, Downloaded, Left int64
 
-	// PartialSeed: we want nothing more, and do not have everything (BEP 21). HTTP trackers are told; for UDP
-	// trackers BEP 21 has no words.
+	// PartialSeed: we want nothing more, and do not have everything (BEP 21). HTTP trackers are told; for UDP trackers
+	// BEP 21 has no words.
 	PartialSeed bool
 
 	// Key lets the tracker know us again after our address changed.
@@ -69,8 +69,8 @@ type AnnounceResponse struct {
 	// Peers are distinct, allowed by the guard, and at most 200.
 	Peers []netip.AddrPort
 
-	// PauseRefused: the tracker refused event=paused and accepted the same announce without it. Who remembers it
-	// can leave PartialSeed out next time, and save a request.
+	// PauseRefused: the tracker refused event=paused and accepted the same announce without it. Who remembers it can
+	// leave PartialSeed out next time, and save a request.
 	PauseRefused bool
 }
 
@@ -95,7 +95,8 @@ func NewTrackers(guard Guard, userAgent string) *Trackers {
 
 // Announce makes one announce to the tracker at rawURL, and takes at most 20 s (HTTP) or 35 s (UDP). The error wraps
 // ErrRefused if the guard forbids the URL or every address of its host, and is a *Refusal if the tracker said no.
-// Nothing that it started runs on after it has returned, but for goroutines of the libraries' that are on their way out.
+// Nothing that it started runs on after it has returned, but for goroutines of the libraries' that are on their way
+// out.
 func (t *Trackers) Announce(ctx context.Context, rawURL string, req AnnounceRequest) (AnnounceResponse, error) {
 	if err := t.guard.CheckURL(rawURL); err != nil {
 		return AnnounceResponse{}, err

@@ -7,28 +7,26 @@ import (
 )
 
 const (
-	// messageNesting bounds lists and dictionaries within each other in messages
-	// of peers; none of those that we speak needs more than three levels.
+	// messageNesting bounds lists and dictionaries within each other in messages of peers; none of those that we speak
+	// needs more than three levels.
 	messageNesting = 8
-	// torrentNesting is the same for .torrent files and info dictionaries, where
-	// the file tree of a hybrid torrent (BEP 52) takes one level per directory.
+	// torrentNesting is the same for .torrent files and info dictionaries, where the file tree of a hybrid torrent (BEP
+	// 52) takes one level per directory.
 	torrentNesting = 100
-	// maxNumeral is the longest decimal that is taken for an integer: 20 digits
-	// hold every 64-bit number, signed or not.
+	// maxNumeral is the longest decimal that is taken for an integer: 20 digits hold every 64-bit number, signed or
+	// not.
 	maxNumeral = 20
 )
 
 // ErrBencode is what every error about malformed bencode wraps.
 var ErrBencode = errors.New("malformed bencode")
 
-// CheckBencode reports whether b is exactly one bencoded value whose lists and
-// dictionaries are nested at most maxDepth deep (a bare string or integer has
-// depth 0). It neither recurses nor allocates in proportion to b, so it is safe
-// on anything, and comes before every decoding of bytes from outside.
+// CheckBencode reports whether b is exactly one bencoded value whose lists and dictionaries are nested at most maxDepth
+// deep (a bare string or integer has depth 0). It neither recurses nor allocates in proportion to b, so it is safe on
+// anything, and comes before every decoding of bytes from outside.
 //
-// Integers and string lengths must be in canonical form. The order of dictionary
-// keys is not checked, because some clients do not sort them, and neither are
-// duplicates.
+// Integers and string lengths must be in canonical form. The order of dictionary keys is not checked, because some
+// clients do not sort them, and neither are duplicates.
 func CheckBencode(b []byte, maxDepth int) error {
 	n, err := scanBencode(b, maxDepth)
 	if err != nil {
@@ -140,8 +138,7 @@ func scanInteger(b []byte, i int) (int, error) {
 	return end + 1 - i, nil
 }
 
-// countDigits returns how many decimal digits b starts with, counting at most one
-// more than any number may have.
+// countDigits returns how many decimal digits b starts with, counting at most one more than any number may have.
 func countDigits(b []byte) int {
 	n := 0
 	for n < len(b) && n <= maxNumeral && b[n] >= '0' && b[n] <= '9' {

@@ -6,10 +6,9 @@ import (
 	"math/bits"
 )
 
-// Bitfield says which pieces of a torrent somebody has, one bit per piece, in the
-// form of the wire (BEP 3): piece 0 is the highest bit of the first byte, and the
-// spare bits at the end are zero. Copies of a Bitfield share their bits. The zero
-// value has no pieces.
+// Bitfield says which pieces of a torrent somebody has, one bit per piece, in the form of the wire (BEP 3): piece 0 is
+// the highest bit of the first byte, and the spare bits at the end are zero. Copies of a Bitfield share their bits. The
+// zero value has no pieces.
 type Bitfield struct {
 	bits []byte
 	n    int
@@ -21,9 +20,8 @@ func NewBitfield(n int) Bitfield {
 	return Bitfield{bits: make([]byte, (n+7)/8), n: n}
 }
 
-// ParseBitfield checks the payload of a bitfield message for a torrent of n
-// pieces: its length must match, and the spare bits must be zero. The result
-// shares the memory of b.
+// ParseBitfield checks the payload of a bitfield message for a torrent of n pieces: its length must match, and the
+// spare bits must be zero. The result shares the memory of b.
 func ParseBitfield(b []byte, n int) (Bitfield, error) {
 	if n < 0 || len(b) != (n+7)/8 {
 		return Bitfield{}, fmt.Errorf("%w: a bitfield of %d bytes for %d pieces", ErrProtocol, len(b), n)

@@ -18,24 +18,20 @@ import (
 var (
 	// ErrSelf says that the peer at the other end is ourselves.
 	ErrSelf = errors.New("connected to ourselves")
-	// ErrSwarm says that the peer is not in the swarm that we asked for, or asks
-	// for one that we are not in.
+	// ErrSwarm says that the peer is not in the swarm that we asked for, or asks for one that we are not in.
 	ErrSwarm = errors.New("peer is not in that swarm")
 	// ErrClosed says that the connection or the port was closed on this side.
 	ErrClosed = errors.New("connection closed")
-	// ErrQueueFull says that the peer reads more slowly than we write, or not at
-	// all; it is best dropped.
+	// ErrQueueFull says that the peer reads more slowly than we write, or not at all; it is best dropped.
 	ErrQueueFull = errors.New("peer does not read what is sent to it")
 	// ErrNotSupported says that the peer does not speak an extension.
 	ErrNotSupported = errors.New("peer does not support this extension")
 )
 
 const (
-	// defaultHandshakeTimeout is for several round trips, and a key exchange on a
-	// small and busy router at each end.
+	// defaultHandshakeTimeout is for several round trips, and a key exchange on a small and busy router at each end.
 	defaultHandshakeTimeout = 15 * time.Second
-	// defaultIdleTimeout is twice the two minutes after which a silent peer sends
-	// a keep-alive (BEP 3).
+	// defaultIdleTimeout is twice the two minutes after which a silent peer sends a keep-alive (BEP 3).
 	defaultIdleTimeout = 4 * time.Minute
 	// keepAliveInterval is the silence after which we send one (BEP 3).
 	keepAliveInterval = 2 * time.Minute
@@ -43,8 +39,7 @@ const (
 	stallTimeout = 2 * time.Minute
 )
 
-// DialEncryption says how connections are opened. Incoming connections may use
-// encryption or not, whatever this says.
+// DialEncryption says how connections are opened. Incoming connections may use encryption or not, whatever this says.
 type DialEncryption int
 
 const (
@@ -54,24 +49,21 @@ const (
 	EncryptedFirst
 	// PlainOnly never encrypts.
 	PlainOnly
-	// EncryptedOnly encrypts everything. The others let the peer go on in
-	// plaintext after an encrypted handshake, and prefer that themselves.
+	// EncryptedOnly encrypts everything. The others let the peer go on in plaintext after an encrypted handshake, and
+	// prefer that themselves.
 	EncryptedOnly
 )
 
-// Config is what a Port needs to know. Zero values are replaced by defaults where
-// one is named.
+// Config is what a Port needs to know. Zero values are replaced by defaults where one is named.
 type Config struct {
 	// PeerID identifies us; see NewPeerID.
 	PeerID [20]byte
 	// Client is our name and version as extension handshakes say it.
 	Client string
-	// Local is the source address of outgoing connections; if it is not valid,
-	// the system chooses.
+	// Local is the source address of outgoing connections; if it is not valid, the system chooses.
 	Local netip.Addr
-	// Wrap puts something between us and the network that every byte passes, the
-	// limiter of the bandwidth. It must honour deadlines and Close. If the result
-	// implements io.ReaderFrom, blocks go through it by sendfile.
+	// Wrap puts something between us and the network that every byte passes, the limiter of the bandwidth. It must
+	// honour deadlines and Close. If the result implements io.ReaderFrom, blocks go through it by sendfile.
 	Wrap func(net.Conn) net.Conn
 	// HandshakeTimeout bounds connecting, and then the handshake; default 15 s each.
 	HandshakeTimeout time.Duration
@@ -79,8 +71,8 @@ type Config struct {
 	IdleTimeout time.Duration
 	// DialEncryption says how to open connections.
 	DialEncryption DialEncryption
-	// Log gets debug messages about peers that did not get through a handshake,
-	// and a warning when none can be accepted at all; default is none.
+	// Log gets debug messages about peers that did not get through a handshake, and a warning when none can be accepted
+	// at all; default is none.
 	Log *slog.Logger
 }
 
@@ -102,18 +94,18 @@ func (c Config) withDefaults() Config {
 
 // Router takes incoming connections. Its methods are called from many goroutines.
 type Router interface {
-	// InfoHashes yields the swarms that may be asked for. Every incoming
-	// encrypted handshake goes through them, so it must not be slow.
+	// InfoHashes yields the swarms that may be asked for. Every incoming encrypted handshake goes through them, so it
+	// must not be slow.
 	InfoHashes() iter.Seq[swarm.InfoHash]
 	// Knows reports whether a swarm may be asked for.
 	Knows(swarm.InfoHash) bool
-	// Incoming serves a connection until it has no more use for it, or ctx ends.
-	// The connection is closed when it returns.
+	// Incoming serves a connection until it has no more use for it, or ctx ends. The connection is closed when it
+	// returns.
 	Incoming(ctx context.Context, c *Conn)
 }
 
-// NewPeerID makes a peer ID for one run of the agent: "-EB", four digits from the
-// version ("0.1.0" gives 0100), "-", and twelve random letters (BEP 20).
+// NewPeerID makes a peer ID for one run of the agent: "-EB", four digits from the version ("0.1.0" gives 0100), "-",
+// and twelve random letters (BEP 20).
 func NewPeerID(version string) (id [20]byte) {
 	digits := []byte("0000")
 	for n, part := range strings.SplitN(version, ".", len(digits)) {

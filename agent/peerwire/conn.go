@@ -13,8 +13,8 @@ import (
 
 // Conn is a handshaken connection to a peer. One goroutine reads; any may send.
 //
-// Memory: about 5 KiB and the writer's goroutine while nothing happens. Blocks in
-// either direction use buffers that all connections share.
+// Memory: about 5 KiB and the writer's goroutine while nothing happens. Blocks in either direction use buffers that all
+// connections share.
 type Conn struct {
 	sock       *socket
 	stream     *stream
@@ -62,15 +62,14 @@ func (c *Conn) InfoHash() swarm.InfoHash { return c.hash }
 // PeerID returns the peer's ID.
 func (c *Conn) PeerID() [20]byte { return c.peerID }
 
-// RemoteAddr returns the address at the other end. If the connection is incoming,
-// its port is not the one that the peer listens on.
+// RemoteAddr returns the address at the other end. If the connection is incoming, its port is not the one that the peer
+// listens on.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
 // Incoming reports whether the peer dialled.
 func (c *Conn) Incoming() bool { return c.incoming }
 
-// Encrypted reports whether messages are encrypted. They are not if the peers only
-// encrypted the handshake.
+// Encrypted reports whether messages are encrypted. They are not if the peers only encrypted the handshake.
 func (c *Conn) Encrypted() bool { return c.stream.encrypt != nil }
 
 // Fast reports whether both sides speak the fast extension (BEP 6).
@@ -79,21 +78,18 @@ func (c *Conn) Fast() bool { return c.reader.fast }
 // Extended reports whether both sides speak the extension protocol (BEP 10).
 func (c *Conn) Extended() bool { return c.reader.extended }
 
-// Peer returns what the peer's extension handshakes have said so far. M is not to
-// be changed.
+// Peer returns what the peer's extension handshakes have said so far. M is not to be changed.
 func (c *Conn) Peer() Extensions {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.peer
 }
 
-// Read returns the next message. Keep-alives, and messages that we do not know,
-// are passed over. It is for one goroutine. Call Release on the message when its
-// Block is done with.
+// Read returns the next message. Keep-alives, and messages that we do not know, are passed over. It is for one
+// goroutine. Call Release on the message when its Block is done with.
 //
-// The error is io.EOF if the peer closed the connection between two messages,
-// wraps ErrClosed if we closed it, wraps ErrProtocol if the peer broke the
-// protocol, and is a timeout (os.ErrDeadlineExceeded) if it was silent for
+// The error is io.EOF if the peer closed the connection between two messages, wraps ErrClosed if we closed it, wraps
+// ErrProtocol if the peer broke the protocol, and is a timeout (os.ErrDeadlineExceeded) if it was silent for
 // Config.IdleTimeout. No error can be recovered from; the caller closes the Conn.
 func (c *Conn) Read() (Message, error) {
 	m, err := c.reader.next()
@@ -123,8 +119,8 @@ func (c *Conn) readError(err error) error {
 	return fmt.Errorf("read from peer: %w", err)
 }
 
-// Close closes the connection. Whatever is queued is dropped. It does not wait for
-// the writer, which ends at once; see Done. It may be called more than once.
+// Close closes the connection. Whatever is queued is dropped. It does not wait for the writer, which ends at once; see
+// Done. It may be called more than once.
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
 	return nil

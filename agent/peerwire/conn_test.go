@@ -17,8 +17,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
-// peerReads decodes what a Conn has sent to the other end of a pipe. The type of
-// the next n messages is returned.
+// peerReads decodes what a Conn has sent to the other end of a pipe. The type of the next n messages is returned.
 func peerReads(t *testing.T, peer net.Conn, n int) (types []MessageType, messages []Message) {
 	t.Helper()
 	r := &wireReader{in: peer, fast: true, extended: true}

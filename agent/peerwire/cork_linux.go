@@ -9,12 +9,12 @@ import (
 // longestSegment is the payload of a segment in a jumbo frame of 9,000 bytes, and a few more.
 const longestSegment = 9000
 
-// cork has the kernel hold back a segment that is not full, for 200 ms at most (TCP_CORK, tcp(7)), or sends it and holds
-// back no more. Where it is no TCP connection that is below, nothing happens.
+// cork has the kernel hold back a segment that is not full, for 200 ms at most (TCP_CORK, tcp(7)), or sends it and
+// holds back no more. Where it is no TCP connection that is below, nothing happens.
 //
-// While blocks follow each other, all segments are full then, and there are as many as the governor grants at a time: two,
-// for which there is an acknowledgement at once. The 13 bytes before a block, in a segment of their own, would leave an odd
-// one, which the peer acknowledges up to 40 ms later; and that would look like a queue in the line.
+// While blocks follow each other, all segments are full then, and there are as many as the governor grants at a time:
+// two, for which there is an acknowledgement at once. The 13 bytes before a block, in a segment of their own, would
+// leave an odd one, which the peer acknowledges up to 40 ms later; and that would look like a queue in the line.
 func cork(nc net.Conn, on bool) {
 	for {
 		wrapped, ok := nc.(interface{ NetConn() net.Conn })

@@ -12,8 +12,7 @@ import (
 	"ebb/agent/swarm"
 )
 
-// attempts returns the crypto_provide values to dial with, in order; 0 is a
-// plaintext handshake.
+// attempts returns the crypto_provide values to dial with, in order; 0 is a plaintext handshake.
 func (e DialEncryption) attempts() []uint32 {
 	switch e {
 	case EncryptedFirst:
@@ -34,13 +33,12 @@ func (e DialEncryption) choose(provided uint32) uint32 {
 	return provided & cryptoRC4
 }
 
-// Dial connects to a peer as a member of the swarm h, first in plaintext and then
-// encrypted, or as Config.DialEncryption says. The caller owns the Conn and closes
-// it; when the ctx of Serve ends, it is closed at the latest. ctx is for dialling
-// only.
+// Dial connects to a peer as a member of the swarm h, first in plaintext and then encrypted, or as
+// Config.DialEncryption says. The caller owns the Conn and closes it; when the ctx of Serve ends, it is closed at the
+// latest. ctx is for dialling only.
 //
-// The error wraps ErrSelf if we answer ourselves, ErrSwarm if the peer names
-// another info-hash, ErrProtocol if it is no BitTorrent peer.
+// The error wraps ErrSelf if we answer ourselves, ErrSwarm if the peer names another info-hash, ErrProtocol if it is no
+// BitTorrent peer.
 func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (*Conn, error) {
 	var errs []error
 	for _, provide := range p.cfg.DialEncryption.attempts() {
@@ -56,8 +54,8 @@ func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) 
 	return nil, fmt.Errorf("dial peer %v: %w", addr, errors.Join(errs...))
 }
 
-// errUnanswered is a handshake that the peer ended without an answer, or answered
-// with something else, as it does when it wants encryption, or none.
+// errUnanswered is a handshake that the peer ended without an answer, or answered with something else, as it does when
+// it wants encryption, or none.
 var errUnanswered = errors.New("no answer to the handshake")
 
 // dialer dials from a local address, or from any if that is the zero Addr.

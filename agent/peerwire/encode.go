@@ -7,8 +7,8 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
-// appendMessage appends m as it goes over the wire. Pieces and extension messages
-// have ways of their own; see SendBlock, SendExtended and SendExtensionHandshake.
+// appendMessage appends m as it goes over the wire. Pieces and extension messages have ways of their own; see
+// SendBlock, SendExtended and SendExtensionHandshake.
 func appendMessage(b []byte, m Message) ([]byte, error) {
 	switch m.Type {
 	case Choke, Unchoke, Interested, NotInterested, HaveAll, HaveNone:

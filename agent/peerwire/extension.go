@@ -37,29 +37,26 @@ var extensionNames = func() map[uint8]string {
 }()
 
 const (
-	// maxExtensions is how many extensions of one peer are remembered; the
-	// busiest clients offer about ten.
+	// maxExtensions is how many extensions of one peer are remembered; the busiest clients offer about ten.
 	maxExtensions = 40
 	// maxExtensionName is the longest name of one, bytes.
 	maxExtensionName = 40
 	// maxClientName is how much of a client's name is kept, bytes.
 	maxClientName = 64
-	// ourRequestQueue is how many requests a peer may have waiting here: as many
-	// as a Conn queues.
+	// ourRequestQueue is how many requests a peer may have waiting here: as many as a Conn queues.
 	ourRequestQueue = maxBlocks
 )
 
 // Extensions is what a peer says of itself in an extension handshake (BEP 10).
 type Extensions struct {
-	// M maps the names of extensions to the numbers that their owner wants them
-	// under; 0 switches one off.
+	// M maps the names of extensions to the numbers that their owner wants them under; 0 switches one off.
 	M map[string]uint8
 	// V is the client's name and version, cleaned for display.
 	V string
 	// Reqq is how many requests the peer queues; 0 if it did not say.
 	Reqq int
-	// MetadataSize is the length of the info dictionary in bytes, 0 if the peer
-	// does not have it (BEP 9). It is unchecked: see NewMetadataFetch.
+	// MetadataSize is the length of the info dictionary in bytes, 0 if the peer does not have it (BEP 9). It is
+	// unchecked: see NewMetadataFetch.
 	MetadataSize int64
 	// Port is where the peer accepts connections (TCP), 0 if it did not say.
 	Port uint16
@@ -69,9 +66,8 @@ type Extensions struct {
 	YourIP netip.Addr
 }
 
-// parseExtensions reads the payload of an extension handshake. Fields that make
-// no sense are left out, as clients differ a lot in what they put there; only
-// what is not a dictionary at all is an error.
+// parseExtensions reads the payload of an extension handshake. Fields that make no sense are left out, as clients
+// differ a lot in what they put there; only what is not a dictionary at all is an error.
 func parseExtensions(payload []byte) (*Extensions, error) {
 	v, err := parseBencode(payload, messageNesting)
 	if err != nil {
@@ -135,8 +131,7 @@ func (e Extensions) marshal() ([]byte, error) {
 	return bencode.Marshal(m)
 }
 
-// merge adds what a later handshake of the same peer says: BEP 10 lets it change
-// single extensions and keep the others.
+// merge adds what a later handshake of the same peer says: BEP 10 lets it change single extensions and keep the others.
 func (e *Extensions) merge(later *Extensions) {
 	m := maps.Clone(e.M) // the old map may be in a caller's hands
 	if m == nil {

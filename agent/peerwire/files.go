@@ -15,13 +15,12 @@ type File struct {
 	// Path is relative and made of plain names joined by '/'; see Info.MultiFile.
 	Path   string
 	Length int64 // bytes
-	// Padding says that the file only fills up a piece (BEP 47) and is usually
-	// not written to disk. Only paths of padding files may occur more than once.
+	// Padding says that the file only fills up a piece (BEP 47) and is usually not written to disk. Only paths of
+	// padding files may occur more than once.
 	Padding bool
 }
 
-// parseName takes the name of a torrent. Clients differ in whether they prefer
-// the UTF-8 variant, so both must be safe.
+// parseName takes the name of a torrent. Clients differ in whether they prefer the UTF-8 variant, so both must be safe.
 func parseName(name, nameUTF8 value) (string, error) {
 	best := ""
 	for _, v := range []value{name, nameUTF8} {
@@ -40,9 +39,8 @@ func parseName(name, nameUTF8 value) (string, error) {
 	return best, nil
 }
 
-// safeComponent reports whether s can be one component of a path without leading
-// anywhere else. Names that are only dots and spaces are refused in all forms,
-// because file systems that drop trailing spaces (FAT, SMB) make them "..".
+// safeComponent reports whether s can be one component of a path without leading anywhere else. Names that are only
+// dots and spaces are refused in all forms, because file systems that drop trailing spaces (FAT, SMB) make them "..".
 func safeComponent(s []byte) bool {
 	switch string(bytes.TrimSpace(s)) {
 	case "", ".", "..":
@@ -124,8 +122,8 @@ func parsePath(v value) (string, error) {
 	return string(path), nil
 }
 
-// checkCollisions makes sure that no two files have the same path, and that no
-// file is at a path that another needs for a directory.
+// checkCollisions makes sure that no two files have the same path, and that no file is at a path that another needs for
+// a directory.
 func checkCollisions(files []File) error {
 	order := make([]int32, 0, len(files)) // MaxFiles fits
 	for n := range files {
@@ -133,8 +131,7 @@ func checkCollisions(files []File) error {
 			order = append(order, int32(n))
 		}
 	}
-	// With '/' sorted before everything else, a file is directly followed by what
-	// would be inside it.
+	// With '/' sorted before everything else, a file is directly followed by what would be inside it.
 	slices.SortFunc(order, func(a, b int32) int { return comparePaths(files[a].Path, files[b].Path) })
 	for n := 1; n < len(order); n++ {
 		before, path := files[order[n-1]].Path, files[order[n]].Path

@@ -64,8 +64,7 @@ func (s *stream) greet(hash swarm.InfoHash, id [20]byte, provide uint32) (hello,
 	return theirs, nil
 }
 
-// answer opens a connection that the peer dialled, finding out by itself whether
-// it is encrypted.
+// answer opens a connection that the peer dialled, finding out by itself whether it is encrypted.
 func (s *stream) answer(router Router, id [20]byte, choose func(uint32) uint32) (hello, error) {
 	encrypted, err := s.startsEncrypted()
 	if err != nil {
@@ -84,8 +83,7 @@ func (s *stream) answer(router Router, id [20]byte, choose func(uint32) uint32) 
 	if encrypted && theirs.hash != secret || !router.Knows(theirs.hash) {
 		return hello{}, ErrSwarm
 	}
-	// Some trackers test a port with a handshake that ends here, so we answer
-	// before the peer ID has come.
+	// Some trackers test a port with a handshake that ends here, so we answer before the peer ID has come.
 	if err := s.write(appendHello(make([]byte, 0, helloLength), theirs.hash, id)); err != nil {
 		return hello{}, fmt.Errorf("send handshake: %w", err)
 	}
@@ -98,9 +96,8 @@ func (s *stream) answer(router Router, id [20]byte, choose func(uint32) uint32) 
 	return theirs, nil
 }
 
-// startsEncrypted looks at the first bytes of an incoming connection: whatever is
-// not the start of a plaintext handshake must be a public key. It does not wait
-// for more bytes than it needs to tell.
+// startsEncrypted looks at the first bytes of an incoming connection: whatever is not the start of a plaintext
+// handshake must be a public key. It does not wait for more bytes than it needs to tell.
 func (s *stream) startsEncrypted() (bool, error) {
 	for n := range len(pp.Protocol) {
 		b, err := s.in.Peek(n + 1)

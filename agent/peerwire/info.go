@@ -16,26 +16,25 @@ const (
 	MinPieceLength = 16 << 10
 	// MaxPieceLength is the largest length of a piece. Bytes.
 	MaxPieceLength = 64 << 20
-	// MaxFiles is the largest number of files in a torrent: a list of more would
-	// take tens of megabytes of memory.
+	// MaxFiles is the largest number of files in a torrent: a list of more would take tens of megabytes of memory.
 	MaxFiles = 1 << 18
 )
 
 // ErrInfo is wrapped by every error about an info dictionary that is not usable.
 var ErrInfo = errors.New("bad torrent")
 
-// Info is a checked info dictionary (BEP 3): its numbers agree with each other,
-// and no file name in it can lead out of the directory it is put in.
+// Info is a checked info dictionary (BEP 3): its numbers agree with each other, and no file name in it can lead out of
+// the directory it is put in.
 type Info struct {
 	Hash        swarm.InfoHash
 	Name        string // one path component; not checked for odd characters
 	PieceLength int64  // of all pieces but the last, bytes
 	Length      int64  // of all files together, bytes; more than 0
-	// Private is BEP 27's flag. Anything but an absent one or the integer 0
-	// counts as set: to share a private torrent is worse than to miss a public one.
+	// Private is BEP 27's flag. Anything but an absent one or the integer 0 counts as set: to share a private torrent
+	// is worse than to miss a public one.
 	Private bool
-	// Files is in the torrent's order. A torrent of a single file has one entry,
-	// whose path is Name. Whoever needs only pieces may set it to nil.
+	// Files is in the torrent's order. A torrent of a single file has one entry, whose path is Name. Whoever needs only
+	// pieces may set it to nil.
 	Files []File
 	// MultiFile says that the paths of Files are below a directory called Name.
 	MultiFile bool
@@ -62,8 +61,8 @@ func (i *Info) PieceHash(n int) (sum [sha1.Size]byte) {
 	return sum
 }
 
-// ParseInfo checks a raw info dictionary of a v1 or hybrid torrent. The result
-// does not share the memory of raw. Errors wrap ErrInfo and say what is wrong.
+// ParseInfo checks a raw info dictionary of a v1 or hybrid torrent. The result does not share the memory of raw. Errors
+// wrap ErrInfo and say what is wrong.
 func ParseInfo(raw []byte) (*Info, error) {
 	v, err := parseBencode(raw, torrentNesting)
 	if err != nil {

@@ -28,8 +28,7 @@ func goodInfo() dict {
 	}
 }
 
-// withFiles returns a valid dictionary whose files, of one piece in all, are given
-// as paths.
+// withFiles returns a valid dictionary whose files, of one piece in all, are given as paths.
 func withFiles(paths ...[]string) dict {
 	d := goodInfo()
 	delete(d, "length")

@@ -19,8 +19,7 @@ const (
 	maxMagnet = 64 << 10
 	// maxMagnetPeers is how many peers of a magnet link are kept.
 	maxMagnetPeers = 50
-	// maxMagnetName is how much of a display name is kept: the longest file name
-	// on most file systems, bytes.
+	// maxMagnetName is how much of a display name is kept: the longest file name on most file systems, bytes.
 	maxMagnetName = 255
 )
 
@@ -32,15 +31,14 @@ type Magnet struct {
 	Hash swarm.InfoHash
 	// Name is for display until the torrent's own is known; cleaned, or "".
 	Name string
-	// Trackers are without duplicates, at most MaxTrackers. Where they lead is
-	// not checked.
+	// Trackers are without duplicates, at most MaxTrackers. Where they lead is not checked.
 	Trackers []string
 	// Peers are the literal addresses among its x.pe parameters.
 	Peers []netip.AddrPort
 }
 
-// ParseMagnet reads a magnet link with an info-hash of BitTorrent v1, in
-// hexadecimal or base 32. Errors wrap ErrMagnet and say what is wrong.
+// ParseMagnet reads a magnet link with an info-hash of BitTorrent v1, in hexadecimal or base 32. Errors wrap ErrMagnet
+// and say what is wrong.
 func ParseMagnet(uri string) (Magnet, error) {
 	if len(uri) > maxMagnet {
 		return Magnet{}, fmt.Errorf("%w: it is longer than %d bytes", ErrMagnet, maxMagnet)

@@ -148,8 +148,8 @@ func wire(messages ...pp.Message) []byte {
 	return b
 }
 
-// pipeConn returns a Conn over a pipe, past its handshake, and the peer's end. Its
-// writer runs until the Conn is closed.
+// pipeConn returns a Conn over a pipe, past its handshake, and the peer's end. Its writer runs until the Conn is
+// closed.
 func pipeConn(t *testing.T, bits pp.PeerExtensionBits, wrap func(net.Conn) net.Conn) (*Conn, net.Conn) {
 	t.Helper()
 	ours, theirs := net.Pipe()

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// MaxMetadata is the longest info dictionary that is fetched from peers:
-	// enough for 400,000 pieces, and still little for a small router. Bytes.
+	// MaxMetadata is the longest info dictionary that is fetched from peers: enough for 400,000 pieces, and still
+	// little for a small router. Bytes.
 	MaxMetadata = 8 << 20
 	// metadataPiece is the unit of ut_metadata (BEP 9), bytes.
 	metadataPiece = 16 << 10
@@ -40,8 +40,8 @@ type MetadataMessage struct {
 	Data []byte
 }
 
-// ParseMetadataMessage reads the payload of a ut_metadata message. Data shares
-// its memory. Kinds that are not known are no error (BEP 9 wants them ignored).
+// ParseMetadataMessage reads the payload of a ut_metadata message. Data shares its memory. Kinds that are not known are
+// no error (BEP 9 wants them ignored).
 func ParseMetadataMessage(payload []byte) (MetadataMessage, error) {
 	// The data follows the dictionary and is not itself bencoded.
 	n, err := scanBencode(payload, messageNesting)
@@ -79,9 +79,8 @@ func (m MetadataMessage) Marshal() []byte {
 	return append(bencode.MustMarshal(d), m.Data...)
 }
 
-// MetadataReply answers the payload of a ut_metadata message out of the raw info
-// dictionary: with the piece asked for, or with a rejection if there is no such
-// piece, or info is empty. The reply is nil if the message is not a request.
+// MetadataReply answers the payload of a ut_metadata message out of the raw info dictionary: with the piece asked for,
+// or with a rejection if there is no such piece, or info is empty. The reply is nil if the message is not a request.
 func MetadataReply(info []byte, payload []byte) (reply []byte, err error) {
 	m, err := ParseMetadataMessage(payload)
 	if err != nil || m.Kind != MetadataRequest {
@@ -100,13 +99,11 @@ func MetadataReply(info []byte, payload []byte) (reply []byte, err error) {
 	}.Marshal(), nil
 }
 
-// ErrMetadataHash says that a whole info dictionary arrived and does not have the
-// info-hash that it was fetched for.
+// ErrMetadataHash says that a whole info dictionary arrived and does not have the info-hash that it was fetched for.
 var ErrMetadataHash = errors.New("metadata does not match the info-hash")
 
-// MetadataFetch puts an info dictionary together from ut_metadata pieces (BEP 9).
-// It does no I/O and is for one goroutine. Memory grows with the pieces that have
-// arrived.
+// MetadataFetch puts an info dictionary together from ut_metadata pieces (BEP 9). It does no I/O and is for one
+// goroutine. Memory grows with the pieces that have arrived.
 type MetadataFetch struct {
 	hash   swarm.InfoHash
 	size   int64
@@ -115,8 +112,8 @@ type MetadataFetch struct {
 	left   int // pieces not here yet
 }
 
-// NewMetadataFetch starts a fetch of the info dictionary of hash, whose length a
-// peer's extension handshake gave as size: 1 byte to MaxMetadata.
+// NewMetadataFetch starts a fetch of the info dictionary of hash, whose length a peer's extension handshake gave as
+// size: 1 byte to MaxMetadata.
 func NewMetadataFetch(hash swarm.InfoHash, size int64) (*MetadataFetch, error) {
 	if size <= 0 || size > MaxMetadata {
 		return nil, protocolError("metadata size of %d bytes", size)
@@ -131,12 +128,10 @@ func NewMetadataFetch(hash swarm.InfoHash, size int64) (*MetadataFetch, error) {
 	}, nil
 }
 
-// Size returns the length of the dictionary, bytes. Peers that claim another one
-// cannot help with this fetch.
+// Size returns the length of the dictionary, bytes. Peers that claim another one cannot help with this fetch.
 func (f *MetadataFetch) Size() int64 { return f.size }
 
-// Next returns the payload of the next request to send, or nil if every piece is
-// here or has been asked for.
+// Next returns the payload of the next request to send, or nil if every piece is here or has been asked for.
 func (f *MetadataFetch) Next() []byte {
 	for i := range f.pieces {
 		if f.pieces[i] == nil && !f.asked[i] {
@@ -147,15 +142,13 @@ func (f *MetadataFetch) Next() []byte {
 	return nil
 }
 
-// Retry lets Next ask again for all pieces that are not here: for a peer that
-// rejected a request, or left.
+// Retry lets Next ask again for all pieces that are not here: for a peer that rejected a request, or left.
 func (f *MetadataFetch) Retry() { clear(f.asked) }
 
-// Add takes the payload of a ut_metadata message. It returns the whole raw info
-// dictionary once it is complete and its SHA-1 is the info-hash; until then nil.
-// ErrMetadataHash drops everything received, because no piece can be told good
-// from bad; the fetch can start over. Any other error is a peer that broke the
-// protocol. Requests and rejections change nothing.
+// Add takes the payload of a ut_metadata message. It returns the whole raw info dictionary once it is complete and its
+// SHA-1 is the info-hash; until then nil. ErrMetadataHash drops everything received, because no piece can be told good
+// from bad; the fetch can start over. Any other error is a peer that broke the protocol. Requests and rejections change
+// nothing.
 func (f *MetadataFetch) Add(payload []byte) (info []byte, err error) {
 	m, err := ParseMetadataMessage(payload)
 	if err != nil || m.Kind != MetadataData {

@@ -18,8 +18,8 @@ import (
 	"github.com/anacrolix/torrent/metainfo"
 )
 
-// Message Stream Encryption, as every client speaks it: a Diffie-Hellman exchange
-// that looks like noise, the info-hash as a shared secret, then RC4 or plaintext.
+// Message Stream Encryption, as every client speaks it: a Diffie-Hellman exchange that looks like noise, the info-hash
+// as a shared secret, then RC4 or plaintext.
 //
 //	1  A→B  Ya, padding
 //	2  B→A  Yb, padding
@@ -27,12 +27,10 @@ import (
 //	        RC4{ VC, crypto_provide, len(padC), padC, len(IA), IA }
 //	4  B→A  RC4{ VC, crypto_select, len(padD), padD }
 //
-// The mse package of anacrolix/torrent is not used here, only in the tests: it
-// counts every crypto_provide value that it is offered in a map that is never
-// emptied, and which a peer can fill at will; it leaves a goroutine behind on
-// every read or write that a context interrupts; and its RC4 streams copy each
-// block through a buffer that they keep for each connection. Here nothing
-// outlives a failed handshake, and data is encrypted in the buffer it is in.
+// The mse package of anacrolix/torrent is not used here, only in the tests: it counts every crypto_provide value that
+// it is offered in a map that is never emptied, and which a peer can fill at will; it leaves a goroutine behind on
+// every read or write that a context interrupts; and its RC4 streams copy each block through a buffer that they keep
+// for each connection. Here nothing outlives a failed handshake, and data is encrypted in the buffer it is in.
 
 const (
 	keyLength = 96  // of a public key and of the shared secret, bytes
@@ -46,8 +44,8 @@ const (
 	cryptoRC4   uint32 = 2
 )
 
-// mseVC is the verification constant: encrypted zeros, by which A finds the start
-// of message 4 after padding of unknown length.
+// mseVC is the verification constant: encrypted zeros, by which A finds the start of message 4 after padding of unknown
+// length.
 var mseVC [8]byte
 
 // msePrime is the 768-bit group that the specification names; its generator is 2.
@@ -58,8 +56,8 @@ var (
 	mseGenerator = big.NewInt(2)
 )
 
-// initiateMSE is A's side. initial goes along in message 3. provide is a set of
-// cryptoPlain and cryptoRC4, from which the peer selects one.
+// initiateMSE is A's side. initial goes along in message 3. provide is a set of cryptoPlain and cryptoRC4, from which
+// the peer selects one.
 func (s *stream) initiateMSE(hash swarm.InfoHash, provide uint32, initial []byte) error {
 	private, public := newKeyPair()
 	if _, err := s.nc.Write(append(public, padding()...)); err != nil {
@@ -109,8 +107,8 @@ func (s *stream) initiateMSE(hash swarm.InfoHash, provide uint32, initial []byte
 	return nil
 }
 
-// receiveMSE is B's side. The peer proves that it knows one of the info-hashes,
-// which is returned. choose selects from the methods that the peer provides.
+// receiveMSE is B's side. The peer proves that it knows one of the info-hashes, which is returned. choose selects from
+// the methods that the peer provides.
 func (s *stream) receiveMSE(hashes iter.Seq[swarm.InfoHash], choose func(provided uint32) uint32) (hash swarm.InfoHash, err error) {
 	private, public := newKeyPair()
 	secret, err := s.readSecret(private)
@@ -185,8 +183,8 @@ func findHash(hashes iter.Seq[swarm.InfoHash], sum [sha1.Size]byte) (swarm.InfoH
 	return swarm.InfoHash{}, false
 }
 
-// newKeyPair makes a private key of 160 bits, which the specification thinks
-// enough, and the public key that goes with it.
+// newKeyPair makes a private key of 160 bits, which the specification thinks enough, and the public key that goes with
+// it.
 func newKeyPair() (private *big.Int, public []byte) {
 	var b [20]byte
 	rand.Read(b[:])

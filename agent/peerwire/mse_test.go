@@ -204,8 +204,7 @@ func TestMethodsThatWereNotOfferedAreRefused(t *testing.T) {
 }
 
 func TestHandshakeIsSentInOneFlightAfterTheKeys(t *testing.T) {
-	// Over a pipe, which has no buffer, two sides that wrote at the wrong time
-	// would wait for each other for ever.
+	// Over a pipe, which has no buffer, two sides that wrote at the wrong time would wait for each other for ever.
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()

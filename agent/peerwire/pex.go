@@ -9,14 +9,13 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 )
 
-// maxPEX is how many added, and how many dropped, peers of one ut_pex message are
-// used; BEP 11 lets a peer send no more than this after its first message.
+// maxPEX is how many added, and how many dropped, peers of one ut_pex message are used; BEP 11 lets a peer send no more
+// than this after its first message.
 const maxPEX = 50
 
-// ParsePEX reads the payload of a ut_pex message (BEP 11): the peers that the
-// sender has connected to and disconnected from since its last message, at most
-// 50 of each. Addresses that nobody can listen on are left out; whether an
-// address may be dialled is not decided here.
+// ParsePEX reads the payload of a ut_pex message (BEP 11): the peers that the sender has connected to and disconnected
+// from since its last message, at most 50 of each. Addresses that nobody can listen on are left out; whether an address
+// may be dialled is not decided here.
 func ParsePEX(payload []byte) (added, dropped []netip.AddrPort, err error) {
 	v, err := parseBencode(payload, messageNesting)
 	if err != nil {
@@ -42,8 +41,8 @@ func ParsePEX(payload []byte) (added, dropped []netip.AddrPort, err error) {
 	return added, dropped, nil
 }
 
-// appendCompact appends the usable ones among compact addresses (BEP 23, BEP 7),
-// each size bytes and a port, until list holds maxPEX.
+// appendCompact appends the usable ones among compact addresses (BEP 23, BEP 7), each size bytes and a port, until list
+// holds maxPEX.
 func appendCompact(list []netip.AddrPort, compact []byte, size int) []netip.AddrPort {
 	for ; len(compact) > 0 && len(list) < maxPEX; compact = compact[size+2:] {
 		ip, _ := netip.AddrFromSlice(compact[:size])
@@ -62,8 +61,7 @@ func dialable(addr netip.AddrPort) bool {
 		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// MarshalPEX returns the payload of a ut_pex message (BEP 11) with the first 50
-// added and the first 50 dropped peers.
+// MarshalPEX returns the payload of a ut_pex message (BEP 11) with the first 50 added and the first 50 dropped peers.
 func MarshalPEX(added, dropped []netip.AddrPort) []byte {
 	var m struct {
 		Added   []byte `bencode:"added"`

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxPending is how many incoming connections may be in their handshake, which
-	// costs a key exchange and some KiB each.
+	// maxPending is how many incoming connections may be in their handshake, which costs a key exchange and some KiB
+	// each.
 	maxPending = 64
 	// maxPendingPerIP is how many of those may come from one address.
 	maxPendingPerIP = 8
-	// acceptPause is the wait after a failed accept: usually the process is out of
-	// file descriptors, and others have to close theirs first.
+	// acceptPause is the wait after a failed accept: usually the process is out of file descriptors, and others have to
+	// close theirs first.
 	acceptPause = 500 * time.Millisecond
 )
 
@@ -36,8 +36,7 @@ type Port struct {
 	waiting int                // their sum
 }
 
-// Listen opens the port on a TCP address such as ":51515", which means IPv4 and
-// IPv6 where the system has both.
+// Listen opens the port on a TCP address such as ":51515", which means IPv4 and IPv6 where the system has both.
 func Listen(address string, cfg Config) (*Port, error) {
 	// Peers send keep-alives of their own, and TCP's cost traffic on sleeping links.
 	config := net.ListenConfig{
@@ -75,10 +74,9 @@ func (p *Port) accept() (net.Conn, error) {
 	return nc, nil
 }
 
-// Serve accepts connections and gives each to the router once it is handshaken.
-// When ctx ends it closes the port and all of its connections, dialled ones
-// included, waits for everything that the port has started, and returns nil. It
-// is to be called once.
+// Serve accepts connections and gives each to the router once it is handshaken. When ctx ends it closes the port and
+// all of its connections, dialled ones included, waits for everything that the port has started, and returns nil. It is
+// to be called once.
 func (p *Port) Serve(ctx context.Context, router Router) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.running.Wait()
@@ -114,8 +112,8 @@ func (p *Port) Serve(ctx context.Context, router Router) error {
 	}
 }
 
-// Close closes the port and all of its connections, and waits for their writers.
-// It is for ports that are not served; Serve does the same.
+// Close closes the port and all of its connections, and waits for their writers. It is for ports that are not served;
+// Serve does the same.
 func (p *Port) Close() error {
 	p.shut()
 	p.running.Wait()
@@ -154,8 +152,7 @@ func (p *Port) receive(ctx context.Context, nc net.Conn, router Router) {
 	router.Incoming(ctx, c)
 }
 
-// open performs the handshake on a TCP connection and starts the Conn. It closes
-// nc if it fails.
+// open performs the handshake on a TCP connection and starts the Conn. It closes nc if it fails.
 func (p *Port) open(ctx context.Context, nc net.Conn, incoming bool, handshake func(*stream) (hello, error)) (*Conn, error) {
 	sock := &socket{Conn: nc, idle: p.cfg.IdleTimeout}
 	s := newStream(p.cfg.Wrap(sock))
@@ -236,8 +233,8 @@ func (p *Port) dismiss(nc net.Conn) {
 	}
 }
 
-// pendingKey returns whom a connection counts against: an IPv4 address, or an IPv6
-// network of 64 bits, which is what one customer gets at least.
+// pendingKey returns whom a connection counts against: an IPv4 address, or an IPv6 network of 64 bits, which is what
+// one customer gets at least.
 func pendingKey(nc net.Conn) netip.Addr {
 	ip := addrPort(nc.RemoteAddr()).Addr()
 	if ip.Is6() {

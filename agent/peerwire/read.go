@@ -8,9 +8,8 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
-// The codec is our own, because the Decoder of peer_protocol ends the connection
-// at message types that it does not know (BEP 3 clients skip them), keeps a bool
-// per piece, and sets aside memory for a message before any of it has come.
+// The codec is our own, because the Decoder of peer_protocol ends the connection at message types that it does not know
+// (BEP 3 clients skip them), keeps a bool per piece, and sets aside memory for a message before any of it has come.
 
 // wireReader reads messages.
 type wireReader struct {
@@ -20,8 +19,7 @@ type wireReader struct {
 	scratch  [13]byte
 }
 
-// next returns the next message. Keep-alives, and messages and extensions that we
-// do not know, are passed over.
+// next returns the next message. Keep-alives, and messages and extensions that we do not know, are passed over.
 func (r *wireReader) next() (Message, error) {
 	for {
 		if err := r.fill(4, io.EOF); err != nil {
@@ -157,8 +155,7 @@ func (r *wireReader) piece(m *Message, n int) error {
 	return nil
 }
 
-// checkBlock refuses blocks that no torrent can have, so that callers can add the
-// numbers without thinking of overflow.
+// checkBlock refuses blocks that no torrent can have, so that callers can add the numbers without thinking of overflow.
 func checkBlock(index, begin, length uint32) error {
 	if index >= MaxPieces || length == 0 || uint64(begin)+uint64(length) > MaxPieceLength {
 		return protocolError("no torrent has piece %d, bytes %d+%d", index, begin, length)
@@ -195,8 +192,7 @@ func (r *wireReader) extension(m *Message, n int) (known bool, err error) {
 	return true, nil
 }
 
-// payload reads n bytes into memory that grows as they come, so that a peer has to
-// send what it makes us keep.
+// payload reads n bytes into memory that grows as they come, so that a peer has to send what it makes us keep.
 func (r *wireReader) payload(n int) ([]byte, error) {
 	const first = 4 << 10
 	p := make([]byte, min(n, first))
@@ -221,8 +217,7 @@ func (r *wireReader) skip(n int) error {
 	return nil
 }
 
-// fill reads n bytes into scratch. If the connection ends before the first of
-// them, the error is atEnd.
+// fill reads n bytes into scratch. If the connection ends before the first of them, the error is atEnd.
 func (r *wireReader) fill(n int, atEnd error) error {
 	_, err := io.ReadFull(r.in, r.scratch[:n])
 	if err == io.EOF {

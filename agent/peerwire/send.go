@@ -12,8 +12,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
-// Bounds of what waits to be sent to one peer. A peer that lets it come to these
-// does not read.
+// Bounds of what waits to be sent to one peer. A peer that lets it come to these does not read.
 const (
 	maxControls     = 4096    // messages
 	maxControlBytes = 1 << 20 // bytes
@@ -26,17 +25,16 @@ const (
 type BlockSource interface {
 	io.ReaderAt
 	io.Closer
-	// File returns a file that nobody else uses until Close, whose offsets are
-	// those of the piece, so that the kernel can send from it; or nil.
+	// File returns a file that nobody else uses until Close, whose offsets are those of the piece, so that the kernel
+	// can send from it; or nil.
 	File() *os.File
 }
 
 // BlockRequest is a block to be sent: Length bytes from Begin on in piece Index.
 type BlockRequest struct {
 	Index, Begin, Length uint32
-	// Source opens the piece when the block's turn has come. The Conn closes it.
-	// If it fails, the block is rejected if the peer speaks the fast extension;
-	// otherwise, as there is no way to say so, the connection is closed.
+	// Source opens the piece when the block's turn has come. The Conn closes it. If it fails, the block is rejected if
+	// the peer speaks the fast extension; otherwise, as there is no way to say so, the connection is closed.
 	Source func() (BlockSource, error)
 	// Sent, if not nil, is told the length of the block after it was written.
 	//
@@ -53,17 +51,15 @@ type sendQueue struct {
 	flushers []chan struct{} // to close when all of it is written
 }
 
-// Send queues a message, and returns without waiting for the network. Messages
-// leave in the order of the calls, but before blocks that are still queued. The
-// error is ErrClosed or ErrQueueFull, or says that m cannot be sent this way:
+// Send queues a message, and returns without waiting for the network. Messages leave in the order of the calls, but
+// before blocks that are still queued. The error is ErrClosed or ErrQueueFull, or says that m cannot be sent this way:
 // blocks and extension messages have methods of their own.
 func (c *Conn) Send(m Message) error {
 	return c.enqueue(func(b []byte) ([]byte, error) { return appendMessage(b, m) })
 }
 
-// SendExtended queues an extension message (BEP 10) under the number that the
-// peer's handshake gave to name. The error is ErrNotSupported if it has not given
-// one, or as for Send.
+// SendExtended queues an extension message (BEP 10) under the number that the peer's handshake gave to name. The error
+// is ErrNotSupported if it has not given one, or as for Send.
 func (c *Conn) SendExtended(name string, payload []byte) error {
 	number := c.Peer().M[name]
 	if !c.Extended() || number == 0 {
@@ -74,10 +70,9 @@ func (c *Conn) SendExtended(name string, payload []byte) error {
 	})
 }
 
-// SendExtensionHandshake queues an extension handshake (BEP 10). The keys of e.M
-// are the extensions to offer, with any value, as the numbers are ours to give; if
-// e.M is nil, all that we speak. V, Reqq, Port and YourIP are filled in if zero.
-// The error is ErrNotSupported if the peer does not speak BEP 10, or as for Send.
+// SendExtensionHandshake queues an extension handshake (BEP 10). The keys of e.M are the extensions to offer, with any
+// value, as the numbers are ours to give; if e.M is nil, all that we speak. V, Reqq, Port and YourIP are filled in if
+// zero. The error is ErrNotSupported if the peer does not speak BEP 10, or as for Send.
 func (c *Conn) SendExtensionHandshake(e Extensions) error {
 	if !c.Extended() {
 		return fmt.Errorf("%w: extension handshake", ErrNotSupported)
@@ -132,8 +127,8 @@ func (c *Conn) enqueue(encode func([]byte) ([]byte, error)) error {
 	return nil
 }
 
-// SendBlock queues a block, and returns without waiting for the network or the
-// disk. The error is ErrClosed or ErrQueueFull, or says what is wrong with b.
+// SendBlock queues a block, and returns without waiting for the network or the disk. The error is ErrClosed or
+// ErrQueueFull, or says what is wrong with b.
 func (c *Conn) SendBlock(b BlockRequest) error {
 	if b.Source == nil || b.Length > MaxRequest {
 		return fmt.Errorf("cannot send block of %d bytes", b.Length)
@@ -154,8 +149,7 @@ func (c *Conn) SendBlock(b BlockRequest) error {
 	return nil
 }
 
-// CancelBlock takes a block out of the queue. It reports false if it is not there
-// or already on its way.
+// CancelBlock takes a block out of the queue. It reports false if it is not there or already on its way.
 func (c *Conn) CancelBlock(index, begin, length uint32) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,8 +163,8 @@ func (c *Conn) CancelBlock(index, begin, length uint32) bool {
 	return true
 }
 
-// DropBlocks takes all blocks out of the queue, for when the peer is choked. If it
-// speaks the fast extension, each needs a Reject.
+// DropBlocks takes all blocks out of the queue, for when the peer is choked. If it speaks the fast extension, each
+// needs a Reject.
 func (c *Conn) DropBlocks() []BlockRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,8 +180,8 @@ func (c *Conn) QueuedBlocks() int {
 	return len(c.queue.blocks)
 }
 
-// Flush waits until everything that is queued has been written, for a caller that
-// has said its last and wants to close. The error is ctx's, or ErrClosed.
+// Flush waits until everything that is queued has been written, for a caller that has said its last and wants to close.
+// The error is ctx's, or ErrClosed.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	if c.err != nil {

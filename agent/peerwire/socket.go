@@ -10,9 +10,8 @@ import (
 // writeChunk is how many bytes a peer must take within one stallTimeout.
 const writeChunk = 16 << 10
 
-// socket is a TCP connection whose reads and writes have deadlines of their own.
-// It lies below Config.Wrap, so that the time a byte waits there for its turn is
-// never taken for the peer's silence.
+// socket is a TCP connection whose reads and writes have deadlines of their own. It lies below Config.Wrap, so that the
+// time a byte waits there for its turn is never taken for the peer's silence.
 type socket struct {
 	net.Conn
 	idle time.Duration
@@ -33,8 +32,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	return s.Conn.Read(p)
 }
 
-// Write fails with a timeout if the peer takes less than one chunk in the stall
-// time.
+// Write fails with a timeout if the peer takes less than one chunk in the stall time.
 func (s *socket) Write(p []byte) (written int, err error) {
 	for {
 		n, err := s.writeChunk(p[:min(len(p), writeChunk)])
@@ -60,8 +58,8 @@ func (s *socket) allowStall() error {
 	return s.SetWriteDeadline(time.Now().Add(stallTimeout))
 }
 
-// ReadFrom sends what r yields. The kernel does it alone (sendfile) if r is an
-// *io.LimitedReader over an *os.File, and this is TCP.
+// ReadFrom sends what r yields. The kernel does it alone (sendfile) if r is an *io.LimitedReader over an *os.File, and
+// this is TCP.
 func (s *socket) ReadFrom(r io.Reader) (written int64, err error) {
 	to, ok := s.Conn.(io.ReaderFrom)
 	limited, bounded := r.(*io.LimitedReader)

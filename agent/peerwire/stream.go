@@ -7,18 +7,17 @@ import (
 	"net"
 )
 
-// readBuffer is for headers and small messages; blocks are read past it, straight
-// into their own buffer. Bytes, per connection.
+// readBuffer is for headers and small messages; blocks are read past it, straight into their own buffer. Bytes, per
+// connection.
 const readBuffer = 4 << 10
 
-// stream is the byte stream to and from a peer, with or without encryption. One
-// goroutine may read while another writes.
+// stream is the byte stream to and from a peer, with or without encryption. One goroutine may read while another
+// writes.
 type stream struct {
 	nc net.Conn
 	in *bufio.Reader
 
-	// decrypt, if not nil, applies to the next sealed bytes of in, or to all of
-	// them if sealed is negative.
+	// decrypt, if not nil, applies to the next sealed bytes of in, or to all of them if sealed is negative.
 	decrypt *rc4.Cipher
 	sealed  int64
 	// encrypt, if not nil, applies to everything written.

@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	// MaxTorrentFile is the longest .torrent file that is read: a torrent of
-	// MaxPieces pieces, and some room. Bytes.
+	// MaxTorrentFile is the longest .torrent file that is read: a torrent of MaxPieces pieces, and some room. Bytes.
 	MaxTorrentFile = 32 << 20
 	// MaxTrackers is how many trackers of a torrent or magnet link are kept.
 	MaxTrackers = 32
@@ -22,8 +21,8 @@ type Torrent struct {
 	Info *Info
 	// Raw is the info dictionary, sharing the memory of the file.
 	Raw []byte
-	// Trackers are the announce URLs of all tiers (BEP 12) in order, without
-	// duplicates, at most MaxTrackers. Where they lead is not checked.
+	// Trackers are the announce URLs of all tiers (BEP 12) in order, without duplicates, at most MaxTrackers. Where
+	// they lead is not checked.
 	Trackers []string
 }
 

@@ -7,11 +7,9 @@ import (
 	"strconv"
 )
 
-// value is one bencoded value that CheckBencode accepted, still in its encoded
-// form and sharing the memory of the text it was found in. Reading messages in
-// place rather than decoding them into Go values keeps a hostile text (millions
-// of empty lists, say) from costing many times its size. A nil value stands for
-// an absent one.
+// value is one bencoded value that CheckBencode accepted, still in its encoded form and sharing the memory of the text
+// it was found in. Reading messages in place rather than decoding them into Go values keeps a hostile text (millions of
+// empty lists, say) from costing many times its size. A nil value stands for an absent one.
 type value []byte
 
 // parseBencode checks b and returns it as a value.
@@ -85,9 +83,8 @@ func (v value) dict() iter.Seq2[[]byte, value] {
 	}
 }
 
-// pick stores the value of each named key in found, in the order of the names;
-// keys that are absent leave nil. It is an error if v is not a dictionary, or
-// holds one of the names twice: two readers might then see two different values.
+// pick stores the value of each named key in found, in the order of the names; keys that are absent leave nil. It is an
+// error if v is not a dictionary, or holds one of the names twice: two readers might then see two different values.
 func (v value) pick(found []value, names ...string) error {
 	if !v.isDict() {
 		return fmt.Errorf("%w: not a dictionary", ErrBencode)

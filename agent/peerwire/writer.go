@@ -16,9 +16,8 @@ import (
 //	3  if there are none: send what is left, and wait for either, or for two
 //	   minutes to pass; then write a keep-alive
 //
-// So a control message waits for one block at most. The source of a block is
-// opened in step 2 only, so a long queue costs no files and no buffers. Any error
-// closes the connection, and the reader learns of it.
+// So a control message waits for one block at most. The source of a block is opened in step 2 only, so a long queue
+// costs no files and no buffers. Any error closes the connection, and the reader learns of it.
 
 // write is the writer's goroutine.
 func (c *Conn) write() {
@@ -60,8 +59,8 @@ func (c *Conn) write() {
 	}
 }
 
-// takeNext takes either all control messages, or the first block, off the queue.
-// Whatever it has returned before is written by now.
+// takeNext takes either all control messages, or the first block, off the queue. Whatever it has returned before is
+// written by now.
 func (c *Conn) takeNext() (control []byte, block BlockRequest, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,9 +18,9 @@ const (
 	sendBuffer = 256 << 10
 )
 
-// backgroundCongestionControls are those that give way to others, best first: TCP-LP (Kuzmanovic and Knightly, 2003) and
-// TCP-NV. Most kernels have neither, and unprivileged processes may use only those that net.ipv4.tcp_allowed_congestion_control
-// names.
+// backgroundCongestionControls are those that give way to others, best first: TCP-LP (Kuzmanovic and Knightly, 2003)
+// and TCP-NV. Most kernels have neither, and unprivileged processes may use only those that
+// net.ipv4.tcp_allowed_congestion_control names.
 var backgroundCongestionControls = []string{"lp", "nv"}
 
 // yieldToOthers makes a socket one of low priority. A listening one passes on only a part of it. Each setting helps by

@@ -22,8 +22,8 @@ func (l *Live) Get() Preferences {
 	return l.inForce
 }
 
-// Set puts p into force, and returns what was before. Where the state lies cannot change under who uses it, so
-// p.State does not count.
+// Set puts p into force, and returns what was before. Where the state lies cannot change under who uses it, so p.State
+// does not count.
 func (l *Live) Set(p Preferences) (before Preferences) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -95,8 +95,8 @@ type Network struct {
 	DHT      bool `toml:"dht" json:"dht"`
 	// DHTBootstrap are the first DHT nodes to ask, host:port.
 	DHTBootstrap []string `toml:"dht_bootstrap" json:"dht_bootstrap"`
-	// AllowPrivateTrackers lifts the ban on trackers and peers at loopback, private and link-local addresses.
-	// (It has nothing to do with private torrents, which are never shared.)
+	// AllowPrivateTrackers lifts the ban on trackers and peers at loopback, private and link-local addresses. (It has
+	// nothing to do with private torrents, which are never shared.)
 	AllowPrivateTrackers bool `toml:"allow_private_trackers" json:"allow_private_trackers"`
 }
 

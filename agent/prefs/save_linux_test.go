@@ -97,8 +97,8 @@ func TestSaveIntoAnUnwritableDirectoryLeavesTheOldFile(t *testing.T) {
 	}
 	failed := make(chan error)
 	go func() {
-		// Root may write anywhere. Without its file system user ID this one thread may not; the thread ends with
-		// the goroutine, because it stays locked to it.
+		// Root may write anywhere. Without its file system user ID this one thread may not; the thread ends with the
+		// goroutine, because it stays locked to it.
 		runtime.LockOSThread()
 		if _, err := unix.SetfsuidRetUid(65534); err != nil {
 			failed <- nil

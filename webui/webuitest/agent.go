@@ -1,6 +1,5 @@
-// Package webuitest has a webui.Agent for tests of whatever speaks to the API:
-// it keeps what it is told, in memory, and does nothing with it. That an
-// allotment is kept to, or a swarm helped, is for others to test.
+// Package webuitest has a webui.Agent for tests of whatever speaks to the API: it keeps what it is told, in memory, and
+// does nothing with it. That an allotment is kept to, or a swarm helped, is for others to test.
 package webuitest
 
 import (
@@ -289,8 +288,7 @@ func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
 	})
 }
 
-// Doctor implements webui.Agent. It mends every problem, and finds none the next
-// time.
+// Doctor implements webui.Agent. It mends every problem, and finds none the next time.
 func (a *Agent) Doctor(_ context.Context, mend bool) (d webui.Diagnosis, err error) {
 	err = a.change(fmt.Sprintf("doctor mend=%t", mend), func() error {
 		d.Findings = slices.Clone(a.findings)

@@ -24,9 +24,8 @@ func Hash(n byte) (h swarm.InfoHash) {
 	return h
 }
 
-// NewHousehold returns an agent as it may look after three weeks in a flat: 20
-// GiB lent, four downloads, four swarms helped, three candidates. It was built
-// at now. Hash(0x1n) are downloads, Hash(0x2n) swarms, Hash(0x3n) candidates.
+// NewHousehold returns an agent as it may look after three weeks in a flat: 20 GiB lent, four downloads, four swarms
+// helped, three candidates. It was built at now. Hash(0x1n) are downloads, Hash(0x2n) swarms, Hash(0x3n) candidates.
 func NewHousehold(now time.Time) *Agent {
 	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
 	midnight := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location())
