@@ -129,7 +129,7 @@ func (l *Ledger) admitBetter(n newcomer) (*fragstore.Writer, []fragstore.Key, er
 // reclaimBelow reclaims fragments of clearly lower value than the given one: enough of them, or none. l.making is held.
 func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error) {
 	l.mu.Lock()
-	resting := l.stuck.resting(time.Now())
+	resting := l.stubborn.resting(time.Now())
 	l.mu.Unlock()
 	if resting {
 		return nil, fmt.Errorf("%w: nothing can be deleted on this disk", ErrNoRoom)

@@ -1,6 +1,12 @@
 package disk
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrReadOnly says that nothing can be written or deleted where the fragments are.
+var ErrReadOnly = errors.New("the file system is read-only")
 
 // FileSystem is one measurement of a file system. Free and Total are bytes.
 type FileSystem struct {
@@ -18,9 +24,9 @@ func (f FileSystem) clamp() FileSystem {
 	return f
 }
 
-// disk is one look at the file systems, and at the promises just before it: bytes of a download that land in between
+// measurement is one look at the file systems, and at the promises just before it: bytes of a download that land in between
 // count twice, as promised and as not free any more, and never not at all.
-type disk struct {
+type measurement struct {
 	fragments    FileSystem
 	err          error // why it could not be measured
 	downloads    FileSystem
@@ -39,11 +45,11 @@ type measured struct {
 // measure looks at the promises and asks the file systems. It is called without Ledger.mu: a sick disk may take
 // long to answer. The fragments' disk is waited for. The downloads' is not waited for longer than askTime, because
 // it may be another one.
-func (l *Ledger) measure() disk { return l.measureWith(l.promised(nil)) }
+func (l *Ledger) measure() measurement { return l.measureWith(l.promised(nil)) }
 
 // measureWith is measure for a sum of promises that the caller took.
-func (l *Ledger) measureWith(promised int64) disk {
-	d := disk{promised: promised}
+func (l *Ledger) measureWith(promised int64) measurement {
+	d := measurement{promised: promised}
 	d.fragments, d.err = l.fragments()
 	d.fragments = d.fragments.clamp()
 	d.downloads, d.downloadsErr = d.fragments, d.err
@@ -92,7 +98,7 @@ const (
 )
 
 // expect compares the disk before and after freed bytes were deleted.
-func (r *returning) expect(before, after disk, freed int64) {
+func (r *returning) expect(before, after measurement, freed int64) {
 	if before.err != nil || after.err != nil || freed <= 0 || before.fragments.ID != after.fragments.ID {
 		return
 	}
@@ -114,7 +120,7 @@ func (r *returning) expect(before, after disk, freed int64) {
 	r.bytes, r.level, r.until = missing, free+freed, after.at.Add(settleTime)
 }
 
-func (r *returning) missing(d disk) int64 {
+func (r *returning) missing(d measurement) int64 {
 	if d.at.After(r.until) || d.fragments.ID != r.on {
 		return 0
 	}
@@ -123,6 +129,6 @@ func (r *returning) missing(d disk) int64 {
 
 // free returns what is free in a measurement, and what is still on its way. What others write meanwhile is noticed: it
 // lowers the measurement, and the addition never lifts it above the level that was expected.
-func (r *returning) free(d disk) int64 {
+func (r *returning) free(d measurement) int64 {
 	return max(d.fragments.Free, min(d.fragments.Free+r.missing(d), r.level))
 }

@@ -82,8 +82,8 @@ type Ledger struct {
 	total     int64                       // of the fragments' file system, when it was last measured
 	apart     bool                        // the two file systems were different ones when they were last measured
 	returning returning
-	brake     brake
-	stuck     stuck
+	regrowth  regrowth
+	stubborn  stubborn
 	budget    budget
 	kept      budget        // as it was last written down
 	keptAt    time.Duration // when that was tried, in the process's time
@@ -126,7 +126,7 @@ func NewLedger(cfg Config) *Ledger {
 // SetLimits changes the owner's limits. Run enforces them at once.
 func (l *Ledger) SetLimits(limits Limits) {
 	l.mu.Lock()
-	l.limits, l.brake = limits.clamp(), brake{}
+	l.limits, l.regrowth = limits.clamp(), regrowth{}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

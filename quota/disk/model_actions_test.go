@@ -121,7 +121,7 @@ func (m *model) setLimits(t *rapid.T) {
 		KeepFree: rapid.Int64Range(0, 200).Draw(t, "keepFree") * kib,
 		Writes:   rapid.SampledFrom([]int64{unlimited, unlimited, 300 * kib, 0}).Draw(t, "writes"),
 	}
-	m.brakeOn = false
+	m.stopped = false
 	m.ledger.SetLimits(m.limits)
 }
 
@@ -200,7 +200,7 @@ func (m *model) afterCheck(t *rapid.T, before int64) (freed int64) {
 		t.Fatalf("Enforce went from %d to %d, the limit is %d", before, used, limit)
 	}
 	if m.room() < m.allotment() {
-		m.brakeOn, m.brakeLevel, m.liftAt = true, used, limit+limit-used
+		m.stopped, m.level, m.resumeAt = true, used, limit+limit-used
 	}
 	return before - used
 }

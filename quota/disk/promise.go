@@ -133,7 +133,7 @@ func (l *Ledger) reserve(h swarm.InfoHash, p *promise, stale bool) (keys []frags
 }
 
 // reserveApart judges by what is free where the downloads are.
-func (l *Ledger) reserveApart(d disk) error {
+func (l *Ledger) reserveApart(d measurement) error {
 	missing := d.promised - d.downloads.Free
 	switch {
 	case missing <= 0:
@@ -145,7 +145,7 @@ func (l *Ledger) reserveApart(d disk) error {
 }
 
 // reserveHere returns how much has to be reclaimed, or why that would not help.
-func (l *Ledger) reserveHere(d disk) (need int64, err error) {
+func (l *Ledger) reserveHere(d measurement) (need int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.balance(d)
@@ -165,7 +165,7 @@ func (l *Ledger) reserveHere(d disk) (need int64, err error) {
 func (l *Ledger) reserveAfter(h swarm.InfoHash, p *promise, need int64) (keys []fragstore.Key, err error) {
 	l.mu.Lock()
 	old := l.promises[h]
-	l.stuck = stuck{} // the owner's wish is worth another try
+	l.stubborn = stubborn{} // the owner's wish is worth another try
 	l.mu.Unlock()
 	if err := l.promise(h, p); err != nil { // from now on nobody else gets it
 		return nil, err
@@ -218,3 +218,25 @@ func (l *Ledger) promise(h swarm.InfoHash, p *promise) error {
 	l.promises[h] = p
 	return nil
 }
+
+// NoSpaceError says that the disk cannot hold a foreground download, even without a single fragment.
+type NoSpaceError struct {
+	Missing int64 // bytes
+	Apart   bool  // the fragments are on another disk
+	Kept    error // not nil: why fragments that would have made the room could not be deleted
+}
+
+func (e *NoSpaceError) Error() string {
+	const advice = "; free some, or choose another foreground.directory"
+	missing := "not enough space on the disk for this download: " + quota.Bytes(e.Missing) + " are missing"
+	switch {
+	case e.Kept != nil:
+		return missing + ", because fragments that should make room cannot be deleted (" + e.Kept.Error() + ")" + advice
+	case e.Apart:
+		return missing + ", and the fragments are on another disk, so deleting them would not help" + advice
+	default:
+		return missing + ", even with every fragment gone" + advice
+	}
+}
+
+func (e *NoSpaceError) Unwrap() error { return e.Kept }

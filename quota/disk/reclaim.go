@@ -34,7 +34,7 @@ func (l *Ledger) enforce(late bool) (keys []fragstore.Key, freed int64, why caus
 	d := l.measure()
 	l.mu.Lock()
 	b := l.balance(d)
-	resting := l.stuck.resting(time.Now())
+	resting := l.stubborn.resting(time.Now())
 	l.mu.Unlock()
 	over := b.taken - b.limit
 	switch {
@@ -46,7 +46,7 @@ func (l *Ledger) enforce(late bool) (keys []fragstore.Key, freed int64, why caus
 	keys, freed, _ = l.shrink(over + slack(b.limit))
 	if b.binding != allotment {
 		l.mu.Lock()
-		l.brake.pull(b.limit, l.store.Used()+l.pending)
+		l.regrowth.stop(b.limit, l.store.Used()+l.pending)
 		l.mu.Unlock()
 	}
 	return keys, freed, b.binding
@@ -114,7 +114,7 @@ func (l *Ledger) delete(victims []fragstore.Fragment) (gone []fragstore.Key, fre
 	defer l.mu.Unlock()
 	l.returning.expect(before, after, freed)
 	if err == nil {
-		l.stuck.fruitful()
+		l.stubborn.yielded()
 		return keys, freed, nil
 	}
 	var kept []fragstore.Key
@@ -125,6 +125,6 @@ func (l *Ledger) delete(victims []fragstore.Fragment) (gone []fragstore.Key, fre
 			gone = append(gone, k)
 		}
 	}
-	l.stuck.note(time.Now(), kept, freed)
+	l.stubborn.note(time.Now(), kept, freed)
 	return gone, freed, err
 }

@@ -7,30 +7,31 @@ const (
 	slackMost  = 64 << 20
 )
 
+// slack is how far below its limit a breach is brought, in bytes.
 func slack(limit int64) int64 { return min(limit/slackShare, slackMost) }
 
-// brake keeps the background from filling at once what was just reclaimed because the disk fills up or a download grows.
-// Otherwise it would fetch what is to be reclaimed at the next check, for as long as that goes on. It may keep what it
-// has and exchange it for better, but not have more, until the disk leaves room for as much more than at the breach
-// as the background was brought below that. The zero value lets everything pass.
-type brake struct {
-	on    bool
-	level int64 // what was used after the breach
-	lift  int64 // the room at which it is let go
+// regrowth says whether the background may take again what was just reclaimed because the disk fills up or a download
+// grows. If it did so at once, it would fetch what is to be reclaimed at the next check, for as long as that goes on. So it
+// may keep what it has and exchange it for better, but not have more, until the disk leaves room for as much more than
+// at the breach as the background was brought below that. The zero value stops nothing.
+type regrowth struct {
+	stopped bool
+	level   int64 // what was used after the breach
+	resume  int64 // the room above which it may grow again
 }
 
-// pull begins it, after a breach, when the disk left so much room, has left so much used.
-func (k *brake) pull(room, used int64) {
-	*k = brake{on: true, level: used, lift: room + max(room-used, 0)}
+// stop begins after a breach at which the disk left that much room. used is what the background was brought down to.
+func (r *regrowth) stop(room, used int64) {
+	*r = regrowth{stopped: true, level: used, resume: room + max(room-used, 0)}
 }
 
-// hold returns what the background may use, when the disk leaves it so much room, the limit is so much and it uses so much.
-func (k *brake) hold(room, limit, used int64) int64 {
-	if k.on && room > k.lift {
-		*k = brake{}
+// limit returns what the background may grow to, given the room that the disk leaves it, its limit and what it uses.
+func (r *regrowth) limit(room, limit, used int64) int64 {
+	if r.stopped && room > r.resume {
+		*r = regrowth{}
 	}
-	if !k.on {
+	if !r.stopped {
 		return limit
 	}
-	return min(limit, max(k.level, used))
+	return min(limit, max(r.level, used))
 }

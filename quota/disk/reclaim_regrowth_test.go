@@ -56,7 +56,7 @@ func TestSlowBreachDoesNotFlap(t *testing.T) {
 	}
 }
 
-func TestBrakeIsLetGoWhenThereIsRoomAgain(t *testing.T) {
+func TestBackgroundGrowsAgainWhenThereIsRoomAgain(t *testing.T) {
 	limits := Limits{Storage: 512 * kib, KeepFree: 100 * mib, Writes: unlimited}
 	w := newWorld(t, limits)
 	leave := func(room int64) { w.fill(gib - limits.KeepFree - room) }
@@ -80,7 +80,7 @@ func TestBrakeIsLetGoWhenThereIsRoomAgain(t *testing.T) {
 }
 
 // The owner's own limit does not move by itself, and the owner may change their mind at once.
-func TestBrakeIsNotForTheOwnersLimits(t *testing.T) {
+func TestOwnersLimitsDoNotStopRegrowth(t *testing.T) {
 	limits := Limits{Storage: 512 * kib, KeepFree: 100 * mib, Writes: unlimited}
 	w := newWorld(t, limits)
 	w.fillWith(t, 1, 2, 3, 4, 5, 6, 7, 8)

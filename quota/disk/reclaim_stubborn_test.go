@@ -49,7 +49,7 @@ func TestFragmentThatCannotBeDeletedDoesNotKeepTheOthers(t *testing.T) {
 		w.ledger.SetLimits(Limits{Storage: 3*64*kib + 8*kib})
 		w.ledger.Enforce()
 		expectHeld(t, w, 0, 1, 4)
-		<-time.After(stuckTime) // by then they may be deleted again
+		<-time.After(stubbornTime) // by then they may be deleted again
 		w.ledger.SetLimits(Limits{Storage: 2*64*kib + 8*kib})
 		w.ledger.Enforce()
 		expectHeld(t, w, 1, 4)
@@ -82,7 +82,7 @@ func TestDiskThatDeletesNothingIsTriedLessAndLess(t *testing.T) {
 			t.Errorf("%d attempts in five minutes", s.attempts)
 		}
 		s.err = nil
-		<-time.After(stuckTime)
+		<-time.After(stubbornTime)
 		w.ledger.Enforce()
 		if used := w.store.Used(); used > fit {
 			t.Errorf("the disk works again, and %d bytes are used", used)

@@ -20,8 +20,8 @@ func (e tooLargeError) Error() string {
 
 func (e tooLargeError) Is(target error) bool { return target == ErrBudget }
 
-// spend brings the count of what was written up to date. l.mu is held.
-func (l *Ledger) spend() {
+// countWritten brings the count of what was written up to date. l.mu is held.
+func (l *Ledger) countWritten() {
 	wall, up := l.clock()
 	l.budget.count(wall, up, l.store.Written())
 }
@@ -35,7 +35,7 @@ func (l *Ledger) afford(length int64) error {
 	if length > l.limits.Writes {
 		return tooLargeError{length, l.limits.Writes}
 	}
-	l.spend()
+	l.countWritten()
 	charged, _ := l.store.InFlight()
 	if l.budget.spent+charged+l.pending+length > l.limits.Writes {
 		return ErrBudget
@@ -56,7 +56,7 @@ const (
 // store; the next time tries again.
 func (l *Ledger) keepBudget(now bool) {
 	l.mu.Lock()
-	l.spend()
+	l.countWritten()
 	grown := l.budget.spent != l.kept.spent || now && l.budget.spent > 0 && l.budget.age-l.kept.age >= keepEvery
 	due := grown && (now || l.budget.up-l.keptAt >= keepEvery)
 	kept := l.budget
@@ -69,7 +69,7 @@ func (l *Ledger) keepBudget(now bool) {
 	defer l.mu.Unlock()
 	l.keptAt = kept.up
 	if err == nil {
-		l.spend() // the pages that this took count, but are no reason to write them down
+		l.countWritten() // the pages that this took count, but are no reason to write them down
 		l.kept = l.budget
 	}
 }
