@@ -54,7 +54,7 @@ type Agent struct {
 	governor   *line.Governor
 	senses     *lineSenses
 	probe      *lineProbe
-	disk       diskState
+	disk       *disk.Watch
 	moves      *moves
 	port       *peerwire.Port
 	dhtConn    net.PacketConn
@@ -136,24 +136,26 @@ func (a *Agent) openState(p prefs.Preferences) (err error) {
 }
 
 func (a *Agent) openQuota(p prefs.Preferences) (err error) {
-	a.openDrive()
-	a.store, err = fragstore.Open(a.state.file("fragments"), a.state.file("fragments.db"), fragstore.Options{Log: a.log, Quiet: a.quiet})
+	index := a.state.file("fragments.db")
+	a.disk = disk.NewWatch(disk.WatchConfig{Directory: a.state.path, Index: index, Preferences: a.current, Log: a.log})
+	a.store, err = fragstore.Open(a.state.file("fragments"), index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
 	if err != nil {
 		return openError("the fragment store", err)
 	}
 	a.ledger = disk.NewLedger(disk.Config{
-		Store:     a.store,
-		Fragments: fileSystem(a.state.file("fragments")),
-		Downloads: fileSystem(a.downloads(p)),
-		Limits:    limits(p),
-		Reclaimed: a.reclaimed,
-		Hold:      a.hold,
+		Store:       a.store,
+		Fragments:   disk.MeasurePath(a.state.file("fragments")),
+		Downloads:   disk.MeasurePath(a.downloads(p)),
+		Limits:      limits(p),
+		Reclaimed:   a.reclaimed,
+		Unavailable: a.disk.Unavailable,
 	})
 	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has looked around
 	a.senses = &lineSenses{agent: a}
 	a.probe = a.newLineProbe()
 	a.governor = line.NewGovernor(line.GovernorConfig{
-		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
+		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p),
+		Unavailable: a.disk.Unavailable, Log: a.log,
 	})
 	return nil
 }
@@ -268,11 +270,11 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 			up, _ := a.bandwidth.Limits()
 			return up
 		},
-		Asleep:    a.quiet,
-		AllowAddr: a.guard.AllowAddr,
-		AddNode:   a.addNode(),
-		Tell:      a.story.tell,
-		Log:       a.log,
+		Unavailable: a.disk.Unavailable,
+		AllowAddr:   a.guard.AllowAddr,
+		AddNode:     a.addNode(),
+		Tell:        a.story.tell,
+		Log:         a.log,
 	})
 	if err != nil {
 		return openError("the background swarms", err)
@@ -299,6 +301,10 @@ func (a *Agent) URL() string {
 
 // PeerAddr is where background peers reach the agent.
 func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
+
+// ErrRestart ends Run when the disk that holds the state has gone and is mounted anew: what was opened is of no use any
+// more, and New opens it again.
+var ErrRestart = disk.ErrRemounted
 
 // Run works until ctx ends, or until a part of the agent fails, which is its
 // error. When it returns everything is saved and closed, and no goroutine is left.
@@ -347,6 +353,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// watchDisk tells what becomes of the disk, until it is to be opened anew.
+func (a *Agent) watchDisk(ctx context.Context) error {
+	for {
+		news, err := a.disk.Next(ctx, a.store.Lost)
+		if err != nil {
+			return err
+		}
+		a.story.tell("disk", swarm.InfoHash{}, news)
+	}
 }
 
 // quiet is a part that cannot fail.

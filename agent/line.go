@@ -210,7 +210,7 @@ const learnedBucket = "line"
 
 func (s *lineSenses) keepLearned() {
 	text, err := s.learned.MarshalText()
-	if s.name == "" || err != nil || string(text) == s.kept || s.agent.hold() != nil {
+	if s.name == "" || err != nil || string(text) == s.kept || s.agent.disk.Unavailable() != nil {
 		return
 	}
 	if err := s.agent.store.PutMeta(learnedBucket, s.name, text); err != nil {

@@ -19,7 +19,7 @@ const memoryInterval = 2 * time.Second
 // knows whether memory is short; what follows from that memory.MemoryGovernor decides.
 type memoryWatch struct {
 	sense    func() memory.Sample // but for At
-	bound    func(conns int)            // how many connections the background may have open
+	bound    func(conns int)      // how many connections the background may have open
 	giveBack func()
 	log      *slog.Logger
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ebb/agent/prefs"
 	"ebb/webui"
 )
 
@@ -53,7 +54,15 @@ func openStateDir(path string) (*stateDir, error) {
 
 func (s *stateDir) file(name string) string { return filepath.Join(s.path, name) }
 
-// close gives the directory free.
+// downloads is the directory for the owner's downloads.
+func (a *Agent) downloads(p prefs.Preferences) string {
+	if p.Foreground.Directory != "" {
+		return p.Foreground.Directory
+	}
+	return a.state.file("downloads")
+}
+
+// close lets another agent have the directory.
 func (s *stateDir) close() error {
 	err := os.Remove(s.file(webui.AddressFile))
 	if errors.Is(err, os.ErrNotExist) {

@@ -60,7 +60,9 @@ func (l *live) pause(d time.Duration, why string) {
 }
 
 // asleep tells whether the disk sleeps and is not to be woken.
-func (e *Engine) asleep() bool { return e.cfg.Asleep != nil && e.cfg.Asleep() }
+func (e *Engine) asleep() bool {
+	return e.cfg.Unavailable != nil && errors.Is(e.cfg.Unavailable(), disk.ErrAsleep)
+}
 
 // doze stops serving as soon as the disk sleeps, and goes on when it wakes.
 func (l *live) doze(now time.Time) {

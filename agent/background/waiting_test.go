@@ -181,7 +181,7 @@ func TestOwnerIsToldWhatASwarmWaitsFor(t *testing.T) {
 		waits  string
 	}{
 		{disk.ErrNoRoom, "no room"},
-		{fmt.Errorf("the background waits: %w", fragstore.ErrAsleep), "the disk sleeps"},
+		{fmt.Errorf("the background waits: %w", disk.ErrAsleep), "the disk sleeps"},
 		{errors.New("the disk has gone"), "the disk has gone"},
 	} {
 		us := newAgent(t, 1<<30)

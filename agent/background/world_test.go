@@ -108,12 +108,22 @@ func newAgent(t testing.TB, storage int64) *agent {
 // allotted are limits of nothing but the storage.
 func allotted(storage int64) disk.Limits { return disk.Limits{Storage: storage, Writes: -1} }
 
+// whether returns what Unavailable says of a disk that sleeps or not.
+func whether(asleep *atomic.Bool) func() error {
+	return func() error {
+		if asleep.Load() {
+			return disk.ErrAsleep
+		}
+		return nil
+	}
+}
+
 // start opens the agent's parts on its directory and runs them.
 func (a *agent) start(storage int64) {
 	a.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log, Quiet: a.quiet.Load})
+	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log, Unavailable: whether(&a.quiet)})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -134,9 +144,9 @@ func (a *agent) start(storage int64) {
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
 		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
-		Asleep:    a.asleep.Load,
-		AllowAddr: func(netip.Addr) bool { return true },
-		Tell:      a.tell, Log: log,
+		Unavailable: whether(&a.asleep),
+		AllowAddr:   func(netip.Addr) bool { return true },
+		Tell:        a.tell, Log: log,
 	})
 	if err != nil {
 		a.t.Fatal(err)

@@ -269,17 +269,17 @@ func TestConcurrentAdmitsNeverExceedTheWriteBudget(t *testing.T) {
 	}
 }
 
-func TestHoldKeepsTheBackgroundWaitingButNotTheOwner(t *testing.T) {
+func TestUnavailableDiskKeepsTheBackgroundWaitingButNotTheOwner(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
-	asleep := errors.New("the disk sleeps")
-	w.ledger.hold = func() error { return asleep }
+	asleep := ErrAsleep
+	w.ledger.unavailable = func() error { return asleep }
 	if err := w.admit(key("a", 0), 64*kib, 1); !errors.Is(err, asleep) {
 		t.Errorf("Admit: %v", err)
 	}
 	writer, err := w.ledger.AdmitAsked(key("a", 0), 64*kib, [20]byte{}, 1)
 	must(t, err)
 	writer.Abort()
-	w.ledger.hold = func() error { return nil }
+	w.ledger.unavailable = func() error { return nil }
 	must(t, w.admit(key("a", 0), 64*kib, 1))
 }
 
@@ -289,9 +289,9 @@ func TestBudgetIsWrittenDownOnceAMinuteWhileItGrowsAndAtTheEnd(t *testing.T) {
 		s := &writingStore{Store: w.store}
 		var asleep atomic.Bool
 		l := NewLedger(Config{
-			Store: s, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: mib}, Hold: func() error {
+			Store: s, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: mib}, Unavailable: func() error {
 				if asleep.Load() {
-					return errors.New("the disk sleeps")
+					return ErrAsleep
 				}
 				return nil
 			},

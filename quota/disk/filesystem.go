@@ -3,6 +3,8 @@ package disk
 import (
 	"errors"
 	"time"
+
+	"ebb/platform"
 )
 
 // ErrReadOnly says that nothing can be written or deleted where the fragments are.
@@ -18,6 +20,14 @@ type FileSystem struct {
 
 // mostFree bounds what a file system may claim, at 1 EiB, so that it can be added to.
 const mostFree = 1 << 60
+
+// MeasurePath returns a function that measures the file system of a path.
+func MeasurePath(path string) func() (FileSystem, error) {
+	return func() (FileSystem, error) {
+		d, err := platform.DiskUsage(path)
+		return FileSystem{ID: d.ID, Free: d.Free, Total: d.Total, ReadOnly: d.ReadOnly}, err
+	}
+}
 
 func (f FileSystem) clamp() FileSystem {
 	f.Free, f.Total = min(max(f.Free, 0), mostFree), min(max(f.Total, 0), mostFree)

@@ -33,8 +33,8 @@ type Config struct {
 	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
 	Limits    Limits
 	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
-	// Hold says why the background may not write just now (the disk sleeps, or has gone), or nil. It may be nil itself.
-	Hold func() error
+	// Unavailable says why the background may not write just now, nil if it may; see Watch. It may be nil itself.
+	Unavailable func() error
 }
 
 // Limits are the owner's, in bytes.
@@ -64,13 +64,13 @@ const (
 
 // Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
 type Ledger struct {
-	store     Store
-	fragments func() (FileSystem, error)
-	downloads *question[measured] // nil: the same file system
-	reclaimed func(keys []fragstore.Key, why string)
-	hold      func() error
-	clock     func() (wall time.Time, up time.Duration) // up: how long the process has been running
-	wake      chan struct{}                             // capacity 1: Run has a reason to check at once
+	store       Store
+	fragments   func() (FileSystem, error)
+	downloads   *question[measured] // nil: the same file system
+	reclaimed   func(keys []fragstore.Key, why string)
+	unavailable func() error
+	clock       func() (wall time.Time, up time.Duration) // up: how long the process has been running
+	wake        chan struct{}                             // capacity 1: Run has a reason to check at once
 
 	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
 
@@ -95,7 +95,7 @@ func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
 		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
-		reclaimed: cfg.Reclaimed, hold: cfg.Hold,
+		reclaimed: cfg.Reclaimed, unavailable: cfg.Unavailable,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now, now.Sub(began)
@@ -113,8 +113,8 @@ func NewLedger(cfg Config) *Ledger {
 	if l.reclaimed == nil {
 		l.reclaimed = func([]fragstore.Key, string) {}
 	}
-	if l.hold == nil {
-		l.hold = func() error { return nil }
+	if l.unavailable == nil {
+		l.unavailable = func() error { return nil }
 	}
 	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
 		l.kept = parseBudget(string(text))

@@ -61,7 +61,7 @@ func (l *Ledger) keepBudget(now bool) {
 	due := grown && (now || l.budget.up-l.keptAt >= keepEvery)
 	kept := l.budget
 	l.mu.Unlock()
-	if !due || !now && l.hold() != nil { // the disk is not woken for this
+	if !due || !now && l.unavailable() != nil { // the disk is not woken for this
 		return
 	}
 	err := l.store.PutMeta(budgetBucket, budgetKey, []byte(kept.String()))

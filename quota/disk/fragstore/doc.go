@@ -45,7 +45,7 @@
 //
 // # Broken disks
 //
-// The file system is reached through the types of disk.go only, so that tests can make any operation fail. Whatever fails,
+// The file system is reached through the types of filesystem.go only, so that tests can make any operation fail. Whatever fails,
 // nothing wrong is served, Used does not fall below what is on disk, and the next start finds a store that is sound. The
 // index's file is looked through before bbolt, which trusts it, gets to work.
 package fragstore

@@ -19,13 +19,16 @@ func Open(dir, index string, opts Options) (*Store, error) { return openOn(osDis
 
 func openOn(d disk, dir, index string, opts Options) (_ *Store, err error) {
 	s := &Store{
-		dir: dir, mark: filepath.Base(index), log: opts.Log, quiet: opts.Quiet,
+		dir: dir, mark: filepath.Base(index), log: opts.Log, unavailable: opts.Unavailable,
 		writers:   make(map[Key]*Writer),
 		verifying: make(map[Key]chan struct{}),
 	}
 	s.idle.most, s.ahead.most = idleThreads, aheadThreads
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.unavailable == nil {
+		s.unavailable = func() error { return nil }
 	}
 	defer func() {
 		for _, opened := range []directory{s.home, s.root} {
@@ -51,7 +54,7 @@ func openOn(d disk, dir, index string, opts Options) (_ *Store, err error) {
 		}
 		return nil, err
 	}
-	s.index = newIndex(c, s.log, s.asleep, s.settle)
+	s.index = newIndex(c, s.log, s.unavailable, s.settle)
 	s.bringUpToDate(c)
 	go s.index.loop()
 	return s, nil

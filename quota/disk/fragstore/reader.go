@@ -55,15 +55,15 @@ func (r *Reader) Served(off, n int64) {
 }
 
 // Open opens a fragment that has the given SHA-1. The first time after an unclean stop it is read and hashed, and if it
-// turns out to be damaged, it is deleted (ErrDamaged). It reports ErrNotHeld if it is not held, and ErrAsleep if it
-// is and its disk is not to be woken.
+// turns out to be damaged, it is deleted (ErrDamaged). The error is ErrNotHeld if it is not held,
+// and Options.Unavailable's if it is and the disk is to be left alone.
 func (s *Store) Open(k Key, sum [sha1.Size]byte) (*Reader, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	defer s.work.Done()
-	if s.asleep() && s.Has(k) {
-		return nil, fmt.Errorf("opening fragment %s: %w", k, ErrAsleep)
+	if why := s.unavailable(); why != nil && s.Has(k) {
+		return nil, fmt.Errorf("opening fragment %s: %w", k, why)
 	}
 	length, trusted, err := s.claim(k)
 	if err != nil {

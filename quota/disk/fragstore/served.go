@@ -49,7 +49,7 @@ func (s *Store) Served(k Key, n int64) {
 }
 
 // settle runs once an hour: it corrects stamps that lie in the future, and lets the index hear of the fragments that
-// were served, unless the disk sleeps.
+// were served, unless the disk is to be left alone.
 func (s *Store) settle() {
 	now := stampOf(time.Now())
 	s.mu.Lock()
@@ -60,7 +60,7 @@ func (s *Store) settle() {
 		}
 	})
 	s.mu.Unlock()
-	if !s.asleep() {
+	if s.unavailable() == nil {
 		s.saveServed(servedBatch)
 	}
 }

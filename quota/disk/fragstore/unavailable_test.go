@@ -9,11 +9,18 @@ import (
 	"time"
 )
 
+var errAsleep = errors.New("the disk sleeps")
+
 // sleeper opens a store on a disk that can be sent to sleep.
 func sleeper(t *testing.T) (s *Store, asleep *atomic.Bool) {
 	asleep = new(atomic.Bool)
 	state := t.TempDir()
-	s, err := Open(filepath.Join(state, "fragments"), filepath.Join(state, "fragments.db"), Options{Log: quiet, Quiet: asleep.Load})
+	s, err := Open(filepath.Join(state, "fragments"), filepath.Join(state, "fragments.db"), Options{Log: quiet, Unavailable: func() error {
+		if asleep.Load() {
+			return errAsleep
+		}
+		return nil
+	}})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s, asleep
@@ -23,7 +30,7 @@ func TestSleepingDiskIsNotWokenToRead(t *testing.T) {
 	s, asleep := sleeper(t)
 	must(t, put(s, key("a", 0), 100))
 	asleep.Store(true)
-	if _, err := read(s, key("a", 0), 100); !errors.Is(err, ErrAsleep) {
+	if _, err := read(s, key("a", 0), 100); !errors.Is(err, errAsleep) {
 		t.Errorf("Open while the disk sleeps: %v", err)
 	}
 	if _, err := read(s, key("a", 1), 100); !errors.Is(err, ErrNotHeld) {
