@@ -146,7 +146,7 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Store:       a.store,
 		Fragments:   disk.MeasurePath(a.state.file("fragments")),
 		Downloads:   disk.MeasurePath(a.downloads(p)),
-		Limits:      limits(p),
+		Limits:      func() disk.Limits { return disk.LimitsOf(a.current()) },
 		Reclaimed:   a.reclaimed,
 		Unavailable: a.disk.Unavailable,
 	})

@@ -87,6 +87,7 @@ type agent struct {
 
 	asleep atomic.Bool // what the engine is told of the disk
 	quiet  atomic.Bool // and the store
+	limits atomic.Pointer[disk.Limits]
 
 	mu        sync.Mutex
 	told      []string // kinds of what the engine told
@@ -108,6 +109,12 @@ func newAgent(t testing.TB, storage int64) *agent {
 // allotted are limits of nothing but the storage.
 func allotted(storage int64) disk.Limits { return disk.Limits{Storage: storage, Writes: -1} }
 
+// setLimits is what the owner does.
+func (a *agent) setLimits(limits disk.Limits) {
+	a.limits.Store(&limits)
+	a.ledger.LimitsChanged()
+}
+
 // whether returns what Unavailable says of a disk that sleeps or not.
 func whether(asleep *atomic.Bool) func() error {
 	return func() error {
@@ -127,12 +134,14 @@ func (a *agent) start(storage int64) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	limits := allotted(storage)
+	a.limits.Store(&limits)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store: a.store,
 		Fragments: func() (disk.FileSystem, error) {
 			return disk.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
-		Limits:    allotted(storage),
+		Limits:    func() disk.Limits { return *a.limits.Load() },
 		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },
 	})
 	peerID := peerwire.NewPeerID("0.1.0")

@@ -25,7 +25,7 @@ func TestDiskThatCannotBeMeasuredAdmitsNothingAndLosesNothing(t *testing.T) {
 	if err := w.ledger.Reserve(hashOf("x"), remains(1)); err == nil || !strings.Contains(err.Error(), "pulled out") {
 		t.Errorf("Reserve: %v", err)
 	}
-	w.ledger.SetLimits(Limits{Storage: 70 * kib, Writes: unlimited})
+	setLimits(w.ledger, Limits{Storage: 70 * kib, Writes: unlimited})
 	if freed := w.ledger.Enforce(); freed != 0 {
 		t.Errorf("Enforce freed %d", freed)
 	}
@@ -48,7 +48,7 @@ func TestReadOnlyDiskAdmitsNothingAndIsNotTriedInVain(t *testing.T) {
 	if err := w.admit(key("a", 5), 1, 1); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Admit: %v", err)
 	}
-	w.ledger.SetLimits(Limits{Storage: 100 * kib, Writes: unlimited})
+	setLimits(w.ledger, Limits{Storage: 100 * kib, Writes: unlimited})
 	for range 10 {
 		w.ledger.Enforce()
 	}
@@ -105,7 +105,7 @@ func TestShareFollowsTheFileSystem(t *testing.T) {
 	w.set(func() { w.broken, w.total = nil, 2*gib })
 	limit(gib / 2)
 	for share, want := range map[float64]int64{math.NaN(): 1, -1: 1, 0: 1, 7: 2 * gib, math.Inf(1): 2 * gib} {
-		w.ledger.SetLimits(Limits{Storage: 1, Share: share})
+		setLimits(w.ledger, Limits{Storage: 1, Share: share})
 		if got := w.ledger.Usage().Allotment; got != want {
 			t.Errorf("a share of %v: %d, want %d", share, got, want)
 		}
@@ -163,7 +163,7 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 	pulled := errors.New("pulled out")
 	var gone error
 	l := NewLedger(Config{
-		Store: w.store, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: unlimited},
+		Store: w.store, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: unlimited}),
 		Downloads: func() (FileSystem, error) { return FileSystem{ID: "usb", Free: gib, Total: gib}, gone },
 	})
 	must(t, l.Reserve(hashOf("x"), remains(gib)))
@@ -182,7 +182,7 @@ func TestDownloadsDoNotWaitForADiskOfFragmentsThatCannotBeMeasured(t *testing.T)
 	w := newWorld(t, Limits{})
 	lost := errors.New("no such directory")
 	l := NewLedger(Config{
-		Store: w.store, Limits: Limits{Storage: mib},
+		Store: w.store, Limits: fixed(Limits{Storage: mib}),
 		Fragments: func() (FileSystem, error) { return FileSystem{}, lost },
 		Downloads: func() (FileSystem, error) { return FileSystem{ID: "disk", Free: mib, Total: gib}, nil },
 	})
@@ -203,7 +203,7 @@ func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
 			fs.Free -= full - w.store.Used()
 			return fs, err
 		}
-		l := NewLedger(Config{Store: w.store, Fragments: late, Limits: Limits{Storage: mib, KeepFree: 400 * kib}})
+		l := NewLedger(Config{Store: w.store, Fragments: late, Limits: fixed(Limits{Storage: mib, KeepFree: 400 * kib})})
 		w.fill(gib - full - 380*kib) // 20 KiB too much
 		if freed := l.Enforce(); freed != 64*kib {
 			t.Errorf("freed %d", freed)
@@ -252,17 +252,17 @@ func TestAbsurdMeasurementsDoNotOverflow(t *testing.T) {
 		Fragments: func() (FileSystem, error) {
 			return FileSystem{ID: "absurd", Free: math.MaxInt64, Total: math.MaxInt64}, nil
 		},
-		Limits: Limits{Storage: math.MaxInt64, KeepFree: math.MaxInt64, Writes: math.MaxInt64},
+		Limits: fixed(Limits{Storage: math.MaxInt64, KeepFree: math.MaxInt64, Writes: math.MaxInt64}),
 	})
 	if err := w.admit(key("a", 0), 1, 1); !errors.Is(err, ErrNoRoom) {
 		t.Errorf("with everything to be kept free: %v", err)
 	}
-	w.ledger.SetLimits(Limits{Storage: math.MaxInt64, Writes: math.MinInt64})
+	setLimits(w.ledger, Limits{Storage: math.MaxInt64, Writes: math.MinInt64})
 	must(t, w.admit(key("a", 0), 1, 1))
 	if u := w.ledger.Usage(); u.Limit < 1<<59 || u.Writes != -1 {
 		t.Errorf("Usage = %+v", u)
 	}
-	w.ledger.SetLimits(Limits{Share: 0.9})
+	setLimits(w.ledger, Limits{Share: 0.9})
 	if u := w.ledger.Usage(); u.Limit < 1<<59 {
 		t.Errorf("Usage = %+v", u)
 	}
@@ -287,7 +287,7 @@ func TestIncomingFragmentsAreNotSpaceOnTheDiskBeforeTheyAreWritten(t *testing.T)
 	l := NewLedger(Config{
 		Store:     growingStore{w.store},
 		Fragments: func() (FileSystem, error) { return FileSystem{ID: "growing", Free: 128 * kib, Total: gib}, nil },
-		Limits:    Limits{Storage: mib, Writes: unlimited},
+		Limits:    fixed(Limits{Storage: mib, Writes: unlimited}),
 	})
 	for i := range uint32(3) {
 		_, err := l.Admit(key("a", i), 64*kib, [20]byte{}, 1)

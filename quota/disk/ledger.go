@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
 )
@@ -29,9 +30,9 @@ type Store interface {
 // Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
 type Config struct {
 	Store     Store
-	Fragments func() (FileSystem, error) // the file system that holds the fragments
-	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
-	Limits    Limits
+	Fragments func() (FileSystem, error)             // the file system that holds the fragments
+	Downloads func() (FileSystem, error)             // the one that holds the downloads; nil: the same
+	Limits    func() Limits                          // the owner's, as they are now; called by NewLedger and LimitsChanged
 	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
 	// Unavailable says why the background may not write just now, nil if it may; see Watch. It may be nil itself.
 	Unavailable func() error
@@ -43,6 +44,16 @@ type Limits struct {
 	Share    float64 // if above 0, the allotment is this part of the file system, whatever that holds at the moment; Storage does not count
 	KeepFree int64   // what the background leaves free on the disk, beyond all promises
 	Writes   int64   // what it may write per day; negative: as much as it likes, 0: nothing
+}
+
+// LimitsOf returns what the preferences allot on disk.
+func LimitsOf(p prefs.Preferences) Limits {
+	return Limits{
+		Storage:  p.Background.Storage.Bytes(0),
+		Share:    p.Background.Storage.Share(),
+		KeepFree: int64(p.Background.KeepFree),
+		Writes:   p.Background.WriteBudget.BytesPerDay(),
+	}
 }
 
 func (l Limits) clamp() Limits {
@@ -69,6 +80,7 @@ type Ledger struct {
 	downloads   *question[measured] // nil: the same file system
 	reclaimed   func(keys []fragstore.Key, why string)
 	unavailable func() error
+	owners      func() Limits
 	clock       func() (wall time.Time, up time.Duration) // up: how long the process has been running
 	wake        chan struct{}                             // capacity 1: Run has a reason to check at once
 
@@ -94,7 +106,7 @@ type Ledger struct {
 func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
-		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
+		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), owners: cfg.Limits,
 		reclaimed: cfg.Reclaimed, unavailable: cfg.Unavailable,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
@@ -123,10 +135,10 @@ func NewLedger(cfg Config) *Ledger {
 	return l
 }
 
-// SetLimits changes the owner's limits. Run enforces them at once.
-func (l *Ledger) SetLimits(limits Limits) {
+// LimitsChanged has the ledger ask for the owner's limits again. Run enforces them at once.
+func (l *Ledger) LimitsChanged() {
 	l.mu.Lock()
-	l.limits, l.regrowth = limits.clamp(), regrowth{}
+	l.limits, l.regrowth = l.owners().clamp(), regrowth{}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

@@ -122,7 +122,7 @@ func (m *model) setLimits(t *rapid.T) {
 		Writes:   rapid.SampledFrom([]int64{unlimited, unlimited, 300 * kib, 0}).Draw(t, "writes"),
 	}
 	m.stopped = false
-	m.ledger.SetLimits(m.limits)
+	setLimits(m.ledger, m.limits)
 }
 
 // free is what df would say.

@@ -76,7 +76,7 @@ func TestAnyHistoryKeepsToTheLimits(t *testing.T) {
 func (m *model) start(t failer) {
 	m.open(t)
 	m.begin(m.limits)
-	m.ledger.SetLimits(m.limits) // a write budget of 0 as well
+	setLimits(m.ledger, m.limits) // a write budget of 0 as well
 	m.ledger.clock = func() (time.Time, time.Duration) { return m.wall, 0 }
 	m.told, m.stopped = make(map[swarm.InfoHash]int64), false
 	clear(m.coming) // they have to reserve again

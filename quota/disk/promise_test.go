@@ -317,7 +317,7 @@ func TestPromisesAreKeptWhenFragmentsGiveBackLessThanTheyCount(t *testing.T) {
 	// A disk that compresses to a half: it has given back half of what a fragment counts for.
 	free := func() int64 { return mib - w.store.Used()/2 }
 	l := NewLedger(Config{
-		Store: w.store, Limits: Limits{Storage: mib},
+		Store: w.store, Limits: fixed(Limits{Storage: mib}),
 		Fragments: func() (FileSystem, error) { return FileSystem{ID: "zip", Free: free(), Total: mib}, nil },
 	})
 	// 768 KiB are free and 896 are wanted. Two fragments should do and give back only 64.

@@ -85,7 +85,7 @@ func TestOwnersLimitsDoNotStopRegrowth(t *testing.T) {
 	w := newWorld(t, limits)
 	w.fillWith(t, 1, 2, 3, 4, 5, 6, 7, 8)
 	limits.Storage = 450 * kib
-	w.ledger.SetLimits(limits)
+	setLimits(w.ledger, limits)
 	w.ledger.Enforce()
 	expectHeld(t, w, 2, 3, 4, 5, 6, 7)
 	must(t, w.admit(key("a", 8), 64*kib, 1)) // 448 KiB
@@ -95,6 +95,6 @@ func TestOwnersLimitsDoNotStopRegrowth(t *testing.T) {
 	if err := w.admit(key("a", 9), 40*kib, 0); !errors.Is(err, ErrNoRoom) {
 		t.Errorf("Admit: %v", err)
 	}
-	w.ledger.SetLimits(limits)
+	setLimits(w.ledger, limits)
 	must(t, w.admit(key("a", 9), 40*kib, 0))
 }

@@ -37,7 +37,7 @@ func TestFragmentThatCannotBeDeletedDoesNotKeepTheOthers(t *testing.T) {
 		w.fillWith(t, 1, 2, 3, 4, 5)
 		s := &failingStore{Store: w.store, err: errors.New("bad sector"), keeps: map[fragstore.Key]bool{key("a", 0): true, key("a", 1): true}}
 		w.ledger.store = s
-		w.ledger.SetLimits(Limits{Storage: 4*64*kib + 8*kib}) // one too many, and it is a bad one
+		setLimits(w.ledger, Limits{Storage: 4*64*kib + 8*kib}) // one too many, and it is a bad one
 		w.ledger.Enforce()
 		expectHeld(t, w, 0, 1, 2, 3, 4)
 		<-time.After(checkEvery)
@@ -46,11 +46,11 @@ func TestFragmentThatCannotBeDeletedDoesNotKeepTheOthers(t *testing.T) {
 		w.ledger.Enforce()
 		expectHeld(t, w, 0, 1, 3, 4)
 		s.err = nil
-		w.ledger.SetLimits(Limits{Storage: 3*64*kib + 8*kib})
+		setLimits(w.ledger, Limits{Storage: 3*64*kib + 8*kib})
 		w.ledger.Enforce()
 		expectHeld(t, w, 0, 1, 4)
 		<-time.After(stubbornTime) // by then they may be deleted again
-		w.ledger.SetLimits(Limits{Storage: 2*64*kib + 8*kib})
+		setLimits(w.ledger, Limits{Storage: 2*64*kib + 8*kib})
 		w.ledger.Enforce()
 		expectHeld(t, w, 1, 4)
 	})
@@ -66,7 +66,7 @@ func TestDiskThatDeletesNothingIsTriedLessAndLess(t *testing.T) {
 		}
 		s := &failingStore{Store: w.store, err: errors.New("input/output error")}
 		w.ledger.store = s
-		w.ledger.SetLimits(Limits{Storage: fit, Writes: unlimited})
+		setLimits(w.ledger, Limits{Storage: fit, Writes: unlimited})
 		for range 150 { // five minutes
 			before := s.attempts
 			w.ledger.Enforce()

@@ -37,7 +37,7 @@ func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	w.ledger = NewLedger(Config{Store: w.store, Fragments: w.statfs, Limits: limits, Reclaimed: w.hear})
+	w.ledger = NewLedger(Config{Store: w.store, Fragments: w.statfs, Limits: fixed(limits), Reclaimed: w.hear})
 	return w, true
 }
 
@@ -246,7 +246,7 @@ func TestReadOnlyRemountAndBack(t *testing.T) {
 	if err := w.admit(key("a", 20), 64*kib, 100); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Admit: %v", err)
 	}
-	w.ledger.SetLimits(Limits{Storage: 256 * kib, Writes: unlimited})
+	setLimits(w.ledger, Limits{Storage: 256 * kib, Writes: unlimited})
 	for range 5 {
 		if freed := w.ledger.Enforce(); freed != 0 {
 			t.Errorf("freed %d of a read-only disk", freed)

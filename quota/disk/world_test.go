@@ -153,7 +153,16 @@ func (w *world) over(s Store, limits Limits) *Ledger {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: limits, Reclaimed: w.hear})
+	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: fixed(limits), Reclaimed: w.hear})
+}
+
+// fixed are limits that stay as they are.
+func fixed(limits Limits) func() Limits { return func() Limits { return limits } }
+
+// setLimits is what the owner does.
+func setLimits(l *Ledger, limits Limits) {
+	l.owners = fixed(limits)
+	l.LimitsChanged()
 }
 
 // remains is a download of which so much is still to come.
