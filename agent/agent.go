@@ -24,6 +24,7 @@ import (
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
+	"ebb/quota/memory"
 	"ebb/webui"
 )
 
@@ -62,7 +63,7 @@ type Agent struct {
 	announcer  *peersource.Announcer
 	foreground *foreground.Session
 	background *background.Engine
-	memory     *memoryWatch
+	memory     *memory.Watch
 	candidates *discovery.Candidates
 	rendezvous *discovery.Rendezvous
 	web        net.Listener
@@ -213,7 +214,7 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 func client() string { return "ebb " + Version }
 
 func (a *Agent) openForeground(p prefs.Preferences) (err error) {
-	memory, _ := platform.Memory()
+	total, _ := platform.Memory()
 	host := "0.0.0.0"
 	if a.guard.Local.IsValid() {
 		host = a.guard.Local.String()
@@ -227,7 +228,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		PortEnd:        last,
 		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:    memory,
+		MemoryTotal:    total,
 		Ledger:         a.ledger,
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
@@ -279,7 +280,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 	if err != nil {
 		return openError("the background swarms", err)
 	}
-	a.memory = a.newMemoryWatch()
+	a.memory = memory.NewWatch(platform.System, a.background.SetMostConns, a.log)
 	return nil
 }
 
@@ -334,7 +335,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
-	start("memory", quiet(a.memory.run))
+	start("memory", quiet(a.memory.Run))
 	start("governor", quiet(a.govern))
 	start("probe", quiet(a.probe.run))
 	start("background", quiet(a.runBackground))

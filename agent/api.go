@@ -80,7 +80,7 @@ func (a *Agent) stateOf(p prefs.Preferences, usage disk.Usage, line line.Governo
 		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
 	case line.State == govern.Paused:
 		return webui.StatePaused, line.Reason
-	case line.State == govern.Yielding && (swarms > 0 || a.memory.short.Load()): // then none is joined either
+	case line.State == govern.Yielding && (swarms > 0 || a.memory.Short()): // then none is joined either
 		return webui.StateYielding, line.Reason
 	case usage.Limit < usage.Allotment:
 		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",

@@ -149,7 +149,7 @@ const processorWaits = 0.8
 // shortage names what the machine is short of, "" if of nothing. Kernels that do
 // not measure the pressure on processors say nothing.
 func (a *Agent) shortage(f platform.Files) string {
-	if a.memory.short.Load() {
+	if a.memory.Short() {
 		return "memory"
 	}
 	if p, err := f.CPUPressure(); err == nil && p.Some > processorWaits {

@@ -13,28 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"ebb/agent/foreground"
 	"ebb/webui"
 )
-
-func TestMemoryLimitFitsTheMachine(t *testing.T) {
-	const mib = 1 << 20
-	for _, c := range []struct {
-		total, want int64 // MiB
-	}{
-		{16, 12}, {32, 24}, // cgroups
-		{58, 34}, {120, 60}, {250, 125}, {490, 245}, // what the kernel leaves of 64, 128, 256 and 512 MB
-		{4 << 10, 2 << 10}, {24 << 10, 12 << 10},
-	} {
-		got := memoryLimit(c.total * mib)
-		if got != c.want*mib {
-			t.Errorf("of %d MiB, Go gets %d, want %d", c.total, got/mib, c.want)
-		}
-		if buffers := foreground.Buffers(c.total * mib); got <= buffers {
-			t.Errorf("of %d MiB, Go gets %d, and downloads alone may take %d", c.total, got/mib, buffers/mib)
-		}
-	}
-}
 
 // runBriefly is 'ebb run' with preferences that do not let it start.
 func runBriefly(t *testing.T) (limit int64) {

@@ -2,9 +2,8 @@ package memory
 
 import "time"
 
-// A Governor decides how many connections the background may have open, so
-// that it gives memory back before the kernel has to take it from somebody. While
-// memory is short it halves their number again and again, to none at all; when
+// A Governor decides how many connections the background may have open, so that it gives memory back before the kernel
+// has to take it from somebody. While memory is short it halves their number again and again, to none at all; when
 // memory has been plentiful for a while it doubles it again, step by step.
 //
 // It has no clock and does no I/O. The zero value is ready to use.
@@ -44,41 +43,19 @@ const (
 	// halveInterval lets the last halving show before the next: connections take a
 	// moment to end, and what was waited is an average over ten seconds.
 	halveInterval = 6 * time.Second
-	// doubleInterval is how long memory must be plentiful without a break before
-	// each step back.
+	// doubleInterval is how long memory must be plentiful without a break before each step back.
 	doubleInterval = 30 * time.Second
 
-	// Giving back collects garbage, which takes a 580 MHz MIPS some 100 ms with a
-	// heap of 5 MB. It is worth that after connections were given up, which is a few
-	// times until there are none, and now and then while memory stays short, for
-	// what the owner's downloads leave behind.
+	// Giving back collects garbage, which takes a 580 MHz MIPS some 100 ms with a heap of 5 MB. It is worth that after
+	// connections were given up, which is a few times until there are none, and now and then while memory stays short,
+	// for what the owner's downloads leave behind.
 	giveBackInterval     = 15 * time.Second
 	giveBackIntervalIdle = 10 * time.Minute
 )
 
-// Limits of the number of connections. An open one that does nothing costs some
-// 30 kB with the kernel's part, so that one for each MiB of memory is 3 % of it.
-const (
-	mostConnections    = 200
-	leastConnections   = 20
-	unknownConnections = 50 // where it is not known how much memory there is
-)
-
-// ConnectionsFor is the number of connections that the background may have open
-// in a machine, or a cgroup, with so many bytes of memory, while there is enough
-// of it; 0 bytes mean that it is not known.
-func ConnectionsFor(total int64) int {
-	if total <= 0 {
-		return unknownConnections
-	}
-	return int(min(max(total>>20, leastConnections), mostConnections))
-}
-
-// enoughMemory is how much must be available, in bytes: a tenth. Page cache is
-// counted as available, so a machine with much less reads its own programs from
-// flash again and again. A router of 64 MB keeps 8 MiB, so that there is time to
-// act before the kernel does, but a tiny cgroup no more than a quarter; and large
-// machines need not keep gigabytes.
+// enoughMemory is how much must be available, in bytes: a tenth. Page cache is counted as available, so a machine with
+// much less reads its own programs from flash again and again. A router of 64 MB keeps 8 MiB, so that there is time to
+// act before the kernel does, but a tiny cgroup no more than a quarter; and large machines need not keep gigabytes.
 func enoughMemory(total int64) int64 {
 	return min(max(total/10, min(8<<20, total/4)), 256<<20)
 }

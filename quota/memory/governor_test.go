@@ -23,8 +23,7 @@ func newMemoryStory(t *testing.T, total int64) *memoryStory {
 	return &memoryStory{t: t, total: total, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 }
 
-// see has the governor see the same for a while, and returns each number of
-// connections that it comes to.
+// see has the governor see the same for a while, and returns each number of connections that it comes to.
 func (m *memoryStory) see(d time.Duration, available int64, waits float64) (conns []int) {
 	for end := m.now.Add(d); m.now.Before(end); m.now = m.now.Add(2 * time.Second) {
 		m.last = m.governor.Decide(Sample{At: m.now, Total: m.total, Available: available, Waits: waits})
@@ -42,16 +41,6 @@ func (m *memoryStory) expect(what string, short bool, conns int) {
 	m.t.Helper()
 	if m.last.Short != short || m.last.Connections != conns {
 		m.t.Errorf("%s: short %v with %d connections, want %v with %d", what, m.last.Short, m.last.Connections, short, conns)
-	}
-}
-
-func TestConnectionsFitTheMachine(t *testing.T) {
-	for total, want := range map[int64]int{
-		0: 50, -1: 50, 1: 20, 16 * mebi: 20, 58 * mebi: 58, 120 * mebi: 120, 200 * mebi: 200, 24 << 30: 200, 1 << 62: 200,
-	} {
-		if got := ConnectionsFor(total); got != want {
-			t.Errorf("%d connections with %d bytes of memory, want %d", got, total, want)
-		}
 	}
 }
 
@@ -174,8 +163,7 @@ func TestMemoryIsGivenBackNowAndThen(t *testing.T) {
 	}
 }
 
-// TestWhateverIsSeenTheConnectionsStayInBounds holds for nonsense too, and for a
-// cgroup whose limit changes.
+// TestWhateverIsSeenTheConnectionsStayInBounds holds for nonsense too, and for a cgroup whose limit changes.
 func TestWhateverIsSeenTheConnectionsStayInBounds(t *testing.T) {
 	var g Governor
 	now := time.Now()
