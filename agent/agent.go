@@ -122,7 +122,6 @@ func build(o Options) (*Agent, error) {
 		changed:     make(chan struct{}, 1),
 		preferences: p,
 	}
-	a.moves = newMoves(a)
 	return a, nil
 }
 
@@ -143,6 +142,7 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 	if err != nil {
 		return openError("the fragment store", err)
 	}
+	a.moves = newMoves(a)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store:       a.store,
 		Fragments:   disk.MeasurePath(a.state.file("fragments")),

@@ -12,8 +12,7 @@ import (
 	"ebb/agent"
 )
 
-// TestFullDiskIsExplained starts an agent on a disk without a free byte, and
-// again when some are free.
+// TestFullDiskIsExplained starts an agent on a disk without a free byte, and again when some are free.
 func TestFullDiskIsExplained(t *testing.T) {
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {

@@ -30,8 +30,7 @@ type stateDir struct {
 	lock *os.File
 }
 
-// openStateDir creates the directory if need be and locks it. Every error says
-// what to do.
+// openStateDir creates the directory if need be and locks it. Every error says what to do.
 func openStateDir(path string) (*stateDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory %s cannot be created (%w): choose another with -state, or with directory in the section [state] of ebb.toml", path, cause(err))
