@@ -70,8 +70,8 @@ func ioctl(fd int, request uint, argument unsafe.Pointer) error {
 // maxStack bounds the file systems that stand on one another. The kernel allows two (FILESYSTEM_MAX_STACK_DEPTH).
 const maxStack = 8
 
-// fileSystem returns the mount of the file system that a path's bytes end up in: below an overlay that is the one of its
-// upper directory, if it can be seen from here; in a container it cannot, and the overlay stands for itself.
+// fileSystem returns the mount of the file system that a path's bytes end up in: below an overlay that is the one of
+// its upper directory, if it can be seen from here; in a container it cannot, and the overlay stands for itself.
 func (k kernel) fileSystem(path string) (m mount, readOnly bool, err error) {
 	for depth := 0; ; depth++ {
 		at, err := k.stand(path)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounted mounts something on a directory of its own, which it returns with what takes it away again; nil if this cannot
-// be done here. The arguments are those of mount(8), before the directory.
+// mounted mounts something on a directory of its own, which it returns with what takes it away again; nil if this
+// cannot be done here. The arguments are those of mount(8), before the directory.
 func mounted(t *testing.T, arguments ...string) (dir string, unmount func()) {
 	t.Helper()
 	dir = t.TempDir()

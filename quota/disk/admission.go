@@ -9,12 +9,13 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-// ErrNoRoom says that the background may not use as much as it would take.
+// ErrNoRoom says that the background may not use as much as the fragment would take.
 var ErrNoRoom = errors.New("no room within the storage allotment")
 
 // Admit begins to receive a fragment, if there is room for all of it, or if room can be made by reclaiming fragments of
 // clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: what Unavailable says,
-// ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The store's Used is never taken above the limit.
+// ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The store's Used is never taken above the
+// limit.
 func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
 	if err := l.unavailable(); err != nil {
 		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
@@ -22,8 +23,8 @@ func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float6
 	return l.admit(newcomer{k, length, sum, value, false})
 }
 
-// AdmitAsked is Admit for a fragment that the owner asked for: neither Unavailable nor the write budget keeps it waiting. What it
-// writes counts all the same.
+// AdmitAsked is Admit for a fragment that the owner asked for: neither Unavailable nor the write budget keeps it
+// waiting. What it writes counts all the same.
 func (l *Ledger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
 	return l.admit(newcomer{k, length, sum, value, true})
 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// askTime is how long the ledger waits for whoever has to look at the downloads' disk, counted from when it was asked. A
-// disk in standby takes ten seconds to spin up, and a sick one may never answer.
+// askTime is how long the ledger waits for whoever has to look at the downloads' disk, counted from when it was asked.
+// A disk in standby takes ten seconds to spin up, and a sick one may never answer.
 const askTime = time.Second
 
 var errNoAnswer = errors.New("the disk does not answer")
 
-// question is put to somebody who may take long to answer it. It is put again and again, but never twice at a time. Whoever
-// is late is taken at his last word.
+// question is put to a download, or a disk, that may take long to answer it. It is put again and again, but never twice
+// at a time. If the answer is late, the last one counts.
 type question[T any] struct {
 	put func() T
 
@@ -22,7 +22,7 @@ type question[T any] struct {
 	open *call // nil unless it was put and not answered yet
 }
 
-// call is one time that a question was put.
+// call is one asking of a question.
 type call struct {
 	since time.Time
 	done  chan struct{} // closed when it has been answered

@@ -34,8 +34,8 @@ func (f FileSystem) clamp() FileSystem {
 	return f
 }
 
-// measurement is one look at the file systems, and at the promises just before it: bytes of a download that land in between
-// count twice, as promised and as not free any more, and never not at all.
+// measurement is one look at the file systems, and at the promises just before it: bytes of a download that land in
+// between count twice, as promised and as not free any more, and never not at all.
 type measurement struct {
 	fragments    FileSystem
 	err          error // why it could not be measured
@@ -46,7 +46,7 @@ type measurement struct {
 	at           time.Time
 }
 
-// measured is what came of measuring a file system.
+// measured is a measurement of one file system, or why there is none.
 type measured struct {
 	FileSystem
 	err error
@@ -89,8 +89,8 @@ func (l *Ledger) measureWith(promised int64) measurement {
 const settleTime = 35 * time.Second
 
 // returning is space that was freed and that the file system does not show yet. Counting it keeps the ledger from
-// reclaiming again and again for space that is on its way. On a file system that shows freed space at once, what lacks has
-// been written by others meanwhile, and is not on any way: so it learns which kind it has.
+// reclaiming again and again for space that is on its way. On a file system that shows freed space at once, what is
+// missing was written by others meanwhile and does not come back, so it learns which kind of file system this is.
 type returning struct {
 	on     string    // the file system's ID
 	prompt int       // -unsure..sure; above 0, freed space shows at once
@@ -99,9 +99,9 @@ type returning struct {
 	until  time.Time // it is not waited for longer
 }
 
-// A deletion of which something shows at once weighs as much as two of which nothing does: others can hide the space by
-// writing as fast as it is freed, and can hardly make it up. Even when they do so most of the time, that the file system was
-// seen to be prompt in quieter times is not forgotten.
+// A deletion of which something shows at once weighs as much as two of which nothing does: others can hide freed space
+// by writing as fast as it is freed, but can hardly make freed space appear. So even if they write most of the time, it
+// is not forgotten that the file system was seen to be prompt in quieter times.
 const (
 	unsure = 8
 	sure   = 64

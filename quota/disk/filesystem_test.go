@@ -230,7 +230,8 @@ func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
 	})
 }
 
-// What somebody else writes while fragments are deleted is no space on its way, where deleted files show as free at once.
+// What somebody else writes while fragments are deleted is no space on its way, where deleted files show as free at
+// once.
 func TestWhatOthersWriteDuringADeletionIsNotExpectedBack(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib, KeepFree: 400 * kib})
 	w.fillWith(t, 1, 2, 3, 4, 5, 6)

@@ -202,7 +202,7 @@ func (m *model) forget(t *rapid.T, mayGo func(value float64) bool) (gone int) {
 	return len(keys)
 }
 
-// lowestValue says whether a value is not above that of anything that is still there.
+// lowestValue reports whether a value is not above that of anything that is still there.
 func (m *model) lowestValue(value float64) bool {
 	for f := range m.store.Fragments() {
 		if f.Value < value {

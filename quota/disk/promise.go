@@ -45,7 +45,7 @@ func (l *Ledger) refresh() {
 	}
 }
 
-// errGivenUp is what Reserve reports when Release, or another Reserve for the same download, came in its way.
+// errGivenUp is what Reserve returns when Release, or another Reserve for the same download, came in its way.
 var errGivenUp = errors.New("the reservation was given up meanwhile")
 
 // makingRounds is how often somebody who waited until others had made their room asks the downloads again. The last
@@ -57,10 +57,10 @@ const makingRounds = 3
 // the ledger's locks; it may take its time, and must not call the ledger. What it says is followed, down and up, and
 // never refused again: what the owner's download has begun, it may finish.
 //
-// Fragments are reclaimed as far as that takes, if they are on the downloads' file system. The reservation is refused, with
-// a *NoSpaceError, only if the space is missing even when every fragment there is gone; keep_free does not count against
-// a foreground download. A download that cannot fit in any case costs no fragment, and a refusal leaves what was
-// promised before.
+// Fragments are reclaimed as far as that takes, if they are on the downloads' file system. The reservation is refused,
+// with a *NoSpaceError, only if the space is missing even when every fragment there is gone; keep_free does not count
+// against a foreground download. A download that cannot fit in any case costs no fragment, and a refusal leaves what
+// was promised before.
 func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 	p := &promise{question[int64]{put: remaining}}
 	l.mu.Lock()
@@ -85,8 +85,8 @@ func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 	}
 }
 
-// Release takes a promise back: the download is complete, or gone. What a question that is still open will be answered
-// does not matter any more.
+// Release takes a promise back: the download is complete, or gone. The answer to a question that is still open does not
+// matter any more.
 func (l *Ledger) Release(h swarm.InfoHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *Ledger) decided(h swarm.InfoHash, p *promise) {
 // errStale says that what the downloads said is too old to reclaim or refuse anything.
 var errStale = errors.New("the downloads have to be asked again")
 
-// reserve decides on a reservation. stale says that p and the promises may have shrunk since they were asked.
+// reserve decides on a reservation. stale means that p and the promises may have shrunk since they were asked.
 // l.making is held.
 func (l *Ledger) reserve(h swarm.InfoHash, p *promise, stale bool) (keys []fragstore.Key, err error) {
 	d := l.measureWith(l.promised(&h) + p.bytes())

@@ -28,8 +28,8 @@ func (l *Ledger) Enforce() (freed int64) {
 	}
 }
 
-// enforce checks once. late says that the promises may have shrunk since they were asked; if they are the reason to reclaim
-// anything, it does nothing and says that it is stale. l.making is held.
+// enforce checks once. late means that the promises may have shrunk since they were asked; if they are the reason to
+// reclaim anything, it does nothing and says that it is stale. l.making is held.
 func (l *Ledger) enforce(late bool) (keys []fragstore.Key, freed int64, why cause) {
 	d := l.measure()
 	l.mu.Lock()
@@ -53,7 +53,7 @@ func (l *Ledger) enforce(late bool) (keys []fragstore.Key, freed int64, why caus
 }
 
 // shrink frees need bytes, or all that there is: first what is still being received, then fragments. l.making is held.
-// It is an error, which the store has logged, if fragments cannot be deleted.
+// The error, which the store has logged, is that fragments could not be deleted.
 func (l *Ledger) shrink(need int64) (keys []fragstore.Key, freed int64, err error) {
 	freed = l.abort(need, false)
 	keys, more, err := l.reclaim(need - freed)

@@ -10,10 +10,10 @@ const (
 // slack is how far below its limit a breach is brought, in bytes.
 func slack(limit int64) int64 { return min(limit/slackShare, slackMost) }
 
-// regrowth says whether the background may take again what was just reclaimed because the disk fills up or a download
-// grows. If it did so at once, it would fetch what is to be reclaimed at the next check, for as long as that goes on. So it
-// may keep what it has and exchange it for better, but not have more, until the disk leaves room for as much more than
-// at the breach as the background was brought below that. The zero value stops nothing.
+// regrowth decides whether the background may take again what was just reclaimed because the disk fills up or a
+// download grows. If it did so at once, it would fetch what is to be reclaimed at the next check, for as long as that
+// goes on. So it may keep what it has and exchange it for better, but not have more, until the disk leaves room for as
+// much more than at the breach as the background was brought below that. The zero value stops nothing.
 type regrowth struct {
 	stopped bool
 	level   int64 // what was used after the breach

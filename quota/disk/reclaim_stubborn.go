@@ -15,8 +15,8 @@ const (
 	restMost = time.Minute
 )
 
-// stubborn remembers which fragments could not be deleted. One bad spot must not keep the others on the disk, and a bad disk
-// must not be tried again, and complained about, at every check.
+// stubborn remembers which fragments could not be deleted. One bad spot must not keep the others on the disk, and a bad
+// disk must not be tried again, and complained about, at every check.
 type stubborn struct {
 	keys      map[fragstore.Key]struct{} // replaced, never changed, so that it can be read without the lock
 	forget    time.Time                  // when keys are tried again

@@ -56,7 +56,8 @@ func TestFragmentThatCannotBeDeletedDoesNotKeepTheOthers(t *testing.T) {
 	})
 }
 
-// A disk on which nothing can be deleted, and which does not say so, is not tried at every check: each time is a line in the log.
+// A disk on which nothing can be deleted, and which does not say so, is not tried at every check: each time is a line
+// in the log.
 func TestDiskThatDeletesNothingIsTriedLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const fragments, fit = 60, 60*64*kib - 10*kib // one too many; there is always another to try

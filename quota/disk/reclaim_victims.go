@@ -12,9 +12,8 @@ import (
 )
 
 // ChooseVictims returns the fragments to reclaim so that at least need bytes come free: lowest value first, of equal
-// ones the longest unused (last served, or stored if never served), then the least served, and no more than it takes. If
-// all together are not enough, it returns all.
-// The order of fragments does not matter.
+// ones the longest unused (last served, or stored if never served), then the least served, and no more than it takes.
+// If all together are not enough, it returns all. The order of fragments does not matter.
 func ChooseVictims(fragments []fragstore.Fragment, need int64) []fragstore.Fragment {
 	victims, _ := chooseVictims(slices.Values(fragments), need)
 	return victims
@@ -52,8 +51,8 @@ func order(a, b fragstore.Fragment) int {
 	)
 }
 
-// used returns when a fragment was last of use. To have been fetched lately counts as well: it was wanted then, and nobody
-// has had the time yet to ask for it.
+// used returns when a fragment was last of use. To have been fetched lately counts as well: it was wanted then, and
+// nobody has had the time yet to ask for it.
 func used(f fragstore.Fragment) time.Time {
 	if f.LastServed.IsZero() {
 		return f.Stored

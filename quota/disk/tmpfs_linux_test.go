@@ -16,8 +16,8 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-// realWorld is a world whose fragments are on a tmpfs of that size, such as "4m", that says itself how full it is. Where
-// mounting one is not permitted it reports false; then the tests on a pretended disk have to do.
+// realWorld is a world whose fragments are on a tmpfs of that size, such as "4m", that says itself how full it is.
+// Where mounting one is not permitted ok is false; then the tests on a pretended disk have to do.
 func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	t.Helper()
 	w = &world{state: t.TempDir()}
@@ -107,8 +107,8 @@ func BenchmarkOvershoot(b *testing.B) {
 	b.ReportMetric(float64(over)/(8*64*kib), "pieces/fetch")
 }
 
-// Somebody else fills a disk of 64 MiB as fast as it takes the bytes, while fragments are admitted from all sides. Every
-// check brings the background back to what it may use, as long as the disk stays as it was measured.
+// Somebody else fills a disk of 64 MiB as fast as it takes the bytes, while fragments are admitted from all sides.
+// Every check brings the background back to what it may use, as long as the disk stays as it was measured.
 func TestLimitHoldsWhileSomebodyFillsTheDisk(t *testing.T) {
 	w, ok := realWorld(t, "64m", Limits{Storage: 48 * mib, KeepFree: 8 * mib})
 	if !ok {
@@ -189,7 +189,8 @@ func TestFragmentsMakeWayForWhoeverFillsTheDisk(t *testing.T) {
 	f, err := os.Create(filepath.Join(w.state, "disk", "somebody else's"))
 	must(t, err)
 	defer f.Close()
-	// Somebody writes 3.9 MiB; a check after each 256 KiB keeps what has to be free, free, as long as there are fragments.
+	// Somebody writes 3.9 MiB; a check after each 256 KiB keeps what has to be free, free, as long as there are
+	// fragments.
 	for range 15 {
 		if _, err := f.Write(bytes.Repeat([]byte{1}, 256*kib)); err != nil {
 			t.Fatal("somebody else's write was refused: ", err)

@@ -16,14 +16,14 @@ import (
 // ErrAsleep says that the disk with the fragments is in standby, and that the owner does not want it woken.
 var ErrAsleep = errors.New("the disk sleeps")
 
-// ErrRemounted says that the disk with the fragments had gone and is mounted anew: what was opened on it before is of no
-// use any more, and has to be opened again.
+// ErrRemounted says that the disk with the fragments had gone and is mounted anew: what was opened on it before is of
+// no use any more, and has to be opened again.
 var ErrRemounted = errors.New("the disk that holds ebb's state has come back, and is opened anew")
 
 const (
 	lostInterval = 2 * time.Second // how often we look whether the fragments are still there
-	// sleepInterval is how often we ask a spinning disk whether it sleeps. Asking does not wake it, but some disks count
-	// it as use and would never fall asleep if they were asked all the time.
+	// sleepInterval is how often we ask a spinning disk whether it sleeps. Asking does not wake it, but some disks
+	// count it as use and would never fall asleep if they were asked all the time.
 	sleepInterval = time.Minute
 )
 
@@ -35,8 +35,8 @@ type WatchConfig struct {
 	Log         *slog.Logger
 }
 
-// Watch knows whether the disk with the fragments is there and awake. Whoever would read or write there asks Unavailable,
-// from any goroutine. One goroutine calls Next, by which the Watch follows the disk.
+// Watch knows whether the disk with the fragments is there and awake. Whoever would read or write there asks
+// Unavailable, from any goroutine. One goroutine calls Next, by which the Watch follows the disk.
 type Watch struct {
 	index       string
 	preferences func() prefs.Preferences
@@ -51,7 +51,8 @@ type Watch struct {
 	sleeping bool       // and is to sleep on
 }
 
-// NewWatch finds out what drive the fragments are on. That it cannot be found is no error: such a drive counts as awake.
+// NewWatch finds out what drive the fragments are on. That it cannot be found is no error: such a drive counts as
+// awake.
 func NewWatch(cfg WatchConfig) *Watch {
 	w := &Watch{
 		index: cfg.Index, preferences: cfg.Preferences,
@@ -67,8 +68,8 @@ func NewWatch(cfg WatchConfig) *Watch {
 	return w
 }
 
-// Drive returns what the fragments are on, the zero Drive if that is not known, and an error if it spins and does not tell
-// whether it sleeps.
+// Drive returns what the fragments are on, the zero Drive if that is not known, and an error if it spins and does not
+// tell whether it sleeps.
 func (w *Watch) Drive() (platform.Drive, error) { return w.drive, w.silent }
 
 // Unavailable returns why the background may neither read nor write fragments just now, nil if it may: ErrAsleep, or an

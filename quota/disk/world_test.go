@@ -187,7 +187,8 @@ func (w *world) admit(k fragstore.Key, length int64, value float64) error {
 	return writer.Commit()
 }
 
-// admitFromAllSides begins 8 workers that admit 480 fragments of all sizes and values, and enforce the limit in between.
+// admitFromAllSides begins 8 workers that admit 480 fragments of all sizes and values, and enforce the limit in
+// between.
 func (w *world) admitFromAllSides(t testing.TB, workers *sync.WaitGroup) {
 	for worker := range 8 {
 		workers.Go(func() {

@@ -26,8 +26,9 @@ func (l *Ledger) countWritten() {
 	l.budget.count(wall, up, l.store.Written())
 }
 
-// afford reports ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
-// counts with its full length until it is complete, because how much of it is written already is not known. l.mu is held.
+// afford returns ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
+// counts with its full length until it is complete, because how much of it is written already is not known. l.mu is
+// held.
 func (l *Ledger) afford(length int64) error {
 	if l.limits.Writes < 0 {
 		return nil
@@ -52,8 +53,8 @@ const (
 	keepEvery = time.Minute
 )
 
-// keepBudget writes the count down, if it has grown and it is time to, or now. An error has been logged by the
-// store; the next time tries again.
+// keepBudget writes the count down, if it has grown and it is time to, or now. An error has been logged by the store,
+// and the next call tries again.
 func (l *Ledger) keepBudget(now bool) {
 	l.mu.Lock()
 	l.countWritten()

@@ -8,7 +8,8 @@ import (
 )
 
 // blockSize returns the unit, in bytes, in which the file system that holds dir allocates, within 512 B..128 KiB.
-// Network file systems report their transfer size, which may be far more than what a file really takes: hence the bound.
+// Network file systems report their transfer size, which may be far more than what a file really takes: hence the
+// bound.
 func blockSize(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -17,7 +18,7 @@ func blockSize(dir string) int64 {
 	return clampBlock(int64(st.Bsize))
 }
 
-// preallocate makes the file system set aside length bytes for f. It reports false if the file system cannot.
+// preallocate makes the file system set aside length bytes for f, and reports whether the file system can do that.
 func preallocate(f *os.File, length int64) (bool, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

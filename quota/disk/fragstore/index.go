@@ -91,8 +91,8 @@ func newIndex(c *contents, log *slog.Logger, unavailable func() error, hourly fu
 	return x
 }
 
-// loop flushes, at the latest indexDelay after a change; or when the disk is awake again, or so much waits that it
-// has to be woken.
+// loop flushes, at the latest indexDelay after a change; if the disk is to be left alone, when it no longer is, or when
+// so much waits that it cannot be.
 func (x *index) loop() {
 	defer close(x.done)
 	hour := time.NewTicker(servedEvery)
@@ -116,12 +116,12 @@ func (x *index) loop() {
 			return
 		}
 		if x.unavailable() != nil && !x.crowded() || x.flush() != nil { // an error is reported there
-			nudge(x.wake) // again in indexDelay: the disk may be awake, or have room, by then
+			nudge(x.wake) // again in indexDelay: the disk may be there, awake, or have room by then
 		}
 	}
 }
 
-// crowded reports that too much waits to go on waiting.
+// crowded reports whether so many changes wait that they are to be written whatever the disk does.
 func (x *index) crowded() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -257,8 +257,8 @@ func (x *index) flush() error {
 	return err
 }
 
-// update makes a transaction that writes, and counts its pages: those that were allocated for it, and the one with which
-// bbolt ends it.
+// update makes a transaction that writes, and counts its pages: those that were allocated for it, and the one with
+// which bbolt ends it.
 func (x *index) update(fn func(*bbolt.Tx) error) error {
 	return guarded(func() error {
 		var tx *bbolt.Tx

@@ -19,10 +19,10 @@ import (
 // Options of a Store. The zero value is ready for use.
 type Options struct {
 	Log *slog.Logger // nil: slog.Default()
-	// Unavailable, which may be nil, says why the disk is to be left alone, nil if it is not: it sleeps, or has gone. While it
-	// says so, Open returns that error, and what is written behind waits longer, unless thousands of changes have come
-	// together. What a caller waits for reaches the disk all the same: Create, Delete, PutMetadata, PutMeta, DeleteMeta, Sync,
-	// Check, Mend, Close. It is called from any goroutine, and must not use the store.
+	// Unavailable, which may be nil, says why the disk is to be left alone, nil if it is not: it sleeps, or has gone.
+	// While it says so, Open returns that error, and what is written behind waits longer, unless thousands of changes
+	// have come together. What a caller waits for reaches the disk all the same: Create, Delete, PutMetadata, PutMeta,
+	// DeleteMeta, Sync, Check, Mend, Close. It is called from any goroutine, and must not use the store.
 	Unavailable func() error
 }
 
@@ -44,8 +44,8 @@ type Store struct {
 
 	work sync.WaitGroup // operations that Close waits for; Add is only called under mu while closed is false
 
-	// moves is read-held while a file comes, moves or goes and what is known of it changes with that, or the index hears of it;
-	// it is held by who compares the two.
+	// moves is read-held while a file comes, moves or goes and what is known of it changes with that, or the index
+	// hears of it; it is held by who compares the two.
 	moves sync.RWMutex
 
 	mu        sync.Mutex // guards the fields below; not held during file I/O
@@ -192,13 +192,14 @@ func (s *Store) Sync() error {
 	return explainDisk(s.index.flush())
 }
 
-// Written returns the bytes that the store has written since it was opened: blocks of fragments, and pages of its index.
+// Written returns the bytes that the store has written since it was opened: blocks of fragments, and pages of its
+// index.
 func (s *Store) Written() int64 {
 	return s.blocks.Load() + s.index.written.Load()
 }
 
-// Lost returns nil if the directory of the fragments is still the one that was opened. If not, its disk was unplugged or
-// unmounted, or something is mounted over it, and only opening the store again helps. It costs two system calls.
+// Lost returns nil if the directory of the fragments is still the one that was opened. If not, its disk was unplugged
+// or unmounted, or something is mounted over it, and only opening the store again helps. It costs two system calls.
 func (s *Store) Lost() error {
 	if err := s.begin(); err != nil {
 		return err

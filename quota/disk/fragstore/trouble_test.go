@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallDisk mounts a tmpfs of the given size. Where that is not permitted it reports false, and says what covers
+// smallDisk mounts a tmpfs of the given size. Where that is not permitted ok is false, and the log says what covers
 // the case instead: a limit on the length of files needs no permission (TestRefusedWritesLoseNothing).
 func smallDisk(t *testing.T, size string) (dir string, ok bool) {
 	t.Helper()
@@ -198,8 +198,8 @@ func TestStopOnAFullDiskIsUncleanAndLosesNoIndexedFragment(t *testing.T) {
 	must(t, s.Close())
 }
 
-// A limit on the length of files makes the kernel refuse writes, as a disk does, without a disk of our own. It holds for
-// a whole process and whatever else that writes, so a child has it.
+// A limit on the length of files makes the kernel refuse writes, as a disk does, without a disk of our own. It holds
+// for a whole process and whatever else that writes, so a child has it.
 func TestRefusedWritesLoseNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
