@@ -145,8 +145,8 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 	a.moves = newMoves(a)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store:       a.store,
-		Fragments:   disk.MeasurePath(a.state.file("fragments")),
-		Downloads:   disk.MeasurePath(a.downloads(p)),
+		Fragments:   measured(a.state.file("fragments")),
+		Downloads:   measured(a.downloads(p)),
 		Limits:      func() disk.Limits { return disk.LimitsOf(a.current()) },
 		Reclaimed:   a.reclaimed,
 		Unavailable: a.disk.Unavailable,
@@ -159,6 +159,11 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Unavailable: a.disk.Unavailable, Log: a.log,
 	})
 	return nil
+}
+
+// measured measures the file system of a path.
+func measured(path string) func() (platform.FileSystem, error) {
+	return func() (platform.FileSystem, error) { return platform.DiskUsage(path) }
 }
 
 // reclaimed passes on that the ledger deleted fragments. It may do so while

@@ -10,8 +10,8 @@ import (
 	"github.com/shirou/gopsutil/v3/disk"
 )
 
-// Disk is the space of one file system, in bytes.
-type Disk struct {
+// FileSystem is what there is to say of the space of a file system just now, in bytes.
+type FileSystem struct {
 	Free  int64 // for a writer without privileges: what is reserved for root does not count
 	Total int64
 
@@ -30,19 +30,19 @@ type Disk struct {
 //
 // It reads the mounts anew each time, so that it is right about those that come and go. That is cheap enough to be done
 // every few seconds (some 50 µs, and 3 ms where there are two thousand mounts), and needs no privileges.
-func DiskUsage(path string) (Disk, error) {
-	var d Disk
+func DiskUsage(path string) (FileSystem, error) {
+	var d FileSystem
 	err := nearest(path, func(at string) error {
 		usage, err := disk.Usage(at)
 		if err != nil {
 			return err
 		}
-		d = Disk{Free: clamped(usage.Free), Total: clamped(usage.Total)}
+		d = FileSystem{Free: clamped(usage.Free), Total: clamped(usage.Total)}
 		d.ID, d.ReadOnly, err = identify(at)
 		return err
 	})
 	if err != nil {
-		return Disk{}, fmt.Errorf("measuring the disk of %s: %w", path, err)
+		return FileSystem{}, fmt.Errorf("measuring the disk of %s: %w", path, err)
 	}
 	return d, nil
 }

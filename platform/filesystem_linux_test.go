@@ -55,7 +55,7 @@ func formatted(t *testing.T, size int64, command ...string) string {
 	return image
 }
 
-func usage(t *testing.T, path string) Disk {
+func usage(t *testing.T, path string) FileSystem {
 	t.Helper()
 	d, err := DiskUsage(path)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
@@ -138,8 +139,8 @@ func (a *agent) start(storage int64) {
 	a.limits.Store(&limits)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store: a.store,
-		Fragments: func() (disk.FileSystem, error) {
-			return disk.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
+		Fragments: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
 		Limits:    func() disk.Limits { return *a.limits.Load() },
 		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },

@@ -1,6 +1,10 @@
 package disk
 
-import "time"
+import (
+	"time"
+
+	"ebb/platform"
+)
 
 // Usage says how things stand, in bytes.
 type Usage struct {
@@ -14,8 +18,8 @@ type Usage struct {
 	DiskError error // not nil if free space cannot be measured; then nothing is admitted, and nothing reclaimed
 	ReadOnly  bool  // the file system of the fragments is; then nothing is admitted, and nothing reclaimed
 
-	Downloads FileSystem // the downloads'; zero if it cannot be measured
-	SameDisk  bool       // the downloads' file system is the fragments'
+	Downloads platform.FileSystem // the downloads'; zero if it cannot be measured
+	SameDisk  bool                // the downloads' file system is the fragments'
 
 	Writes  int64     // what the background may write per day; negative: as much as it likes
 	Written int64     // what it has written today

@@ -10,26 +10,11 @@ import (
 // ErrReadOnly says that nothing can be written or deleted where the fragments are.
 var ErrReadOnly = errors.New("the file system is read-only")
 
-// FileSystem is one measurement of a file system. Free and Total are bytes.
-type FileSystem struct {
-	ID       string // the same for paths whose free space is shared; never empty
-	Free     int64
-	Total    int64
-	ReadOnly bool
-}
-
 // mostFree bounds what a file system may claim, at 1 EiB, so that it can be added to.
 const mostFree = 1 << 60
 
-// MeasurePath returns a function that measures the file system of a path.
-func MeasurePath(path string) func() (FileSystem, error) {
-	return func() (FileSystem, error) {
-		d, err := platform.DiskUsage(path)
-		return FileSystem{ID: d.ID, Free: d.Free, Total: d.Total, ReadOnly: d.ReadOnly}, err
-	}
-}
-
-func (f FileSystem) clamp() FileSystem {
+// bounded keeps within mostFree what a file system claims.
+func bounded(f platform.FileSystem) platform.FileSystem {
 	f.Free, f.Total = min(max(f.Free, 0), mostFree), min(max(f.Total, 0), mostFree)
 	return f
 }
@@ -37,9 +22,9 @@ func (f FileSystem) clamp() FileSystem {
 // measurement is one look at the file systems, and at the promises just before it: bytes of a download that land in
 // between count twice, as promised and as not free any more, and never not at all.
 type measurement struct {
-	fragments    FileSystem
+	fragments    platform.FileSystem
 	err          error // why it could not be measured
-	downloads    FileSystem
+	downloads    platform.FileSystem
 	downloadsErr error
 	apart        bool  // they are different ones: what is promised to downloads takes nothing from the fragments
 	promised     int64 // to all downloads
@@ -48,7 +33,7 @@ type measurement struct {
 
 // measured is a measurement of one file system, or why there is none.
 type measured struct {
-	FileSystem
+	platform.FileSystem
 	err error
 }
 
@@ -61,14 +46,14 @@ func (l *Ledger) measure() measurement { return l.measureWith(l.promised(nil)) }
 func (l *Ledger) measureWith(promised int64) measurement {
 	d := measurement{promised: promised}
 	d.fragments, d.err = l.fragments()
-	d.fragments = d.fragments.clamp()
+	d.fragments = bounded(d.fragments)
 	d.downloads, d.downloadsErr = d.fragments, d.err
 	if l.downloads != nil {
 		if !l.downloads.ask().wait() {
 			d.downloadsErr = errNoAnswer
 		} else {
 			m := l.downloads.latest()
-			d.downloads, d.downloadsErr = m.clamp(), m.err
+			d.downloads, d.downloadsErr = bounded(m.FileSystem), m.err
 		}
 	}
 	d.at = time.Now()

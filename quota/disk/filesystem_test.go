@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -124,7 +125,7 @@ func TestShareOfADiskThatWasNeverMeasuredIsNothing(t *testing.T) {
 
 func TestDownloadsOnAnotherDiskCostNoFragment(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib, KeepFree: 64 * kib})
-	w.apart = &FileSystem{ID: "usb", Free: 10 * mib, Total: 20 * mib}
+	w.apart = &platform.FileSystem{ID: "usb", Free: 10 * mib, Total: 20 * mib}
 	w.fillWith(t, 1, 2, 3, 4)
 	must(t, w.ledger.Reserve(hashOf("x"), remains(6*mib)))
 	must(t, w.ledger.Reserve(hashOf("y"), remains(4*mib)))
@@ -154,7 +155,7 @@ func TestDownloadsOnAnotherDiskCostNoFragment(t *testing.T) {
 	if u := w.ledger.Usage(); !u.SameDisk || u.Promised != 9*mib {
 		t.Errorf("Usage = %+v", u)
 	}
-	w.set(func() { w.apart = &FileSystem{ID: "usb", Free: 10 * mib, Total: 20 * mib} })
+	w.set(func() { w.apart = &platform.FileSystem{ID: "usb", Free: 10 * mib, Total: 20 * mib} })
 	must(t, w.admit(key("a", 5), 64*kib, 1))
 }
 
@@ -164,7 +165,9 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 	var gone error
 	l := NewLedger(Config{
 		Store: w.store, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: unlimited}),
-		Downloads: func() (FileSystem, error) { return FileSystem{ID: "usb", Free: gib, Total: gib}, gone },
+		Downloads: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "usb", Free: gib, Total: gib}, gone
+		},
 	})
 	must(t, l.Reserve(hashOf("x"), remains(gib)))
 	gone = pulled
@@ -183,8 +186,10 @@ func TestDownloadsDoNotWaitForADiskOfFragmentsThatCannotBeMeasured(t *testing.T)
 	lost := errors.New("no such directory")
 	l := NewLedger(Config{
 		Store: w.store, Limits: fixed(Limits{Storage: mib}),
-		Fragments: func() (FileSystem, error) { return FileSystem{}, lost },
-		Downloads: func() (FileSystem, error) { return FileSystem{ID: "disk", Free: mib, Total: gib}, nil },
+		Fragments: func() (platform.FileSystem, error) { return platform.FileSystem{}, lost },
+		Downloads: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "disk", Free: mib, Total: gib}, nil
+		},
 	})
 	must(t, l.Reserve(hashOf("x"), remains(mib)))
 	if err := l.Reserve(hashOf("y"), remains(1)); !errors.Is(err, lost) { // fragments might make room, or might not
@@ -198,7 +203,7 @@ func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
 		w.fillWith(t, 1, 2, 3, 4, 5, 6)
 		// A disk that shows deleted files as free only at its next commit, which never comes.
 		full := w.store.Used()
-		late := func() (FileSystem, error) {
+		late := func() (platform.FileSystem, error) {
 			fs, err := w.disk()
 			fs.Free -= full - w.store.Used()
 			return fs, err
@@ -250,8 +255,8 @@ func TestAbsurdMeasurementsDoNotOverflow(t *testing.T) {
 	w := newWorld(t, Limits{})
 	w.ledger = NewLedger(Config{
 		Store: w.store,
-		Fragments: func() (FileSystem, error) {
-			return FileSystem{ID: "absurd", Free: math.MaxInt64, Total: math.MaxInt64}, nil
+		Fragments: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "absurd", Free: math.MaxInt64, Total: math.MaxInt64}, nil
 		},
 		Limits: fixed(Limits{Storage: math.MaxInt64, KeepFree: math.MaxInt64, Writes: math.MaxInt64}),
 	})
@@ -286,9 +291,11 @@ func (s growingStore) InFlight() (charged, unwritten int64) {
 func TestIncomingFragmentsAreNotSpaceOnTheDiskBeforeTheyAreWritten(t *testing.T) {
 	w := newWorld(t, Limits{})
 	l := NewLedger(Config{
-		Store:     growingStore{w.store},
-		Fragments: func() (FileSystem, error) { return FileSystem{ID: "growing", Free: 128 * kib, Total: gib}, nil },
-		Limits:    fixed(Limits{Storage: mib, Writes: unlimited}),
+		Store: growingStore{w.store},
+		Fragments: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "growing", Free: 128 * kib, Total: gib}, nil
+		},
+		Limits: fixed(Limits{Storage: mib, Writes: unlimited}),
 	})
 	for i := range uint32(3) {
 		_, err := l.Admit(key("a", i), 64*kib, [20]byte{}, 1)

@@ -9,6 +9,7 @@ import (
 
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -30,8 +31,8 @@ type Store interface {
 // Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
 type Config struct {
 	Store     Store
-	Fragments func() (FileSystem, error)             // the file system that holds the fragments
-	Downloads func() (FileSystem, error)             // the one that holds the downloads; nil: the same
+	Fragments func() (platform.FileSystem, error)    // the file system that holds the fragments
+	Downloads func() (platform.FileSystem, error)    // the one that holds the downloads; nil: the same
 	Limits    func() Limits                          // the owner's, as they are now; called by NewLedger and LimitsChanged
 	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
 	// Unavailable says why the background may not write just now, nil if it may; see Watch. It may be nil itself.
@@ -76,7 +77,7 @@ const (
 // Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
 type Ledger struct {
 	store       Store
-	fragments   func() (FileSystem, error)
+	fragments   func() (platform.FileSystem, error)
 	downloads   *question[measured] // nil: the same file system
 	reclaimed   func(keys []fragstore.Key, why string)
 	unavailable func() error

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -159,7 +160,7 @@ func (m *model) mount(t *rapid.T) {
 	m.set(func() {
 		m.apart = nil
 		if rapid.Bool().Draw(t, "apart") {
-			m.apart = &FileSystem{ID: "usb", Free: rapid.Int64Range(0, 500).Draw(t, "free") * kib, Total: 500 * kib}
+			m.apart = &platform.FileSystem{ID: "usb", Free: rapid.Int64Range(0, 500).Draw(t, "free") * kib, Total: 500 * kib}
 		}
 	})
 }

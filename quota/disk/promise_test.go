@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/platform"
 	"ebb/quota"
 	"ebb/quota/disk/fragstore"
 )
@@ -242,7 +243,7 @@ func TestReleaseWinsOverEveryQuestion(t *testing.T) {
 func TestSickDownloadsDiskHoldsNobodyUpForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Limits{Storage: mib})
-		w.apart = &FileSystem{ID: "sick", Free: gib, Total: gib}
+		w.apart = &platform.FileSystem{ID: "sick", Free: gib, Total: gib}
 		w.fillWith(t, 1, 2)
 		healed := make(chan struct{})
 		var calls atomic.Int64
@@ -274,7 +275,7 @@ func TestSickDownloadsDiskHoldsNobodyUpForLong(t *testing.T) {
 		if err := w.ledger.Reserve(hashOf("y"), remains(1)); !errors.Is(err, errNoAnswer) {
 			t.Errorf("Reserve: %v", err)
 		}
-		if u := w.ledger.Usage(); u.Promised != 100*mib || u.SameDisk || u.Downloads != (FileSystem{}) || u.Limit != mib {
+		if u := w.ledger.Usage(); u.Promised != 100*mib || u.SameDisk || u.Downloads != (platform.FileSystem{}) || u.Limit != mib {
 			t.Errorf("Usage = %+v", u)
 		}
 		if n := calls.Load(); n != 2 {
@@ -318,7 +319,9 @@ func TestPromisesAreKeptWhenFragmentsGiveBackLessThanTheyCount(t *testing.T) {
 	free := func() int64 { return mib - w.store.Used()/2 }
 	l := NewLedger(Config{
 		Store: w.store, Limits: fixed(Limits{Storage: mib}),
-		Fragments: func() (FileSystem, error) { return FileSystem{ID: "zip", Free: free(), Total: mib}, nil },
+		Fragments: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "zip", Free: free(), Total: mib}, nil
+		},
 	})
 	// 768 KiB are free and 896 are wanted. Two fragments should do and give back only 64.
 	must(t, l.Reserve(hashOf("x"), remains(896*kib)))

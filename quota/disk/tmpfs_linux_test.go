@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -41,10 +42,10 @@ func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	return w, true
 }
 
-func (w *world) statfs() (FileSystem, error) {
+func (w *world) statfs() (platform.FileSystem, error) {
 	var st unix.Statfs_t
 	err := unix.Statfs(filepath.Join(w.state, "disk"), &st)
-	return FileSystem{
+	return platform.FileSystem{
 		ID: "tmpfs", Free: int64(st.Bavail) * int64(st.Bsize), Total: int64(st.Blocks) * int64(st.Bsize),
 		ReadOnly: st.Flags&unix.ST_RDONLY != 0,
 	}, err

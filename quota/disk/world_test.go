@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -67,24 +68,24 @@ type world struct {
 	others    int64 // what everybody else has on the disk
 	id        string
 	readOnly  bool
-	broken    error       // what measuring it reports
-	apart     *FileSystem // where the downloads are; nil: on the same disk
+	broken    error                // what measuring it reports
+	apart     *platform.FileSystem // where the downloads are; nil: on the same disk
 	sick      chan struct{}
 	reclaimed []fragstore.Key
 	whys      []string
 }
 
 // disk says what df would say.
-func (w *world) disk() (FileSystem, error) {
+func (w *world) disk() (platform.FileSystem, error) {
 	_, unwritten := w.store.InFlight()
 	used := w.store.Used() - unwritten
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return FileSystem{ID: "disk" + w.id, Free: w.total - w.others - used, Total: w.total, ReadOnly: w.readOnly}, w.broken
+	return platform.FileSystem{ID: "disk" + w.id, Free: w.total - w.others - used, Total: w.total, ReadOnly: w.readOnly}, w.broken
 }
 
 // downloads is where the downloads are. While sick is set, it does not answer.
-func (w *world) downloads() (FileSystem, error) {
+func (w *world) downloads() (platform.FileSystem, error) {
 	w.mu.Lock()
 	sick, apart := w.sick, w.apart
 	w.mu.Unlock()
