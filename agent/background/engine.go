@@ -75,7 +75,7 @@ type Config struct {
 	Candidates  Candidates
 	Goal        prefs.Goal
 	UploadLimit func() int64                                     // bytes per second now; 0: none, negative: unlimited
-	Unavailable func() error                                     // why fragments may be neither read nor written just now, nil if they may; asked every second by each live swarm. nil: always nil
+	Unavailable func() error                                     // why fragments may be neither read nor written now, nil if they may; asked every second by each live swarm. nil: always nil
 	AllowAddr   func(netip.Addr) bool                            // which addresses may be dialled
 	AddNode     func(netip.AddrPort)                             // takes DHT nodes that peers name; nil without a DHT
 	Tell        func(kind string, h swarm.InfoHash, text string) // the story, for the owner

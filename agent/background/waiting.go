@@ -59,7 +59,7 @@ func (l *live) pause(d time.Duration, why string) {
 	l.swarm.waiting, l.swarm.waitingUntil = why, until.Add(tickLength)
 }
 
-// asleep tells whether the disk sleeps and is not to be woken.
+// asleep reports whether the disk sleeps and is not to be woken.
 func (e *Engine) asleep() bool {
 	return e.cfg.Unavailable != nil && errors.Is(e.cfg.Unavailable(), disk.ErrAsleep)
 }

@@ -76,14 +76,14 @@ const (
 
 // Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
 type Ledger struct {
-	store       Store
-	fragments   func() (platform.FileSystem, error)
-	downloads   *question[measured] // nil: the same file system
-	reclaimed   func(keys []fragstore.Key, why string)
-	unavailable func() error
-	owners      func() Limits
-	clock       func() (wall time.Time, up time.Duration) // up: how long the process has been running
-	wake        chan struct{}                             // capacity 1: Run has a reason to check at once
+	store        Store
+	fragments    func() (platform.FileSystem, error)
+	downloads    *question[measured] // nil: the same file system
+	reclaimed    func(keys []fragstore.Key, why string)
+	unavailable  func() error
+	ownersLimits func() Limits
+	clock        func() (wall time.Time, up time.Duration) // up: how long the process has been running
+	wake         chan struct{}                             // capacity 1: Run has a reason to check at once
 
 	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
 
@@ -107,7 +107,7 @@ type Ledger struct {
 func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
-		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), owners: cfg.Limits,
+		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), ownersLimits: cfg.Limits,
 		reclaimed: cfg.Reclaimed, unavailable: cfg.Unavailable,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
@@ -139,7 +139,7 @@ func NewLedger(cfg Config) *Ledger {
 // LimitsChanged has the ledger ask for the owner's limits again. Run enforces them at once.
 func (l *Ledger) LimitsChanged() {
 	l.mu.Lock()
-	l.limits, l.regrowth = l.owners().clamp(), regrowth{}
+	l.limits, l.regrowth = l.ownersLimits().clamp(), regrowth{}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

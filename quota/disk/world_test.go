@@ -162,7 +162,7 @@ func fixed(limits Limits) func() Limits { return func() Limits { return limits }
 
 // setLimits is what the owner does.
 func setLimits(l *Ledger, limits Limits) {
-	l.owners = fixed(limits)
+	l.ownersLimits = fixed(limits)
 	l.LimitsChanged()
 }
 
