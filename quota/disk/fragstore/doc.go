@@ -26,10 +26,10 @@
 //   - What Used returns is never less than what the fragments and the incoming files occupy.
 //   - A Reader is only handed out for a fragment whose hash was verified after the last unclean stop. The index keeps
 //     for each fragment the epoch (the number of unclean stops so far) in which its hash was last seen to be right.
-//   - Serving a block writes nothing. What is remembered about serving goes to the index with a clean stop, and once an hour
-//     for a bounded number of fragments.
-//   - A disk that is to be left alone (Options.Unavailable: it sleeps, say) is only used for what somebody waits for, or when
-//     thousands of changes wait.
+//   - Serving a block writes nothing. What is remembered about serving goes to the index with a clean stop, and once an
+//     hour for a bounded number of fragments.
+//   - A disk that is to be left alone (Options.Unavailable: it sleeps, say) is only used for what somebody waits for, or
+//     when thousands of changes wait.
 //
 // # Idle I/O
 //
