@@ -24,6 +24,7 @@ import (
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
+	"ebb/quota/memory"
 	"ebb/webui"
 )
 
@@ -54,7 +55,7 @@ type Agent struct {
 	governor   *line.Governor
 	senses     *lineSenses
 	probe      *lineProbe
-	disk       diskState
+	disk       *disk.Watch
 	moves      *moves
 	port       *peerwire.Port
 	dhtConn    net.PacketConn
@@ -62,7 +63,7 @@ type Agent struct {
 	announcer  *peersource.Announcer
 	foreground *foreground.Session
 	background *background.Engine
-	memory     *memoryWatch
+	memory     *memory.Watch
 	candidates *discovery.Candidates
 	rendezvous *discovery.Rendezvous
 	web        net.Listener
@@ -122,7 +123,6 @@ func build(o Options) (*Agent, error) {
 		changed:     make(chan struct{}, 1),
 		preferences: p,
 	}
-	a.moves = newMoves(a)
 	return a, nil
 }
 
@@ -137,26 +137,34 @@ func (a *Agent) openState(p prefs.Preferences) (err error) {
 }
 
 func (a *Agent) openQuota(p prefs.Preferences) (err error) {
-	a.openDrive()
-	a.store, err = fragstore.Open(a.state.file("fragments"), a.state.file("fragments.db"), fragstore.Options{Log: a.log, Quiet: a.quiet})
+	index := a.state.file("fragments.db")
+	a.disk = disk.NewWatch(disk.WatchConfig{Directory: a.state.path, Index: index, Preferences: a.current, Log: a.log})
+	a.store, err = fragstore.Open(a.state.file("fragments"), index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
 	if err != nil {
 		return openError("the fragment store", err)
 	}
+	a.moves = newMoves(a)
 	a.ledger = disk.NewLedger(disk.Config{
-		Store:     a.store,
-		Fragments: fileSystem(a.state.file("fragments")),
-		Downloads: fileSystem(a.downloads(p)),
-		Limits:    limits(p),
-		Reclaimed: a.reclaimed,
-		Hold:      a.hold,
+		Store:       a.store,
+		Fragments:   measured(a.state.file("fragments")),
+		Downloads:   measured(a.downloads(p)),
+		Limits:      func() disk.Limits { return disk.LimitsOf(a.current()) },
+		Reclaimed:   a.reclaimed,
+		Unavailable: a.disk.Unavailable,
 	})
 	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has looked around
 	a.senses = &lineSenses{agent: a}
 	a.probe = a.newLineProbe()
 	a.governor = line.NewGovernor(line.GovernorConfig{
-		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
+		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p),
+		Unavailable: a.disk.Unavailable, Log: a.log,
 	})
 	return nil
+}
+
+// measured measures the file system of a path.
+func measured(path string) func() (platform.FileSystem, error) {
+	return func() (platform.FileSystem, error) { return platform.DiskUsage(path) }
 }
 
 // reclaimed passes on that the ledger deleted fragments. It may do so while
@@ -212,7 +220,7 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 func client() string { return "ebb " + Version }
 
 func (a *Agent) openForeground(p prefs.Preferences) (err error) {
-	memory, _ := platform.Memory()
+	total, _ := platform.Memory()
 	host := "0.0.0.0"
 	if a.guard.Local.IsValid() {
 		host = a.guard.Local.String()
@@ -226,7 +234,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		PortEnd:        last,
 		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:    memory,
+		MemoryTotal:    total,
 		Ledger:         a.ledger,
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
@@ -268,15 +276,15 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 			up, _ := a.bandwidth.Limits()
 			return up
 		},
-		Asleep:    a.quiet,
-		AllowAddr: a.guard.AllowAddr,
-		AddNode:   a.addNode(),
-		Log:       a.log,
+		Unavailable: a.disk.Unavailable,
+		AllowAddr:   a.guard.AllowAddr,
+		AddNode:     a.addNode(),
+		Log:         a.log,
 	})
 	if err != nil {
 		return openError("the background swarms", err)
 	}
-	a.memory = a.newMemoryWatch()
+	a.memory = memory.NewWatch(platform.System, a.background.SetMostConns, a.log)
 	return nil
 }
 
@@ -298,6 +306,10 @@ func (a *Agent) URL() string {
 
 // PeerAddr is where background peers reach the agent.
 func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
+
+// ErrRestart ends Run when the disk that holds the state has gone and is mounted anew: what was opened is of no use any
+// more, and New opens it again.
+var ErrRestart = disk.ErrRemounted
 
 // Run works until ctx ends, or until a part of the agent fails, which is its
 // error. When it returns everything is saved and closed, and no goroutine is left.
@@ -327,7 +339,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
-	start("memory", quiet(a.memory.run))
+	start("memory", quiet(a.memory.Run))
 	start("governor", quiet(a.govern))
 	start("probe", quiet(a.probe.run))
 	start("background", quiet(a.runBackground))
@@ -346,6 +358,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// watchDisk tells what becomes of the disk, until it is to be opened anew.
+func (a *Agent) watchDisk(ctx context.Context) error {
+	for {
+		news, err := a.disk.Next(ctx, a.store.Lost)
+		if err != nil {
+			return err
+		}
+		swarm.Tell(a.log, "disk", swarm.InfoHash{}, news)
+	}
 }
 
 // quiet is a part that cannot fail.

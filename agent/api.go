@@ -15,7 +15,6 @@ import (
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
-	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
 	"ebb/quota/line/govern"
 	"ebb/webui"
@@ -52,7 +51,7 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 		Disk: webui.DiskStatus{
 			Free: usage.DiskFree, Total: usage.DiskTotal, Promised: usage.Promised,
 			DownloadsFree: usage.Downloads.Free, DownloadsTotal: usage.Downloads.Total, SameDisk: usage.SameDisk,
-			ReadOnly: usage.ReadOnly, Asleep: a.quiet(),
+			ReadOnly: usage.ReadOnly, Asleep: errors.Is(a.disk.Unavailable(), disk.ErrAsleep),
 		},
 		Link: webui.LinkStatus{
 			Interface: line.Interface, LineUp: int64(line.Line.Up), LineDown: int64(line.Line.Down),
@@ -67,21 +66,21 @@ func (a *Agent) Status(context.Context) (webui.Status, error) {
 // stateOf says what the background does, and why.
 func (a *Agent) stateOf(p prefs.Preferences, usage disk.Usage, line line.GovernorStatus, fragments, swarms int) (webui.State, string) {
 	on, state, why := allotted(p, usage.Allotment, time.Now())
-	hold := a.hold()
+	unavailable := a.disk.Unavailable()
 	switch {
 	case !on:
 		return webui.State(state), why
-	case errors.Is(hold, fragstore.ErrAsleep):
+	case errors.Is(unavailable, disk.ErrAsleep):
 		return webui.StatePaused, "paused: the disk sleeps; the background goes on when something else wakes it (background.disk_sleep)"
-	case hold != nil:
-		return webui.StatePaused, fmt.Sprintf("paused: %v", hold)
+	case unavailable != nil:
+		return webui.StatePaused, fmt.Sprintf("paused: %v", unavailable)
 	case usage.DiskError != nil:
 		return webui.StatePaused, fmt.Sprintf("paused: free space cannot be measured, so nothing is fetched: %v", usage.DiskError)
 	case usage.ReadOnly:
 		return webui.StatePaused, "paused: the disk with the fragments is read-only; what is held is still served. Check the disk: ebb doctor"
 	case line.State == govern.Paused:
 		return webui.StatePaused, line.Reason
-	case line.State == govern.Yielding && (swarms > 0 || a.memory.short.Load()): // then none is joined either
+	case line.State == govern.Yielding && (swarms > 0 || a.memory.Short()): // then none is joined either
 		return webui.StateYielding, line.Reason
 	case usage.Limit < usage.Allotment:
 		return webui.StateYielding, fmt.Sprintf("yielding: the disk is short, so fragments may use %s of the %s allotted",

@@ -1,14 +1,11 @@
 package agent
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/prefs"
+	"ebb/agent/records"
 	"ebb/agent/swarm"
-	"ebb/quota/disk/fragstore"
 )
 
 // openDiscovery builds the part that hears of swarms.
@@ -22,7 +19,7 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 			_, ok := a.foreground.Torrent(h)
 			return ok
 		},
-		Saver: vetoes{a.store},
+		Saver: records.In[discovery.Veto](a.store, records.Vetoes),
 	})
 	if err != nil {
 		return openError("the vetoes", err)
@@ -37,37 +34,6 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 	})
 	return nil
 }
-
-// vetoes keeps the owner's vetoes beside the records of the swarms.
-type vetoes struct{ store *fragstore.Store }
-
-const vetoBucket = "vetoes"
-
-// Vetoes loads them all.
-func (v vetoes) Vetoes() ([]discovery.Veto, error) {
-	var list []discovery.Veto
-	for _, key := range v.store.MetaKeys(vetoBucket) {
-		value, _ := v.store.Meta(vetoBucket, key)
-		var veto discovery.Veto
-		if err := json.Unmarshal(value, &veto); err != nil {
-			return nil, fmt.Errorf("the veto of %s is damaged: %w", key, err)
-		}
-		list = append(list, veto)
-	}
-	return list, nil
-}
-
-// PutVeto saves one.
-func (v vetoes) PutVeto(veto discovery.Veto) error {
-	b, err := json.Marshal(veto)
-	if err != nil {
-		return fmt.Errorf("encoding a veto: %w", err)
-	}
-	return v.store.PutMeta(vetoBucket, veto.Hash.String(), b)
-}
-
-// DeleteVeto forgets one.
-func (v vetoes) DeleteVeto(h swarm.InfoHash) error { return v.store.DeleteMeta(vetoBucket, h.String()) }
 
 // listed is what we tell other agents: the swarms that we are in, as far as
 // the owner lets us, and then those that we only heard of.

@@ -89,15 +89,15 @@ func (d *diagnosis) checkDisks(a *Agent, p prefs.Preferences) {
 		d.add(webui.FindingOK, "downloads' disk", "%s: %s free of %s, on another disk than the fragments: reclaiming them makes no room there",
 			a.downloads(p), prefs.Size(u.Downloads.Free).Rounded(), prefs.Size(u.Downloads.Total).Rounded())
 	}
-	switch drive := a.disk.drive; {
+	switch drive, silent := a.disk.Drive(); {
 	case drive.Name == "":
 		d.add(webui.FindingNote, "drive", "what kind of drive this is cannot be told, so it is never taken to be asleep")
 	case !drive.Rotational:
 		d.add(webui.FindingOK, "drive", "%s does not spin", drive.Name)
 	case p.Background.DiskSleep == prefs.DiskSleepIgnore:
 		d.add(webui.FindingNote, "drive", "%s spins, and is woken when the background wants it: background.disk_sleep = \"ignore\"", drive.Name)
-	case a.disk.silent != nil:
-		d.add(webui.FindingNote, "drive", "%s spins and does not tell us whether it sleeps, so the background may keep it awake: %v", drive.Name, a.disk.silent)
+	case silent != nil:
+		d.add(webui.FindingNote, "drive", "%s spins and does not tell us whether it sleeps, so the background may keep it awake: %v", drive.Name, silent)
 	default:
 		d.add(webui.FindingOK, "drive", "%s spins; the background waits while it sleeps", drive.Name)
 	}

@@ -32,7 +32,7 @@ func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
 	case known && c.State == swarm.CandidateVetoed:
 		return fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
-	if err := a.moves.write(h, move{DeleteData: deleteData}); err != nil {
+	if err := a.moves.written.Put(h, move{DeleteData: deleteData}); err != nil {
 		return err
 	}
 	if err := a.foreground.Stop(h); err != nil {
@@ -129,13 +129,11 @@ func (m *moves) returnLoans() {
 	clear(m.lent)
 }
 
-// givenBack is how many bytes of pieces are stored before their place in the
-// download's files is given back: first the index has to hear of the fragments,
-// for without it they are lost in a crash, and it is not written for each.
+// givenBack is how many bytes of pieces are stored before their place in the download's files is given back: first the
+// index has to hear of the fragments, for without it they are lost in a crash, and it is not written for each.
 const givenBack = 8 << 20
 
-// donor lends a download's pieces to the engine, which calls its methods one
-// at a time.
+// donor lends a download's pieces to the engine, which calls its methods one at a time.
 type donor struct {
 	moves        *moves
 	loan         *foreground.Loan
@@ -173,8 +171,7 @@ func (d *donor) Stored(index uint32) {
 	d.stored = d.stored[:0]
 }
 
-// Close hears that the engine wants no more; done says that it has all that it
-// wants, and not only stops for now.
+// Close hears that the engine wants no more; done says that it has all that it wants, and not only stops for now.
 func (d *donor) Close(done bool) {
 	d.done.Store(done)
 	d.closed.Store(true)

@@ -149,7 +149,7 @@ const processorWaits = 0.8
 // shortage names what the machine is short of, "" if of nothing. Kernels that do
 // not measure the pressure on processors say nothing.
 func (a *Agent) shortage(f platform.Files) string {
-	if a.memory.short.Load() {
+	if a.memory.Short() {
 		return "memory"
 	}
 	if p, err := f.CPUPressure(); err == nil && p.Some > processorWaits {
@@ -210,7 +210,7 @@ const learnedBucket = "line"
 
 func (s *lineSenses) keepLearned() {
 	text, err := s.learned.MarshalText()
-	if s.name == "" || err != nil || string(text) == s.kept || s.agent.hold() != nil {
+	if s.name == "" || err != nil || string(text) == s.kept || s.agent.disk.Unavailable() != nil {
 		return
 	}
 	if err := s.agent.store.PutMeta(learnedBucket, s.name, text); err != nil {

@@ -2,22 +2,19 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
+	"ebb/agent/records"
 	"ebb/agent/swarm"
 )
 
-// A move takes a torrent from one side to the other: a background swarm
-// becomes a download of the owner's (promotion), or a download that the owner
-// removes becomes a background swarm (keeping on). Nothing is fetched anew
-// either way.
+// A move takes a torrent from one side to the other: a background swarm becomes a download of the owner's (promotion),
+// or a download that the owner removes becomes a background swarm (keeping on). Nothing is fetched anew either way.
 //
-// A move is written down before it begins and struck out when it is over, so a
-// crash at any moment is made good at the next start: each step may be taken
-// twice. Promotion:
+// A move is written down before it begins and struck out when it is over, so a crash at any moment is made good at the
+// next start: each step may be taken twice. Promotion:
 //
 //  1. the move is written down;
 //  2. the engine releases the swarm: nobody is served from it any more;
@@ -40,52 +37,41 @@ type move struct {
 	Placed     bool     `json:"placed,omitempty"`      // of a promotion: the download's files have been written to
 }
 
-// moveBucket is where moves are written down, by the info-hash in hexadecimal.
-const moveBucket = "moves"
-
 // moveRetry is how soon a move that could not go on is tried again.
 const moveRetry = 10 * time.Second
 
 // moves makes them, one step of one move at a time.
 type moves struct {
-	agent *Agent
-	wake  chan struct{} // capacity 1
+	agent   *Agent
+	written records.Table[move]
+	wake    chan struct{} // capacity 1
 
 	mu     sync.Mutex // guards what follows
 	lent   map[swarm.InfoHash]*donor
 	failed map[swarm.InfoHash]string // what the owner was told last of a move that cannot go on
 }
 
+// newMoves is called when the store is open.
 func newMoves(a *Agent) *moves {
-	return &moves{agent: a, wake: make(chan struct{}, 1), lent: make(map[swarm.InfoHash]*donor), failed: make(map[swarm.InfoHash]string)}
-}
-
-// write writes a move down.
-func (m *moves) write(h swarm.InfoHash, v move) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("writing down what is to become of %s: %w", h.String(), err)
+	return &moves{
+		agent: a, written: records.In[move](a.store, records.Moves), wake: make(chan struct{}, 1),
+		lent: make(map[swarm.InfoHash]*donor), failed: make(map[swarm.InfoHash]string),
 	}
-	return m.agent.store.PutMeta(moveBucket, h.String(), b)
 }
 
 // read returns a move that is written down.
 func (m *moves) read(h swarm.InfoHash) (v move, there bool) {
-	b, there := m.agent.store.Meta(moveBucket, h.String())
-	if !there {
-		return v, false
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
+	v, there, err := m.written.Get(h)
+	if err != nil {
 		m.agent.log.Error("a move is damaged, and forgotten", "swarm", h.String(), "err", err)
 		m.strike(h)
-		return v, false
 	}
-	return v, true
+	return v, there
 }
 
 // strike strikes a move out: it is over.
 func (m *moves) strike(h swarm.InfoHash) {
-	if err := m.agent.store.DeleteMeta(moveBucket, h.String()); err != nil {
+	if err := m.written.Delete(h); err != nil {
 		// It stays, and finds nothing left to do.
 		m.agent.log.Warn("striking out a move", "swarm", h.String(), "err", err)
 	}
@@ -123,11 +109,7 @@ func (m *moves) run(ctx context.Context) {
 	retry := time.NewTicker(moveRetry)
 	defer retry.Stop()
 	for {
-		for _, key := range m.agent.store.MetaKeys(moveBucket) {
-			var h swarm.InfoHash
-			if err := h.UnmarshalText([]byte(key)); err != nil {
-				continue
-			}
+		for _, h := range m.written.Hashes() {
 			if v, there := m.read(h); there && ctx.Err() == nil {
 				m.advance(ctx, h, v)
 			}

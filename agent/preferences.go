@@ -9,7 +9,6 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
-	"ebb/quota/disk"
 )
 
 // current is a copy of the preferences in force.
@@ -17,16 +16,6 @@ func (a *Agent) current() prefs.Preferences {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.preferences
-}
-
-// limits is what the preferences allot on disk.
-func limits(p prefs.Preferences) disk.Limits {
-	return disk.Limits{
-		Storage:  p.Background.Storage.Bytes(0),
-		Share:    p.Background.Storage.Share(),
-		KeepFree: int64(p.Background.KeepFree),
-		Writes:   p.Background.WriteBudget.BytesPerDay(),
-	}
 }
 
 // apply puts new preferences into force, as far as that is possible while
@@ -38,7 +27,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.preferences = p
 	a.mu.Unlock()
 
-	a.ledger.SetLimits(limits(p))
+	a.ledger.LimitsChanged()
 	a.governor.Set(allotment(p))
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)

@@ -37,7 +37,7 @@ func (a *Agent) promote(h swarm.InfoHash, v move) error {
 	if _, moving := a.moves.read(h); moving {
 		return fmt.Errorf("%w: it is on its way between your downloads and the background; wait until it is there", webui.ErrConflict)
 	}
-	if err := a.moves.write(h, v); err != nil {
+	if err := a.moves.written.Put(h, v); err != nil {
 		return err
 	}
 	if _, err := a.background.Release(h); err != nil {
@@ -74,7 +74,7 @@ func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 			return nil
 		}
 		v.Placed = true
-		return m.write(h, v)
+		return m.written.Put(h, v)
 	}}
 	total := len(pieces.Indexes())
 	if _, err := a.foreground.Adopt(ctx, file, v.Start, pieces); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ebb/agent/prefs"
 	"ebb/webui"
 )
 
@@ -29,8 +30,7 @@ type stateDir struct {
 	lock *os.File
 }
 
-// openStateDir creates the directory if need be and locks it. Every error says
-// what to do.
+// openStateDir creates the directory if need be and locks it. Every error says what to do.
 func openStateDir(path string) (*stateDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory %s cannot be created (%w): choose another with -state, or with directory in the section [state] of ebb.toml", path, cause(err))
@@ -53,7 +53,15 @@ func openStateDir(path string) (*stateDir, error) {
 
 func (s *stateDir) file(name string) string { return filepath.Join(s.path, name) }
 
-// close gives the directory free.
+// downloads is the directory for the owner's downloads.
+func (a *Agent) downloads(p prefs.Preferences) string {
+	if p.Foreground.Directory != "" {
+		return p.Foreground.Directory
+	}
+	return a.state.file("downloads")
+}
+
+// close lets another agent have the directory.
 func (s *stateDir) close() error {
 	err := os.Remove(s.file(webui.AddressFile))
 	if errors.Is(err, os.ErrNotExist) {

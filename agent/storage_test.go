@@ -110,7 +110,7 @@ func TestSomebodyElseFillsTheDisk(t *testing.T) {
 
 func free(t *testing.T, path string) int64 {
 	t.Helper()
-	return get[platform.Disk](t)(platform.DiskUsage(path)).Free
+	return get[platform.FileSystem](t)(platform.DiskUsage(path)).Free
 }
 
 // TestAReadOnlyDiskPausesTheBackground, which goes on when the disk can be written again.

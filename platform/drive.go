@@ -6,8 +6,9 @@ import "fmt"
 type Drive struct {
 	Name string // as in /dev: "sda", or "sda, sdb" for several
 
-	// Rotational says whether a drive among them is a spinning disk, as the kernel believes. Many USB bridges say so of
-	// flash as well, and some virtual disks do. That is harmless: such a drive is never in standby, or does not answer.
+	// Rotational reports whether a drive among them is a spinning disk, as the kernel believes. Many USB bridges say so
+	// of flash as well, and some virtual disks do. That is harmless: such a drive is never in standby, or does not
+	// answer.
 	Rotational bool
 
 	spinning []string // those that may be in standby, by their names in sysfs
@@ -29,13 +30,13 @@ func DriveOf(path string) (Drive, error) {
 	return d, nil
 }
 
-// Asleep says whether all spinning disks of the drive are in standby, so that using the drive would wake one. Asking
+// Asleep reports whether all spinning disks of the drive are in standby, so that using the drive would wake one. Asking
 // wakes none. Flash never sleeps, and is not asked.
 //
-// A disk that the kernel suspended is known by that; else it is asked with the ATA command CHECK POWER MODE, which takes
-// root with CAP_SYS_RAWIO. The error says what is missing; a disk that does not answer is never taken to be asleep. The
-// answer of a disk that is just spinning up takes seconds. Some disks take being asked for use, and start the time to
-// their standby anew: ask less often than they might sleep.
+// A disk that the kernel suspended is known by that; else it is asked with the ATA command CHECK POWER MODE, which
+// takes root with CAP_SYS_RAWIO. The error says what is missing; a disk that does not answer is never taken to be
+// asleep. The answer of a disk that is just spinning up takes seconds. Some disks take being asked for use, and start
+// the time to their standby anew: ask less often than they might sleep.
 func (d Drive) Asleep() (bool, error) {
 	var unknown error
 	for _, name := range d.spinning {

@@ -65,8 +65,8 @@ var (
 	partition    = map[string]string{"partition": "1"}
 )
 
-// nasMachine is a machine with two disks in a mirror with a volume on it, a USB disk, a solid-state disk and more, in whose
-// file systems one can look for drives.
+// nasMachine is a machine with two disks in a mirror with a volume on it, a USB disk, a solid-state disk and more, in
+// whose file systems one can look for drives.
 func nasMachine(t *testing.T) kernel {
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "image")

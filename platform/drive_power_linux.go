@@ -20,7 +20,7 @@ var (
 	errNoAnswer   = errors.New("neither the disk nor what connects it knows the ATA command CHECK POWER MODE")
 )
 
-// standby says whether a spinning disk is in standby.
+// standby reports whether a spinning disk is in standby.
 func (k kernel) standby(name string) (bool, error) {
 	power := filepath.Join(k.Sys, "class", "block", name, "device", "power")
 	switch status, _ := attribute(filepath.Join(power, "runtime_status")); {
@@ -41,7 +41,7 @@ func (k kernel) standby(name string) (bool, error) {
 	return asleep, err
 }
 
-// suspends says whether the kernel itself sends the disk to sleep when it has not been used for a while. A command,
+// suspends reports whether the kernel itself sends the disk to sleep when it has not been used for a while. A command,
 // this one too, would be use, and wake the disk or keep it from ever sleeping: the kernel's Documentation/ABI/testing/
 // sysfs-devices-power and Documentation/power/runtime_pm.rst.
 func suspends(power string) bool {

@@ -14,9 +14,9 @@ const (
 	ataError       = 1 << 0
 )
 
-// standby reads the power mode from the register Count: 00h and 01h are Standby_z and Standby_y; 80h to 83h are the idle
-// modes, in which the disk turns, and FFh is active or idle. It does so only if the disk says that it has carried out the
-// command: a bridge that does not know it and answers with zeros would else be a disk in standby.
+// standby reads the power mode from the register Count: 00h and 01h are Standby_z and Standby_y; 80h to 83h are the
+// idle modes, in which the disk turns, and FFh is active or idle. It does so only if the disk says that it has carried
+// out the command: a bridge that does not know it and answers with zeros would else be a disk in standby.
 func (a ataAnswer) standby() (bool, error) {
 	if a.status&(ataBusy|ataReady|ataFault|ataDataRequest|ataError) != ataReady {
 		return false, errNoAnswer

@@ -15,7 +15,7 @@ const (
 	typeNone   = "65534" // WireGuard, TUN; also some mobile modems, which are devices
 )
 
-// tunnel says whether an interface sends its packets by way of another one. PPP is taken for a line: PPPoE is how many
+// tunnel reports whether an interface sends its packets by way of another one. PPP is taken for a line: PPPoE is how many
 // households are connected, and the link below it has no address.
 func (f Files) tunnel(name string) bool {
 	dir, err := f.link(name)
@@ -48,7 +48,7 @@ func (f Files) lower(name string) []string {
 	return links
 }
 
-// physical says whether a socket or a radio is at the end of an interface. The bridges of containers and virtual
+// physical reports whether a socket or a radio is at the end of an interface. The bridges of containers and virtual
 // machines have none. Links may be stacked depth deep.
 func (f Files) physical(name string, depth int) bool {
 	dir, err := f.link(name)

@@ -45,7 +45,7 @@ func findMount(mountinfo io.Reader, id uint64, path string) (found mount, ok boo
 	return found, ok
 }
 
-// within says whether a clean path is dir or below it.
+// within reports whether a clean path is dir or below it.
 func within(path, dir string) bool {
 	rest, ok := strings.CutPrefix(path, dir)
 	return ok && (rest == "" || rest[0] == '/' || dir == "/")
@@ -138,8 +138,8 @@ func (m mount) below() string {
 	return dir
 }
 
-// stopped says whether the file system stopped writing because of an error. With errors=remount-ro, ext4 used to set the
-// flag that statfs(2) shows; since Linux 6.12 it says so in its options alone: "emergency_ro", or "shutdown".
+// stopped reports whether the file system stopped writing because of an error. With errors=remount-ro, ext4 used to set
+// the flag that statfs(2) shows; since Linux 6.12 it says so in its options alone: "emergency_ro", or "shutdown".
 func (m mount) stopped() bool {
 	_, readOnly := m.option("emergency_ro")
 	_, shutdown := m.option("shutdown")

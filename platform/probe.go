@@ -140,7 +140,7 @@ func echo(conn echoConn, raw bool, addr netip.Addr) (Hop, error) {
 	}
 }
 
-// answers says whether a message is the reply to a request. The identifier is known on raw sockets only.
+// answers reports whether a message is the reply to a request. The identifier is known on raw sockets only.
 func answers(message []byte, request [echoSize]byte, raw bool) bool {
 	if len(message) != echoSize {
 		return false
@@ -153,7 +153,7 @@ func answers(message []byte, request [echoSize]byte, raw bool) bool {
 	return message[0] == reply && message[1] == 0 && sameID && [2 + echoToken]byte(message[6:]) == [2 + echoToken]byte(request[6:])
 }
 
-// quotes says whether a message is the beginning of a request, as it came back. A hop need not send back more than the
+// quotes reports whether a message is the beginning of a request, as it came back. A hop need not send back more than the
 // header (RFC 792), and may send what follows the request (RFC 4884).
 func quotes(message []byte, request [echoSize]byte, raw bool) bool {
 	if len(message) < echoHeader {

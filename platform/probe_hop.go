@@ -58,7 +58,7 @@ func firstWANHop(ctx context.Context, addr netip.Addr, ask func(n int) (Hop, err
 	return Hop{}, fmt.Errorf("none of the first %d hops on the way to %s tells where it is: %w", farthestHop, addr, silence)
 }
 
-// beyondLine says whether the hop has the address of one that is. Addresses that a provider shares among its customers
+// beyondLine reports whether the hop has the address of one that is. Addresses that a provider shares among its customers
 // (100.64.0.0/10, RFC 6598) are beyond the line. With IPv6 the household's own router has a public address too, in the
 // network that it gives us ours from.
 func (h Hop) beyondLine() bool {

@@ -30,7 +30,7 @@ func dialEcho(addr netip.Addr, hops int) (conn echoConn, raw bool, err error) {
 	return socket, raw, nil
 }
 
-// refused says whether the process, rather than the address, is the obstacle.
+// refused reports whether the process, rather than the address, is the obstacle.
 func refused(err error) bool {
 	return errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ESOCKTNOSUPPORT)
 }

@@ -1,32 +1,15 @@
-// Package quota decides what the background may use: disk, in a Ledger, and bandwidth, in a Bandwidth that a Governor moves.
+// Package quota is about what the background may use, so that its owner never notices it. It has three rooms, which know
+// nothing of each other, and one idea: each looks at what there is, gives the owner's own use the first place, and moves a
+// limit that the background works within.
 //
-// The Ledger stands between whoever fetches fragments and the fragment store. It admits a fragment only if there is
-// room, makes room for a better one, promises space to foreground downloads, and takes fragments away, lowest value
-// first, whenever the background occupies more than it may:
-//
-//	limit = min(allotment, free + what the fragments occupy − keep_free − promised)
-//
-// Promises count there as long as the downloads are on the fragments' file system. On another one they are kept from what is
-// free there, and cost no fragment. What is promised is asked of the downloads themselves, before free space is measured.
-//
-// The Ledger also counts what the background writes in a day, and admits nothing that today's budget is not enough for.
+// quota/disk: a Ledger through which every fragment comes and goes.
 //
 // The Bandwidth passes every byte of background traffic through two token buckets, up and down. Four times a second the
 // Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
 // limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out. What the
 // Senses probe beyond the line counts beside what the connections tell, once it has proved to see the line's queue.
 //
-// The MemoryGovernor says how many connections the background may have open, from what is left of the memory. It is pure too.
+// quota/memory: a Governor of the number of connections, and the sizes of what is sized by the memory there is.
 //
-// It leaves to others what a fragment is worth (the values come with the fragments), how fragments are kept (package
-// fragstore), when the disk may be woken (Config.Hold), and what the device says of the line (Senses).
-//
-// # Locks
-//
-// Ledger.making is held by the one operation that makes room, also while it deletes files, and shared by those that take
-// room that is there, until the store counts it: so who makes room sees all of the store. Ledger.mu guards the
-// ledger's numbers and is never held during file I/O, so Usage and Release do not wait for deletions. question.mu guards an
-// answer. They are taken in this order, and before the store's own. The functions that hear of reclaimed fragments and
-// say how much of a download remains are called without any lock. A downloads' disk that does not answer holds up others
-// for a second, once.
+// What the device says of itself they have from package platform, or are told.
 package quota

@@ -335,7 +335,7 @@ func TestSwarmWithADonorDoesNotFallAsleep(t *testing.T) {
 func TestDownloadIsKeptWhateverTheWriteBudget(t *testing.T) {
 	c := makeContent(t, 5, false)
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(disk.Limits{Storage: 1 << 30, Writes: 0})
+	us.setLimits(disk.Limits{Storage: 1 << 30, Writes: 0})
 	donor := newDownload(t, c)
 	us.keep(c, donor)
 	donor.expectEnd(us, true)

@@ -66,7 +66,7 @@ type Config struct {
 	Candidates  Candidates
 	Goal        prefs.Goal
 	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
-	Asleep      func() bool           // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
+	Unavailable func() error          // why fragments may be neither read nor written now, nil if they may; asked every second by each live swarm. nil: always nil
 	AllowAddr   func(netip.Addr) bool // which addresses may be dialled
 	AddNode     func(netip.AddrPort)  // takes DHT nodes that peers name; nil without a DHT
 	Log         *slog.Logger

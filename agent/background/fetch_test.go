@@ -136,9 +136,9 @@ func TestFragmentTakenForSpaceIsNotFetchedAgainAtOnce(t *testing.T) {
 	us.engine.mu.Unlock()
 	p, _ := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
-	us.ledger.SetLimits(allotted(2 * 32 << 10)) // somebody else fills the disk …
+	us.setLimits(allotted(2 * 32 << 10)) // somebody else fills the disk …
 	us.ledger.Enforce()
-	us.ledger.SetLimits(allotted(4 * 32 << 10)) // … and stops for a moment
+	us.setLimits(allotted(4 * 32 << 10)) // … and stops for a moment
 	<-d.reclaimed
 	d.handleReclaimed()
 	d.hear(p, peerwire.Message{Type: peerwire.Unchoke})

@@ -206,12 +206,12 @@ func TestReclaimTakesAReleasedSwarmsFragmentsLast(t *testing.T) {
 	us.join(c, true)
 	us.join(other, true)
 	us.release(c)
-	us.ledger.SetLimits(allotted(us.store.Used() / 2 * 101 / 100))
+	us.setLimits(allotted(us.store.Used() / 2 * 101 / 100))
 	us.ledger.Enforce()
 	if n := us.store.Count(c.info.Hash); n != 4 {
 		t.Errorf("%d of 4 fragments of the released swarm are left, and %d of the other", n, us.store.Count(other.info.Hash))
 	}
-	us.ledger.SetLimits(allotted(0))
+	us.setLimits(allotted(0))
 	us.ledger.Enforce()
 	us.wait("the swarm to know", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Fragments == 0 })
 	us.expectReleased(c, 0)

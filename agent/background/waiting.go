@@ -59,8 +59,10 @@ func (l *live) pause(d time.Duration, why string) {
 	l.swarm.waiting, l.swarm.waitingUntil = why, until.Add(tickLength)
 }
 
-// asleep tells whether the disk sleeps and is not to be woken.
-func (e *Engine) asleep() bool { return e.cfg.Asleep != nil && e.cfg.Asleep() }
+// asleep reports whether the disk sleeps and is not to be woken.
+func (e *Engine) asleep() bool {
+	return e.cfg.Unavailable != nil && errors.Is(e.cfg.Unavailable(), disk.ErrAsleep)
+}
 
 // doze stops serving as soon as the disk sleeps, and goes on when it wakes.
 func (l *live) doze(now time.Time) {

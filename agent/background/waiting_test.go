@@ -101,7 +101,7 @@ func TestNobodyAsksForRoomWhileTheWriteBudgetIsSpent(t *testing.T) {
 func TestFetchingGoesOnWhenTheOwnerRaisesTheWriteBudget(t *testing.T) {
 	c := makeContent(t, 6, false)
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(disk.Limits{Storage: 1 << 30, Writes: 2 * pieceSize})
+	us.setLimits(disk.Limits{Storage: 1 << 30, Writes: 2 * pieceSize})
 	seed := newAgent(t, 1<<30)
 	seed.hold(c, all(6)...)
 	seed.join(c, true)
@@ -113,7 +113,7 @@ func TestFetchingGoesOnWhenTheOwnerRaisesTheWriteBudget(t *testing.T) {
 	if n := us.store.Count(c.info.Hash); n > 2 {
 		t.Errorf("%d fragments were written within a budget for 2", n)
 	}
-	us.ledger.SetLimits(allotted(1 << 30))
+	us.setLimits(allotted(1 << 30))
 	us.wait("all fragments", func() bool { return us.holds(c, 6) })
 	us.wait("the owner to be told that it waits no more", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Waiting == "" })
 }
@@ -141,7 +141,7 @@ func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
 
 func TestPieceThatNoBudgetIsEnoughForKeepsOnlyItsOwnSwarmWaiting(t *testing.T) {
 	us := newAgent(t, 1<<30)
-	us.ledger.SetLimits(disk.Limits{Storage: 1 << 30, Writes: 1})
+	us.setLimits(disk.Limits{Storage: 1 << 30, Writes: 1})
 	d := us.direct(makeContent(t, 4, false))
 	d.enter()
 	d.seed()
@@ -156,7 +156,7 @@ func TestPieceThatNoBudgetIsEnoughForKeepsOnlyItsOwnSwarmWaiting(t *testing.T) {
 	if ledger.asked > 0 {
 		t.Errorf("the ledger was asked %d more times", ledger.asked)
 	}
-	us.ledger.SetLimits(allotted(1 << 30))
+	us.setLimits(allotted(1 << 30))
 	other := us.direct(makeContent(t, 1, false)) // which may have what the other may not
 	if other.seed(); len(other.fetches) != 1 {
 		t.Error("another swarm is not fetched, although the ledger would have admitted it")
@@ -182,7 +182,7 @@ func TestOwnerIsToldWhatASwarmWaitsFor(t *testing.T) {
 		waits  string
 	}{
 		{disk.ErrNoRoom, "no room"},
-		{fmt.Errorf("the background waits: %w", fragstore.ErrAsleep), "the disk sleeps"},
+		{fmt.Errorf("the background waits: %w", disk.ErrAsleep), "the disk sleeps"},
 		{errors.New("the disk has gone"), "the disk has gone"},
 	} {
 		us := newAgent(t, 1<<30)

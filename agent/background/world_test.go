@@ -23,6 +23,7 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
@@ -87,6 +88,7 @@ type agent struct {
 
 	asleep atomic.Bool // what the engine is told of the disk
 	quiet  atomic.Bool // and the store
+	limits atomic.Pointer[disk.Limits]
 
 	mu        sync.Mutex
 	told      []string // kinds of what the engine told
@@ -108,21 +110,39 @@ func newAgent(t testing.TB, storage int64) *agent {
 // allotted are limits of nothing but the storage.
 func allotted(storage int64) disk.Limits { return disk.Limits{Storage: storage, Writes: -1} }
 
+// setLimits is what the owner does.
+func (a *agent) setLimits(limits disk.Limits) {
+	a.limits.Store(&limits)
+	a.ledger.LimitsChanged()
+}
+
+// whether returns what Unavailable says of a disk that sleeps or not.
+func whether(asleep *atomic.Bool) func() error {
+	return func() error {
+		if asleep.Load() {
+			return disk.ErrAsleep
+		}
+		return nil
+	}
+}
+
 // start opens the agent's parts on its directory and runs them.
 func (a *agent) start(storage int64) {
 	a.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log, Quiet: a.quiet.Load})
+	a.store, err = fragstore.Open(filepath.Join(a.dir, "fragments"), filepath.Join(a.dir, "fragments.db"), fragstore.Options{Log: log, Unavailable: whether(&a.quiet)})
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	limits := allotted(storage)
+	a.limits.Store(&limits)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store: a.store,
-		Fragments: func() (disk.FileSystem, error) {
-			return disk.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
+		Fragments: func() (platform.FileSystem, error) {
+			return platform.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
-		Limits:    allotted(storage),
+		Limits:    func() disk.Limits { return *a.limits.Load() },
 		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },
 	})
 	peerID := peerwire.NewPeerID("0.1.0")
@@ -134,9 +154,9 @@ func (a *agent) start(storage int64) {
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
 		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
-		Asleep:    a.asleep.Load,
-		AllowAddr: func(netip.Addr) bool { return true },
-		Log:       slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
+		Unavailable: whether(&a.asleep),
+		AllowAddr:   func(netip.Addr) bool { return true },
+		Log:         slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
 	})
 	if err != nil {
 		a.t.Fatal(err)

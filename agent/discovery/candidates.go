@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -53,13 +54,11 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	if c.saver == nil {
 		return c, nil
 	}
-	vetoes, err := c.saver.Vetoes()
+	vetoes, err := c.saver.All()
 	if err != nil {
 		return nil, fmt.Errorf("loading vetoes: %w", err)
 	}
-	for _, v := range vetoes {
-		c.vetoes[v.Hash] = v
-	}
+	maps.Copy(c.vetoes, vetoes)
 	return c, nil
 }
 

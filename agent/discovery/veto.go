@@ -14,11 +14,11 @@ type Veto struct {
 	At   time.Time      `json:"at"`
 }
 
-// Saver keeps the vetoes over restarts.
+// Saver keeps the vetoes over restarts. records.Table[Veto] is one.
 type Saver interface {
-	Vetoes() ([]Veto, error)
-	PutVeto(Veto) error
-	DeleteVeto(swarm.InfoHash) error
+	All() (map[swarm.InfoHash]Veto, error)
+	Put(swarm.InfoHash, Veto) error
+	Delete(swarm.InfoHash) error
 }
 
 // Veto makes sure that the swarm never becomes a candidate again, whether it
@@ -38,7 +38,7 @@ func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 	if c.saver == nil {
 		return nil
 	}
-	if err := c.saver.PutVeto(v); err != nil {
+	if err := c.saver.Put(h, v); err != nil {
 		return fmt.Errorf("saving the veto of %s: %w", h.String(), err)
 	}
 	return nil
@@ -63,7 +63,7 @@ func (c *Candidates) Approve(h swarm.InfoHash) error {
 		if c.saver == nil {
 			return nil
 		}
-		if err := c.saver.DeleteVeto(h); err != nil {
+		if err := c.saver.Delete(h); err != nil {
 			return fmt.Errorf("lifting the veto of %s: %w", h.String(), err)
 		}
 		return nil

@@ -3,7 +3,6 @@ package discovery
 import (
 	"errors"
 	"maps"
-	"slices"
 	"testing"
 
 	"ebb/agent/swarm"
@@ -15,16 +14,16 @@ type drawer struct {
 	err  error
 }
 
-func (d *drawer) Vetoes() ([]Veto, error) { return slices.Collect(maps.Values(d.kept)), d.err }
+func (d *drawer) All() (map[swarm.InfoHash]Veto, error) { return maps.Clone(d.kept), d.err }
 
-func (d *drawer) PutVeto(v Veto) error {
+func (d *drawer) Put(h swarm.InfoHash, v Veto) error {
 	if d.err == nil {
-		d.kept[v.Hash] = v
+		d.kept[h] = v
 	}
 	return d.err
 }
 
-func (d *drawer) DeleteVeto(h swarm.InfoHash) error {
+func (d *drawer) Delete(h swarm.InfoHash) error {
 	if d.err == nil {
 		delete(d.kept, h)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"ebb/agent"
+	"ebb/quota/memory"
 )
 
 // runAgent is 'ebb run'. It returns when the agent has stopped: after a signal, or because it could not go on. When its
@@ -16,7 +17,7 @@ func runAgent(ctx context.Context, c *call) error {
 	if err := c.parse(0, 0); err != nil {
 		return err
 	}
-	limitMemory()
+	memory.LimitGo()
 	for {
 		a, err := agent.New(c.options())
 		if err != nil {

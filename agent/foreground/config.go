@@ -11,6 +11,7 @@ import (
 
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
+	"ebb/quota/memory"
 )
 
 const (
@@ -111,30 +112,12 @@ func (cfg Config) rain() torrent.Config {
 	c.TrackerHTTPMaxResponseSize = maxTrackerResponse
 	c.SpeedLimitUpload = kibPerSecond(cfg.UploadLimit)
 	c.SpeedLimitDownload = kibPerSecond(cfg.DownloadLimit)
-	c.ReadCacheSize = readCache(cfg.MemoryTotal)
-	c.WriteCacheSize = writeCache(cfg.MemoryTotal)
+	c.ReadCacheSize = memory.ReadCache(cfg.MemoryTotal)
+	c.WriteCacheSize = memory.WriteCache(cfg.MemoryTotal)
 	if cfg.MemoryTotal < 512<<20 {
 		c.MaxPeerDial, c.MaxPeerAccept = 30, 15
 	}
 	return c
-}
-
-// Buffers returns the most memory, in bytes, that the caches of the downloads take in a device with so much of it; 0
-// means that it is not known. They take nothing while nothing is downloaded or served.
-func Buffers(memory int64) int64 { return readCache(memory) + writeCache(memory) }
-
-// readCache returns the memory for what is read ahead for peers, in bytes.
-func readCache(memory int64) int64 { return min(max(memory/32, 2<<20), 64<<20) }
-
-// writeCache returns the memory in which rain assembles pieces, in bytes. A torrent whose pieces are longer than that
-// would never get one. The least is one piece of the longest kind that is common; but in a device of 64 MB, of which
-// the kernel leaves half, such a piece would have something killed.
-func writeCache(memory int64) int64 {
-	const small = 96 << 20 // a device of 128 MB says some 120 MiB
-	if memory > 0 && memory < small {
-		return 8 << 20
-	}
-	return min(max(memory/16, 16<<20), 256<<20)
 }
 
 // nestingLimit returns the longest message, and so the longest metadata, that rain may take from a peer, in bytes. rain

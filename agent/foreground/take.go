@@ -12,6 +12,7 @@ import (
 
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
+	"ebb/quota/memory"
 )
 
 // take takes a step. Its error is a reason for the download to fail.
@@ -70,7 +71,7 @@ func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, erro
 	if err != nil {
 		return contents{}, nil, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
-	if cache := writeCache(s.cfg.MemoryTotal); t.Info.PieceLength > cache {
+	if cache := memory.WriteCache(s.cfg.MemoryTotal); t.Info.PieceLength > cache {
 		return contents{}, nil, fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
 			ErrBadSource, t.Info.PieceLength>>20, cache>>20)
 	}

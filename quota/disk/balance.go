@@ -1,6 +1,10 @@
 package disk
 
-import "time"
+import (
+	"time"
+
+	"ebb/platform"
+)
 
 // Usage says how things stand, in bytes.
 type Usage struct {
@@ -14,8 +18,8 @@ type Usage struct {
 	DiskError error // not nil if free space cannot be measured; then nothing is admitted, and nothing reclaimed
 	ReadOnly  bool  // the file system of the fragments is; then nothing is admitted, and nothing reclaimed
 
-	Downloads FileSystem // the downloads'; zero if it cannot be measured
-	SameDisk  bool       // the downloads' file system is the fragments'
+	Downloads platform.FileSystem // the downloads'; zero if it cannot be measured
+	SameDisk  bool                // the downloads' file system is the fragments'
 
 	Writes  int64     // what the background may write per day; negative: as much as it likes
 	Written int64     // what it has written today
@@ -28,7 +32,7 @@ func (l *Ledger) Usage() Usage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.balance(d)
-	l.spend()
+	l.countWritten()
 	wall, _ := l.clock()
 	inFlight, _ := l.store.InFlight()
 	u := Usage{
@@ -50,7 +54,7 @@ type balance struct {
 	onDisk  int64 // the part of it that the file system knows of, and would give back
 	free    int64 // as measured, and what is still coming back
 	limit   int64 // what the background may use
-	grow    int64 // what it may grow to, which is less while the brake is on
+	grow    int64 // what it may grow to, which is less until regrowth is allowed again
 	binding cause // what the limit comes from
 }
 
@@ -75,7 +79,7 @@ func (c cause) String() string {
 }
 
 // balance does the sum. Without a measurement it is about the allotment alone. l.mu is held.
-func (l *Ledger) balance(d disk) balance {
+func (l *Ledger) balance(d measurement) balance {
 	_, unwritten := l.store.InFlight()
 	b := balance{used: l.store.Used(), limit: l.allotment()}
 	b.taken, b.grow = b.used+l.pending, b.limit
@@ -93,6 +97,6 @@ func (l *Ledger) balance(d disk) balance {
 	if room < b.limit {
 		b.limit, b.binding = max(room, 0), full
 	}
-	b.grow = l.brake.hold(room, b.limit, b.taken)
+	b.grow = l.regrowth.limit(room, b.limit, b.taken)
 	return b
 }

@@ -19,7 +19,7 @@ func BenchmarkReclaim10000(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		w := plantedWorld(b)
-		w.ledger.SetLimits(Limits{})
+		setLimits(w.ledger, Limits{})
 		b.StartTimer()
 		freed := w.ledger.Enforce()
 		b.StopTimer()

@@ -222,13 +222,13 @@ func TestAdmitKeepsToTheWriteBudget(t *testing.T) {
 		t.Error("something was reclaimed for what was refused")
 	}
 
-	l.SetLimits(Limits{Storage: mib, Writes: mib})
+	setLimits(l, Limits{Storage: mib, Writes: mib})
 	if err := refused(5, mib+1); !strings.Contains(err.Error(), "it has 1.1 MiB, and the whole write budget is 1 MiB per day") {
 		t.Error(err)
 	}
-	l.SetLimits(Limits{Storage: mib})
+	setLimits(l, Limits{Storage: mib})
 	refused(5, 1)
-	l.SetLimits(Limits{Storage: mib, Writes: unlimited})
+	setLimits(l, Limits{Storage: mib, Writes: unlimited})
 	admit(5, 64*kib).Abort()
 }
 
@@ -269,17 +269,17 @@ func TestConcurrentAdmitsNeverExceedTheWriteBudget(t *testing.T) {
 	}
 }
 
-func TestHoldKeepsTheBackgroundWaitingButNotTheOwner(t *testing.T) {
+func TestUnavailableDiskKeepsTheBackgroundWaitingButNotTheOwner(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
-	asleep := errors.New("the disk sleeps")
-	w.ledger.hold = func() error { return asleep }
+	asleep := ErrAsleep
+	w.ledger.unavailable = func() error { return asleep }
 	if err := w.admit(key("a", 0), 64*kib, 1); !errors.Is(err, asleep) {
 		t.Errorf("Admit: %v", err)
 	}
 	writer, err := w.ledger.AdmitAsked(key("a", 0), 64*kib, [20]byte{}, 1)
 	must(t, err)
 	writer.Abort()
-	w.ledger.hold = func() error { return nil }
+	w.ledger.unavailable = func() error { return nil }
 	must(t, w.admit(key("a", 0), 64*kib, 1))
 }
 
@@ -289,9 +289,9 @@ func TestBudgetIsWrittenDownOnceAMinuteWhileItGrowsAndAtTheEnd(t *testing.T) {
 		s := &writingStore{Store: w.store}
 		var asleep atomic.Bool
 		l := NewLedger(Config{
-			Store: s, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: mib}, Hold: func() error {
+			Store: s, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: mib}), Unavailable: func() error {
 				if asleep.Load() {
-					return errors.New("the disk sleeps")
+					return ErrAsleep
 				}
 				return nil
 			},
@@ -380,7 +380,7 @@ func TestKilledProcessForgetsNoMoreThanSinceItLastWroteItDown(t *testing.T) {
 	s.write(50 * kib)
 	l.Usage()
 	// It is killed here: nothing of the 50 KiB is on disk.
-	again := NewLedger(Config{Store: &writingStore{Store: w.store}, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: 110 * kib}})
+	again := NewLedger(Config{Store: &writingStore{Store: w.store}, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: 110 * kib})})
 	if got := again.Usage().Written; got != 100*kib {
 		t.Errorf("written: %d", got)
 	}

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -29,12 +31,12 @@ type Store interface {
 // Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
 type Config struct {
 	Store     Store
-	Fragments func() (FileSystem, error) // the file system that holds the fragments
-	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
-	Limits    Limits
+	Fragments func() (platform.FileSystem, error)    // the file system that holds the fragments
+	Downloads func() (platform.FileSystem, error)    // the one that holds the downloads; nil: the same
+	Limits    func() Limits                          // the owner's, as they are now; called by NewLedger and LimitsChanged
 	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
-	// Hold says why the background may not write just now (the disk sleeps, or has gone), or nil. It may be nil itself.
-	Hold func() error
+	// Unavailable says why the background may not write just now, nil if it may; see Watch. It may be nil itself.
+	Unavailable func() error
 }
 
 // Limits are the owner's, in bytes.
@@ -43,6 +45,16 @@ type Limits struct {
 	Share    float64 // if above 0, the allotment is this part of the file system, whatever that holds at the moment; Storage does not count
 	KeepFree int64   // what the background leaves free on the disk, beyond all promises
 	Writes   int64   // what it may write per day; negative: as much as it likes, 0: nothing
+}
+
+// LimitsOf returns what the preferences allot on disk.
+func LimitsOf(p prefs.Preferences) Limits {
+	return Limits{
+		Storage:  p.Background.Storage.Bytes(0),
+		Share:    p.Background.Storage.Share(),
+		KeepFree: int64(p.Background.KeepFree),
+		Writes:   p.Background.WriteBudget.BytesPerDay(),
+	}
 }
 
 func (l Limits) clamp() Limits {
@@ -64,13 +76,14 @@ const (
 
 // Ledger keeps what the background occupies within what it may. Its methods may be called by any number of goroutines.
 type Ledger struct {
-	store     Store
-	fragments func() (FileSystem, error)
-	downloads *question[measured] // nil: the same file system
-	reclaimed func(keys []fragstore.Key, why string)
-	hold      func() error
-	clock     func() (wall time.Time, up time.Duration) // up: how long the process has been running
-	wake      chan struct{}                             // capacity 1: Run has a reason to check at once
+	store        Store
+	fragments    func() (platform.FileSystem, error)
+	downloads    *question[measured] // nil: the same file system
+	reclaimed    func(keys []fragstore.Key, why string)
+	unavailable  func() error
+	ownersLimits func() Limits
+	clock        func() (wall time.Time, up time.Duration) // up: how long the process has been running
+	wake         chan struct{}                             // capacity 1: Run has a reason to check at once
 
 	making sync.RWMutex // write-held while room is made, read-held while it is taken; see the package comment
 
@@ -82,8 +95,8 @@ type Ledger struct {
 	total     int64                       // of the fragments' file system, when it was last measured
 	apart     bool                        // the two file systems were different ones when they were last measured
 	returning returning
-	brake     brake
-	stuck     stuck
+	regrowth  regrowth
+	stubborn  stubborn
 	budget    budget
 	kept      budget        // as it was last written down
 	keptAt    time.Duration // when that was tried, in the process's time
@@ -94,8 +107,8 @@ type Ledger struct {
 func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
-		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
-		reclaimed: cfg.Reclaimed, hold: cfg.Hold,
+		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), ownersLimits: cfg.Limits,
+		reclaimed: cfg.Reclaimed, unavailable: cfg.Unavailable,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now, now.Sub(began)
@@ -113,8 +126,8 @@ func NewLedger(cfg Config) *Ledger {
 	if l.reclaimed == nil {
 		l.reclaimed = func([]fragstore.Key, string) {}
 	}
-	if l.hold == nil {
-		l.hold = func() error { return nil }
+	if l.unavailable == nil {
+		l.unavailable = func() error { return nil }
 	}
 	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
 		l.kept = parseBudget(string(text))
@@ -123,10 +136,10 @@ func NewLedger(cfg Config) *Ledger {
 	return l
 }
 
-// SetLimits changes the owner's limits. Run enforces them at once.
-func (l *Ledger) SetLimits(limits Limits) {
+// LimitsChanged has the ledger ask for the owner's limits again. Run enforces them at once.
+func (l *Ledger) LimitsChanged() {
 	l.mu.Lock()
-	l.limits, l.brake = limits.clamp(), brake{}
+	l.limits, l.regrowth = l.ownersLimits().clamp(), regrowth{}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

@@ -133,7 +133,7 @@ func TestConcurrentAdmitsNeverExceedTheLimit(t *testing.T) {
 func TestLoweredAllotmentTakesLowestValueFirst(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
 	w.fillWith(t, 5, 1, 4, 2, 3)
-	w.ledger.SetLimits(Limits{Storage: 200 * kib})
+	setLimits(w.ledger, Limits{Storage: 200 * kib})
 	if freed := w.ledger.Enforce(); freed != 128*kib {
 		t.Errorf("freed %d", freed)
 	}
@@ -144,7 +144,7 @@ func TestLoweredAllotmentTakesLowestValueFirst(t *testing.T) {
 	if freed := w.ledger.Enforce(); freed != 0 {
 		t.Errorf("within the limit, %d were freed", freed)
 	}
-	w.ledger.SetLimits(Limits{})
+	setLimits(w.ledger, Limits{})
 	w.ledger.Enforce()
 	expectHeld(t, w)
 }
@@ -156,7 +156,7 @@ func TestIncomingFragmentsGoFirst(t *testing.T) {
 	must(t, err)
 	high, err := w.ledger.Admit(key("b", 1), 64*kib, [20]byte{}, 60)
 	must(t, err)
-	w.ledger.SetLimits(Limits{Storage: 200 * kib})
+	setLimits(w.ledger, Limits{Storage: 200 * kib})
 	if freed := w.ledger.Enforce(); freed != 64*kib {
 		t.Errorf("freed %d", freed)
 	}
@@ -167,7 +167,7 @@ func TestIncomingFragmentsGoFirst(t *testing.T) {
 		t.Errorf("the incoming fragment of higher value: %v", err)
 	}
 	expectHeld(t, w, 0, 1)
-	w.ledger.SetLimits(Limits{Storage: 64 * kib})
+	setLimits(w.ledger, Limits{Storage: 64 * kib})
 	w.ledger.Enforce()
 	expectHeld(t, w) // 64 KiB would be at the limit, and a breach is brought a little below it
 	if _, err := high.WriteAt([]byte{1}, 0); !errors.Is(err, fragstore.ErrAborted) {
@@ -212,7 +212,7 @@ func TestNewLimitsAndPromisesAreEnforcedAtOnce(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 
-		w.ledger.SetLimits(Limits{Storage: 200 * kib})
+		setLimits(w.ledger, Limits{Storage: 200 * kib})
 		synctest.Wait()
 		expectHeld(t, w, 0, 2, 3)
 

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -121,8 +122,8 @@ func (m *model) setLimits(t *rapid.T) {
 		KeepFree: rapid.Int64Range(0, 200).Draw(t, "keepFree") * kib,
 		Writes:   rapid.SampledFrom([]int64{unlimited, unlimited, 300 * kib, 0}).Draw(t, "writes"),
 	}
-	m.brakeOn = false
-	m.ledger.SetLimits(m.limits)
+	m.stopped = false
+	setLimits(m.ledger, m.limits)
 }
 
 // free is what df would say.
@@ -159,7 +160,7 @@ func (m *model) mount(t *rapid.T) {
 	m.set(func() {
 		m.apart = nil
 		if rapid.Bool().Draw(t, "apart") {
-			m.apart = &FileSystem{ID: "usb", Free: rapid.Int64Range(0, 500).Draw(t, "free") * kib, Total: 500 * kib}
+			m.apart = &platform.FileSystem{ID: "usb", Free: rapid.Int64Range(0, 500).Draw(t, "free") * kib, Total: 500 * kib}
 		}
 	})
 }
@@ -200,7 +201,7 @@ func (m *model) afterCheck(t *rapid.T, before int64) (freed int64) {
 		t.Fatalf("Enforce went from %d to %d, the limit is %d", before, used, limit)
 	}
 	if m.room() < m.allotment() {
-		m.brakeOn, m.brakeLevel, m.liftAt = true, used, limit+limit-used
+		m.stopped, m.level, m.resumeAt = true, used, limit+limit-used
 	}
 	return before - used
 }

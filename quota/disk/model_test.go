@@ -23,8 +23,8 @@ type model struct {
 	told     map[swarm.InfoHash]int64     // what they told the ledger last
 	incoming map[fragstore.Key]*fragstore.Writer
 
-	brakeOn            bool
-	brakeLevel, liftAt int64
+	stopped         bool
+	level, resumeAt int64
 
 	// The write budget. The store writes its index when it likes, so what it had written when a day began is only
 	// known to be between two numbers.
@@ -76,9 +76,9 @@ func TestAnyHistoryKeepsToTheLimits(t *testing.T) {
 func (m *model) start(t failer) {
 	m.open(t)
 	m.begin(m.limits)
-	m.ledger.SetLimits(m.limits) // a write budget of 0 as well
+	setLimits(m.ledger, m.limits) // a write budget of 0 as well
 	m.ledger.clock = func() (time.Time, time.Duration) { return m.wall, 0 }
-	m.told, m.brakeOn = make(map[swarm.InfoHash]int64), false
+	m.told, m.stopped = make(map[swarm.InfoHash]int64), false
 	clear(m.coming) // they have to reserve again
 	text, _ := m.store.Meta(budgetBucket, budgetKey)
 	kept := parseBudget(string(text))
@@ -149,16 +149,16 @@ func (m *model) allotment() int64 {
 // limit is the rule of the design, in one line.
 func (m *model) limit() int64 { return min(m.allotment(), m.room()) }
 
-// mayHave is the limit, or less while the brake is on.
+// mayHave is the limit, or less until regrowth is allowed again.
 func (m *model) mayHave() int64 {
 	if m.broken != nil {
 		return m.allotment()
 	}
-	if m.brakeOn && m.room() > m.liftAt {
-		m.brakeOn = false
+	if m.stopped && m.room() > m.resumeAt {
+		m.stopped = false
 	}
-	if m.brakeOn {
-		return min(m.limit(), max(m.brakeLevel, m.used()))
+	if m.stopped {
+		return min(m.limit(), max(m.level, m.used()))
 	}
 	return m.limit()
 }
@@ -202,7 +202,7 @@ func (m *model) forget(t *rapid.T, mayGo func(value float64) bool) (gone int) {
 	return len(keys)
 }
 
-// lowestValue says whether a value is not above that of anything that is still there.
+// lowestValue reports whether a value is not above that of anything that is still there.
 func (m *model) lowestValue(value float64) bool {
 	for f := range m.store.Fragments() {
 		if f.Value < value {

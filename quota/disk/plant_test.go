@@ -22,8 +22,8 @@ func plantedHash(i int) (h swarm.InfoHash) {
 	return h
 }
 
-// newPlanted is a world, on a disk of that size, whose store holds sparse fragments of 1 MiB, each in its own
-// file and known to the index. The store itself makes the first of them, and what the index says of that one is copied for the
+// newPlanted is a world, on a disk of that size, whose store holds sparse fragments of 1 MiB, each in its own file and
+// known to the index. The store itself makes the first of them, and what the index says of that one is copied for the
 // others: so they need not be written, hashed and synced one by one. Values are 1..97.
 func newPlanted(tb testing.TB, state string, swarms, each int, total int64, limits Limits) *world {
 	tb.Helper()

@@ -13,11 +13,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
-// realWorld is a world whose fragments are on a tmpfs of that size, such as "4m", that says itself how full it is. Where
-// mounting one is not permitted it reports false; then the tests on a pretended disk have to do.
+// realWorld is a world whose fragments are on a tmpfs of that size, such as "4m", that says itself how full it is.
+// Where mounting one is not permitted ok is false; then the tests on a pretended disk have to do.
 func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	t.Helper()
 	w = &world{state: t.TempDir()}
@@ -37,14 +38,14 @@ func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	w.ledger = NewLedger(Config{Store: w.store, Fragments: w.statfs, Limits: limits, Reclaimed: w.hear})
+	w.ledger = NewLedger(Config{Store: w.store, Fragments: w.statfs, Limits: fixed(limits), Reclaimed: w.hear})
 	return w, true
 }
 
-func (w *world) statfs() (FileSystem, error) {
+func (w *world) statfs() (platform.FileSystem, error) {
 	var st unix.Statfs_t
 	err := unix.Statfs(filepath.Join(w.state, "disk"), &st)
-	return FileSystem{
+	return platform.FileSystem{
 		ID: "tmpfs", Free: int64(st.Bavail) * int64(st.Bsize), Total: int64(st.Blocks) * int64(st.Bsize),
 		ReadOnly: st.Flags&unix.ST_RDONLY != 0,
 	}, err
@@ -107,8 +108,8 @@ func BenchmarkOvershoot(b *testing.B) {
 	b.ReportMetric(float64(over)/(8*64*kib), "pieces/fetch")
 }
 
-// Somebody else fills a disk of 64 MiB as fast as it takes the bytes, while fragments are admitted from all sides. Every
-// check brings the background back to what it may use, as long as the disk stays as it was measured.
+// Somebody else fills a disk of 64 MiB as fast as it takes the bytes, while fragments are admitted from all sides.
+// Every check brings the background back to what it may use, as long as the disk stays as it was measured.
 func TestLimitHoldsWhileSomebodyFillsTheDisk(t *testing.T) {
 	w, ok := realWorld(t, "64m", Limits{Storage: 48 * mib, KeepFree: 8 * mib})
 	if !ok {
@@ -189,7 +190,8 @@ func TestFragmentsMakeWayForWhoeverFillsTheDisk(t *testing.T) {
 	f, err := os.Create(filepath.Join(w.state, "disk", "somebody else's"))
 	must(t, err)
 	defer f.Close()
-	// Somebody writes 3.9 MiB; a check after each 256 KiB keeps what has to be free, free, as long as there are fragments.
+	// Somebody writes 3.9 MiB; a check after each 256 KiB keeps what has to be free, free, as long as there are
+	// fragments.
 	for range 15 {
 		if _, err := f.Write(bytes.Repeat([]byte{1}, 256*kib)); err != nil {
 			t.Fatal("somebody else's write was refused: ", err)
@@ -246,7 +248,7 @@ func TestReadOnlyRemountAndBack(t *testing.T) {
 	if err := w.admit(key("a", 20), 64*kib, 100); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Admit: %v", err)
 	}
-	w.ledger.SetLimits(Limits{Storage: 256 * kib, Writes: unlimited})
+	setLimits(w.ledger, Limits{Storage: 256 * kib, Writes: unlimited})
 	for range 5 {
 		if freed := w.ledger.Enforce(); freed != 0 {
 			t.Errorf("freed %d of a read-only disk", freed)

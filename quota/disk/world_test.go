@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ebb/agent/swarm"
+	"ebb/platform"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -67,24 +68,24 @@ type world struct {
 	others    int64 // what everybody else has on the disk
 	id        string
 	readOnly  bool
-	broken    error       // what measuring it reports
-	apart     *FileSystem // where the downloads are; nil: on the same disk
+	broken    error                // what measuring it reports
+	apart     *platform.FileSystem // where the downloads are; nil: on the same disk
 	sick      chan struct{}
 	reclaimed []fragstore.Key
 	whys      []string
 }
 
 // disk says what df would say.
-func (w *world) disk() (FileSystem, error) {
+func (w *world) disk() (platform.FileSystem, error) {
 	_, unwritten := w.store.InFlight()
 	used := w.store.Used() - unwritten
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return FileSystem{ID: "disk" + w.id, Free: w.total - w.others - used, Total: w.total, ReadOnly: w.readOnly}, w.broken
+	return platform.FileSystem{ID: "disk" + w.id, Free: w.total - w.others - used, Total: w.total, ReadOnly: w.readOnly}, w.broken
 }
 
 // downloads is where the downloads are. While sick is set, it does not answer.
-func (w *world) downloads() (FileSystem, error) {
+func (w *world) downloads() (platform.FileSystem, error) {
 	w.mu.Lock()
 	sick, apart := w.sick, w.apart
 	w.mu.Unlock()
@@ -153,7 +154,16 @@ func (w *world) over(s Store, limits Limits) *Ledger {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: limits, Reclaimed: w.hear})
+	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: fixed(limits), Reclaimed: w.hear})
+}
+
+// fixed are limits that stay as they are.
+func fixed(limits Limits) func() Limits { return func() Limits { return limits } }
+
+// setLimits is what the owner does.
+func setLimits(l *Ledger, limits Limits) {
+	l.ownersLimits = fixed(limits)
+	l.LimitsChanged()
 }
 
 // remains is a download of which so much is still to come.
@@ -178,7 +188,8 @@ func (w *world) admit(k fragstore.Key, length int64, value float64) error {
 	return writer.Commit()
 }
 
-// admitFromAllSides begins 8 workers that admit 480 fragments of all sizes and values, and enforce the limit in between.
+// admitFromAllSides begins 8 workers that admit 480 fragments of all sizes and values, and enforce the limit in
+// between.
 func (w *world) admitFromAllSides(t testing.TB, workers *sync.WaitGroup) {
 	for worker := range 8 {
 		workers.Go(func() {

@@ -27,9 +27,9 @@ type GovernorConfig struct {
 	Senses    Senses
 	Store     MetaStore // for the month's transfer
 	Allotment govern.Allotment
-	// Hold says why nothing may be written just now (the disk sleeps), or nil. It may be nil itself.
-	Hold func() error
-	Log  *slog.Logger
+	// Unavailable says why nothing may be written to the disk just now, nil if it may; see disk.Watch. It may be nil itself.
+	Unavailable func() error
+	Log         *slog.Logger
 }
 
 // Governor moves the limits of a Bandwidth several times a second, so that the household does not feel the background.
@@ -51,7 +51,6 @@ type Governor struct {
 }
 
 const (
-
 	// keepGrown is by how many bytes the month's transfer must have grown to be written down while ebb runs: an idle ebb
 	// writes nothing.
 	keepGrown = 1 << 20
@@ -63,8 +62,8 @@ const (
 
 // NewGovernor returns a Governor. Until Run has looked for the first time, nothing passes.
 func NewGovernor(cfg GovernorConfig) *Governor {
-	if cfg.Hold == nil {
-		cfg.Hold = func() error { return nil }
+	if cfg.Unavailable == nil {
+		cfg.Unavailable = func() error { return nil }
 	}
 	g := &Governor{cfg: cfg, watcher: cfg.Bandwidth.Watch(), began: time.Now(), allotment: cfg.Allotment.Clean()}
 	g.last = g.began
@@ -162,7 +161,7 @@ func (g *Governor) keep(now bool) {
 		g.keptAt = running
 	}
 	g.mu.Unlock()
-	if !due || !now && g.cfg.Hold() != nil { // the disk is not woken for this
+	if !due || !now && g.cfg.Unavailable() != nil { // the disk is not woken for this
 		return
 	}
 	if err := g.cfg.Store.PutMeta(transferBucket, transferKey, []byte(text)); err == nil {

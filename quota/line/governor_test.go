@@ -95,7 +95,7 @@ type governed struct {
 func startGoverned(t *testing.T, store *memory, a govern.Allotment, hold func() error) *governed {
 	b := NewBandwidth(Unlimited, Unlimited)
 	g := &governed{home: &home{b: b, at: time.Now()}, store: store, sent: &wire{}}
-	g.Governor = NewGovernor(GovernorConfig{Bandwidth: b, Senses: g.home, Store: store, Allotment: a, Hold: hold, Log: slog.New(slog.DiscardHandler)})
+	g.Governor = NewGovernor(GovernorConfig{Bandwidth: b, Senses: g.home, Store: store, Allotment: a, Unavailable: hold, Log: slog.New(slog.DiscardHandler)})
 	if up, down := b.Limits(); up != 0 || down != 0 {
 		t.Errorf("before it has looked the limits are %d, %d", up, down)
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // spoilt opens a store whose index was spoilt, and looks whether it does harm: it may forget fragments, or refuse to
-// open in one line; it must not serve what is wrong, crash, or delete what is not its own. Its clean mark is still there.
+// open in one line; it must not serve what is wrong, crash, or delete what is not its own. Its clean mark is still
+// there.
 func spoilt(t *testing.T, state, what string) {
 	t.Helper()
 	precious := filepath.Join(state, "precious")
@@ -210,8 +211,8 @@ func TestFragmentThatCouldNotBeSyncedIsNotHeld(t *testing.T) {
 	must(t, s.Check())
 }
 
-// TestAMountPointWithoutItsDiskCostsNothing: the fragments are not dropped from the index because their disk is not there
-// yet, and are all held when it is.
+// TestAMountPointWithoutItsDiskCostsNothing: the fragments are not dropped from the index because their disk is not
+// there yet, and are all held when it is.
 func TestAMountPointWithoutItsDiskCostsNothing(t *testing.T) {
 	state := t.TempDir()
 	s := open(t, state)

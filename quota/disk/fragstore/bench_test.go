@@ -112,7 +112,8 @@ func benchmarkOpen(b *testing.B, before func(state string)) {
 	}
 }
 
-// The budget: 0.8 times as fast as writing, syncing and renaming the same files and nothing else; also when eight do it at a time.
+// The budget: 0.8 times as fast as writing, syncing and renaming the same files and nothing else; also when eight do it
+// at a time.
 func BenchmarkPut256KiB(b *testing.B) {
 	const length, writers = 256 << 10, 8
 	p, sum := content(key("a", 0), length), sumOf(key("a", 0), length)

@@ -13,9 +13,9 @@ import (
 // differencesReported bounds how many differences a Check names.
 const differencesReported = 10
 
-// Check proves that memory, index and directory say the same, that each file has the length and occupies the blocks that are
-// counted for it, and that Used is their sum. It returns every kind of difference that it finds, the first ten by name.
-// The store may be in use: what would change a file waits meanwhile.
+// Check proves that memory, index and directory say the same, that each file has the length and occupies the blocks
+// that are counted for it, and that Used is their sum. It returns every kind of difference that it finds, the first ten
+// by name. The store may be in use: what would change a file waits meanwhile.
 func (s *Store) Check() error {
 	if err := s.begin(); err != nil {
 		return err
@@ -61,8 +61,8 @@ func (s *Store) checkIndex(d *differences) error {
 	return s.compareIndex(func(key string, e *entry, what string) { d.add("%s", what) })
 }
 
-// compareIndex tells of every key of the index's fragments at which the index does not say what memory does: the entry
-// of memory, or nil if there is none, and what the difference is. s.moves is held and nothing waits for the index. tell is called under s.mu.
+// compareIndex calls tell for every key at which index and memory differ, with the entry in memory, or nil if there is
+// none, and with what the difference is. s.moves is held and nothing waits for the index. tell is called under s.mu.
 func (s *Store) compareIndex(tell func(key string, e *entry, what string)) error {
 	s.mu.Lock()
 	s.table.each(func(_ swarm.InfoHash, e *entry) { e.state &^= indexed })
@@ -109,7 +109,7 @@ func (s *Store) compareIndex(tell func(key string, e *entry, what string)) error
 	return nil
 }
 
-// differs says in what an entry is not what the index keeps of it, or nothing.
+// differs returns how an entry differs from what the index keeps of it, "" if it does not.
 func (e *entry) differs(kept *entry) string {
 	switch {
 	case e.length != kept.length:

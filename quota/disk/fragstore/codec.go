@@ -24,7 +24,8 @@ func fragmentKey(k Key) string {
 	return string(b[:])
 }
 
-// fragmentValue says what the index keeps of an entry. One that is not verified gets another epoch than the present one.
+// fragmentValue says what the index keeps of an entry. One that is not verified gets another epoch than the present
+// one.
 func fragmentValue(e *entry, epoch uint32) []byte {
 	if !e.is(verified) {
 		epoch--

@@ -22,7 +22,7 @@ func explainDisk(err error) error {
 	return err
 }
 
-// isFull reports that the disk, or the user's quota on it, has no room.
+// isFull reports whether an error says that the disk, or the user's quota on it, has no room.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
@@ -38,12 +38,14 @@ func also(first, second error) error {
 	return fmt.Errorf("%w; and %w", first, second)
 }
 
+// isErrno reports whether an error comes from a system call.
 func isErrno(err error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno)
 }
 
-// unsupported reports that a file system does not offer an operation (FAT and some network file systems cannot sync directories).
+// unsupported reports whether an error says that a file system does not offer an operation: FAT and some network file
+// systems cannot sync directories.
 func unsupported(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
 }

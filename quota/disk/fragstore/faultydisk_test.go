@@ -50,7 +50,8 @@ var faults = []fault{
 	{name: "late", at: opChange &^ opPreallocate, err: syscall.EIO, late: true},
 }
 
-// faultyDisk fails at the first operation after nth others that its fault befalls, and at no other, or at all that follow.
+// faultyDisk fails at the first operation after nth others that its fault befalls, and at no other, or at all that
+// follow.
 type faultyDisk struct {
 	fault
 	nth     int

@@ -41,6 +41,5 @@ var (
 	ErrHash    = errors.New("fragment does not have the expected hash")
 	ErrDamaged = errors.New("fragment was damaged on disk and has been deleted")
 	ErrAborted = errors.New("fragment was given up before it was complete")
-	ErrAsleep  = errors.New("the disk sleeps")
 	ErrClosed  = errors.New("fragment store is closed")
 )

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// idleThreads is how many fragments are hashed and synced at a time. Syncs that come together share the work of a journal.
+	// idleThreads is how many fragments are hashed and synced at a time. Syncs that come together share the work of a
+	// journal.
 	idleThreads = 4
 	// aheadThreads is how many threads start reading ahead: that is quick, and must not wait for a sync.
 	aheadThreads = 1
@@ -22,8 +23,8 @@ const (
 	ioprioClassShift = 13
 )
 
-// idle runs functions on a few threads of its own, whose I/O is done when nobody else has any. They start when they are needed.
-// Where the kernel refuses the priority, the functions run all the same, like others.
+// idle runs functions on a few threads of its own, whose I/O is done when nobody else has any. They start when they are
+// needed. Where the kernel refuses the priority, the functions run all the same, like others.
 type idle struct {
 	most int // threads
 
@@ -82,7 +83,7 @@ func (d *idle) close() {
 	d.ended.Wait()
 }
 
-// cached reports that a range of a file is known to be in the page cache. Asking reads nothing, unlike reading with
+// cached reports whether a range of a file is known to be in the page cache. Asking reads nothing, unlike reading with
 // RWF_NOWAIT, which starts to read ahead. Linux before 6.5 cannot tell.
 func cached(f *os.File, off, n int64) bool {
 	page := int64(os.Getpagesize())

@@ -56,14 +56,14 @@ type slot struct {
 
 // index is the bbolt database and the changes on their way to it. Reads see those changes.
 type index struct {
-	db      *bbolt.DB
-	tx      transactions // db's
-	file    *os.File     // db's
-	log     *slog.Logger
-	asleep  func() bool // the disk is not to be woken
-	hourly  func()
-	page    int64        // bytes
-	written atomic.Int64 // bytes of pages
+	db          *bbolt.DB
+	tx          transactions // db's
+	file        *os.File     // db's
+	log         *slog.Logger
+	unavailable func() error // as in Options
+	hourly      func()
+	page        int64        // bytes
+	written     atomic.Int64 // bytes of pages
 
 	flushing sync.Mutex // held by the one flush that runs
 
@@ -79,10 +79,10 @@ type index struct {
 	done chan struct{} // closed when it has ended
 }
 
-// newIndex returns the index of what was opened; its loop is to be started. asleep says whether the disk is not to be woken, hourly is called once an hour.
-func newIndex(c *contents, log *slog.Logger, asleep func() bool, hourly func()) *index {
+// newIndex returns the index of what was opened; its loop is to be started. hourly is called once an hour.
+func newIndex(c *contents, log *slog.Logger, unavailable func() error, hourly func()) *index {
 	x := &index{
-		db: c.db, tx: c.tx, file: c.file, log: log, asleep: asleep, hourly: hourly,
+		db: c.db, tx: c.tx, file: c.file, log: log, unavailable: unavailable, hourly: hourly,
 		page:    int64(c.db.Info().PageSize),
 		waiting: make(map[slot][]byte),
 		wake:    make(chan struct{}, 1), full: make(chan struct{}, 1),
@@ -91,8 +91,8 @@ func newIndex(c *contents, log *slog.Logger, asleep func() bool, hourly func()) 
 	return x
 }
 
-// loop flushes, at the latest indexDelay after a change; or when the disk is awake again, or so much waits that it
-// has to be woken.
+// loop flushes, at the latest indexDelay after a change; if the disk is to be left alone, when it no longer is, or when
+// so much waits that it cannot be.
 func (x *index) loop() {
 	defer close(x.done)
 	hour := time.NewTicker(servedEvery)
@@ -115,13 +115,13 @@ func (x *index) loop() {
 			timer.Stop()
 			return
 		}
-		if x.asleep() && !x.crowded() || x.flush() != nil { // an error is reported there
-			nudge(x.wake) // again in indexDelay: the disk may be awake, or have room, by then
+		if x.unavailable() != nil && !x.crowded() || x.flush() != nil { // an error is reported there
+			nudge(x.wake) // again in indexDelay: the disk may be there, awake, or have room by then
 		}
 	}
 }
 
-// crowded reports that too much waits to go on waiting.
+// crowded reports whether so many changes wait that they are to be written whatever the disk does.
 func (x *index) crowded() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -257,8 +257,8 @@ func (x *index) flush() error {
 	return err
 }
 
-// update makes a transaction that writes, and counts its pages: those that were allocated for it, and the one with which
-// bbolt ends it.
+// update makes a transaction that writes, and counts its pages: those that were allocated for it, and the one with
+// which bbolt ends it.
 func (x *index) update(fn func(*bbolt.Tx) error) error {
 	return guarded(func() error {
 		var tx *bbolt.Tx

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// indexFormat is what is written; oldestFormat can still be read, and becomes the present one with the first change.
-	// An older ebb must not open the newer one: it would take every entry for nonsense, and delete the fragments.
+	// indexFormat is what is written; oldestFormat can still be read, and becomes the present one with the first
+	// change. An older ebb must not open the newer one: it would take every entry for nonsense, and delete the
+	// fragments.
 	indexFormat  = 2
 	oldestFormat = 1
 	// lockWait is how long another process may take to let go of the index, for instance on a restart.

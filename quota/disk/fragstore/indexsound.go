@@ -14,9 +14,10 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// bbolt trusts its file: a page that was edited, or that flash has forgotten, can send it round in circles or have it ask for more
-// memory than there is, and neither can be recovered from. So before bbolt gets to work, the structure of the file is
-// gone through once, page by page: that takes some 10 ms for 100,000 fragments. The layout is that of bbolt 1.3 to 1.5.
+// bbolt trusts its file: a page that was edited, or that flash has forgotten, can send it round in circles or have it
+// ask for more memory than there is, and neither can be recovered from. So before bbolt gets to work, the structure of
+// the file is gone through once, page by page: that takes some 10 ms for 100,000 fragments. The layout is that of bbolt
+// 1.3 to 1.5.
 
 const (
 	boltMagic     = 0xED0CDAED
@@ -34,8 +35,8 @@ const (
 
 var native = binary.NativeEndian
 
-// checkSound reports errIndexDamaged if the structure of an index is not sound. It opens it for reading, with the lock that keeps
-// other processes from writing meanwhile. A file that is not there, or empty, is sound.
+// checkSound returns errIndexDamaged if the structure of an index is not sound. It opens it for reading, with the lock
+// that keeps other processes from writing meanwhile. A file that is not there, or empty, is sound.
 func checkSound(path string) error {
 	if fi, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && fi.Size() == 0 {
 		return nil

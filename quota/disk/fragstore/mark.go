@@ -8,7 +8,8 @@ import (
 )
 
 // The clean mark is a small file beside the index. It is a file and not an entry because it must be possible to remove
-// it on a full disk. It names the index's last transaction, so it cannot vouch for an index that was put back from a copy.
+// it on a full disk. It names the index's last transaction, so it cannot vouch for an index that was put back from a
+// copy.
 
 func markName(index string) string { return index + ".clean" }
 

@@ -5,8 +5,8 @@ import (
 )
 
 // Mend makes memory, index, directory and Used agree again while the store is in use, the way Open does: strays are
-// deleted, entries without a file dropped, sizes corrected; foreign files are named in the log, and left alone. It returns a
-// sentence for each kind of thing that it mended, and an error if something could not be mended.
+// deleted, entries without a file dropped, sizes corrected; foreign files are named in the log, and left alone. It
+// returns a sentence for each kind of thing that it mended, and an error if something could not be mended.
 func (s *Store) Mend() (mended []string, err error) {
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -46,8 +46,8 @@ func (s *Store) Mend() (mended []string, err error) {
 	return mended, nil
 }
 
-// correctIndex lets the index say what memory does, and returns at how many places that was a correction, not counting the
-// fragments that have just been dropped. s.moves is held.
+// correctIndex lets the index say what memory does, and returns at how many places that was a correction, not counting
+// the fragments that have just been dropped. s.moves is held.
 func (s *Store) correctIndex(dropped []Key) (corrected int, err error) {
 	for _, k := range dropped {
 		s.index.put(fragmentsBucket, fragmentKey(k), nil)

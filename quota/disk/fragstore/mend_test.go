@@ -43,8 +43,8 @@ func TestMendLeavesEverythingElseAlone(t *testing.T) {
 	precious := filepath.Join(outside, "0")
 	must(t, os.WriteFile(precious, []byte("precious"), 0o600))
 
-	// Links with our names, to the outside: a swarm's directory, its parent, a fragment, an incoming fragment; and the directory of
-	// a swarm that is held, moved away and replaced by a link.
+	// Links with our names, to the outside: a swarm's directory, its parent, a fragment, an incoming fragment; and the
+	// directory of a swarm that is held, moved away and replaced by a link.
 	links := []string{
 		filepath.Join(fragments, swarmDir(hashOf("linked"))),
 		filepath.Join(fragments, "00"),

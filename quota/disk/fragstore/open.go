@@ -19,13 +19,16 @@ func Open(dir, index string, opts Options) (*Store, error) { return openOn(osDis
 
 func openOn(d disk, dir, index string, opts Options) (_ *Store, err error) {
 	s := &Store{
-		dir: dir, mark: filepath.Base(index), log: opts.Log, quiet: opts.Quiet,
+		dir: dir, mark: filepath.Base(index), log: opts.Log, unavailable: opts.Unavailable,
 		writers:   make(map[Key]*Writer),
 		verifying: make(map[Key]chan struct{}),
 	}
 	s.idle.most, s.ahead.most = idleThreads, aheadThreads
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.unavailable == nil {
+		s.unavailable = func() error { return nil }
 	}
 	defer func() {
 		for _, opened := range []directory{s.home, s.root} {
@@ -51,7 +54,7 @@ func openOn(d disk, dir, index string, opts Options) (_ *Store, err error) {
 		}
 		return nil, err
 	}
-	s.index = newIndex(c, s.log, s.asleep, s.settle)
+	s.index = newIndex(c, s.log, s.unavailable, s.settle)
 	s.bringUpToDate(c)
 	go s.index.loop()
 	return s, nil
@@ -64,8 +67,8 @@ func (s *Store) openTree(c *contents, index string) (err error) {
 			err = fmt.Errorf("fragments directory %s: %w", s.dir, explainDisk(err))
 		}
 	}()
-	// A store that was ever opened has this directory. Without it, but with fragments in the index, most likely a disk is
-	// not mounted: were the entries dropped now, the files would be strays when it is there again.
+	// A store that was ever opened has this directory. Without it, but with fragments in the index, most likely a disk
+	// is not mounted: were the entries dropped now, the files would be strays when it is there again.
 	if _, err := s.root.Lstat(incomingDir); errors.Is(err, fs.ErrNotExist) && c.table.entries > 0 {
 		return fmt.Errorf("it is empty, and %d fragments should be in it: mount its disk, or delete %s to begin without them", c.table.entries, index)
 	}
@@ -118,7 +121,8 @@ func (s *Store) distrust(c *contents) {
 	s.log.Info("the last stop was not clean: every fragment is verified again before it is served", "fragments", s.table.entries)
 }
 
-// bringUpToDate lets the index hear what opening has found. It is written behind: a full disk does not keep the store from opening.
+// bringUpToDate lets the index hear what opening has found. It is written behind: a full disk does not keep the store
+// from opening.
 func (s *Store) bringUpToDate(c *contents) {
 	if c.format != indexFormat { // it comes with, or before, the first entry of the new format
 		s.index.put(storeBucket, "format", []byte{indexFormat})

@@ -70,7 +70,8 @@ func act(role, state string) int {
 	return 0
 }
 
-// resident returns what the process has in memory, in bytes, when all that is not needed was given back; 0 where /proc does not say.
+// resident returns what the process has in memory, in bytes, when all that is not needed was given back; 0 where /proc
+// does not say.
 func resident() (bytes int64) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -206,7 +207,8 @@ func TestKilledAtAnyMomentOnlyVerifiedFragmentsAreServed(t *testing.T) {
 	}
 }
 
-// killOnce lets a child use a store for a moment, kills it, and looks at what it has left. It returns how many fragments that is.
+// killOnce lets a child use a store for a moment, kills it, and looks at what it has left. It returns how many
+// fragments that is.
 func killOnce(ctx context.Context, t *testing.T, state string, life int) (fragments int) {
 	cmd, _, out := child(ctx, t, churner, state)
 	var vows []string

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Reader reads one fragment. Deleting the fragment does not disturb it, but the disk gets the space back only when it is
-// closed: keep it for a block or a few, not for ever.
+// Reader reads one fragment. Deleting the fragment does not disturb it, but the disk gets the space back only when it
+// is closed: keep it for a block or a few, not for ever.
 type Reader struct {
 	*io.SectionReader
 	file  file
@@ -25,8 +25,9 @@ func (r *Reader) File() *os.File { return r.file.plain() }
 // Close releases the file.
 func (r *Reader) Close() error { return r.file.Close() }
 
-// Prefetch brings a block into the page cache at idle I/O priority, where the system offers that: reading it then
-// waits for that I/O, and does not compete with others'. It returns when the I/O is under way, or if there is none to be done.
+// Prefetch brings a block into the page cache at idle I/O priority, where the system offers that: reading it then waits
+// for that I/O, and does not compete with others'. It returns when the I/O is under way, or if there is none to be
+// done.
 func (r *Reader) Prefetch(off, n int64) {
 	if n = min(n, r.Size()-off); off < 0 || n <= 0 || cached(r.File(), off, n) {
 		return
@@ -34,12 +35,12 @@ func (r *Reader) Prefetch(off, n int64) {
 	r.store.ahead.run(func() { readAhead(r.File(), off, n) })
 }
 
-// sendBehind is how much of what was sent may still wait in sockets, in bytes. Sendfile leaves it in the page cache until the
-// peer has it, whatever the kernel is told.
+// sendBehind is how much of what was sent may still wait in sockets, in bytes. Sendfile leaves it in the page cache
+// until the peer has it, whatever the kernel is told.
 const sendBehind = 256 << 10
 
-// Served notes that a block was sent. If the fragment is cold, so that nobody else is likely to want it soon, its pages leave
-// the page cache: others have more use for the memory.
+// Served notes that a block was sent. If the fragment is cold, so that nobody else is likely to want it soon, its pages
+// leave the page cache: others have more use for the memory.
 func (r *Reader) Served(off, n int64) {
 	if n = min(n, r.Size()-off); off < 0 || n <= 0 || !r.store.warmth.cold(r.key, n, r.Size()) {
 		return
@@ -55,15 +56,15 @@ func (r *Reader) Served(off, n int64) {
 }
 
 // Open opens a fragment that has the given SHA-1. The first time after an unclean stop it is read and hashed, and if it
-// turns out to be damaged, it is deleted (ErrDamaged). It reports ErrNotHeld if it is not held, and ErrAsleep if it
-// is and its disk is not to be woken.
+// turns out to be damaged, it is deleted (ErrDamaged). The error is ErrNotHeld if it is not held,
+// and Options.Unavailable's if it is and the disk is to be left alone.
 func (s *Store) Open(k Key, sum [sha1.Size]byte) (*Reader, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	defer s.work.Done()
-	if s.asleep() && s.Has(k) {
-		return nil, fmt.Errorf("opening fragment %s: %w", k, ErrAsleep)
+	if why := s.unavailable(); why != nil && s.Has(k) {
+		return nil, fmt.Errorf("opening fragment %s: %w", k, why)
 	}
 	length, trusted, err := s.claim(k)
 	if err != nil {
@@ -115,8 +116,8 @@ func (s *Store) release(k Key) {
 	delete(s.verifying, k)
 }
 
-// openFile opens k's file and checks what has to be checked. Only what proves damage is ErrDamaged: a disk that does not
-// answer is not a reason to delete anything.
+// openFile opens k's file and checks what has to be checked. Only what proves damage is ErrDamaged: a disk that does
+// not answer is not a reason to delete anything.
 func (s *Store) openFile(k Key, length int64, sum [sha1.Size]byte, trusted bool) (_ file, err error) {
 	// Should somebody have put a pipe there, it must not be waited for.
 	f, err := s.root.OpenFile(fragmentPath(k), os.O_RDONLY|syscall.O_NONBLOCK, 0)

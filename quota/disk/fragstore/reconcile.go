@@ -67,7 +67,7 @@ func (s *Store) reconcile() (r reconciled, err error) {
 	return r, nil
 }
 
-// meet takes note of a fragment's file. It reports false if there is no such fragment.
+// meet takes note of a fragment's file. It reports whether there is such a fragment.
 func (s *Store) meet(r *reconciled, k Key, fi os.FileInfo, now stamp) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,8 @@ func (s *Store) meet(r *reconciled, k Key, fi os.FileInfo, now stamp) bool {
 	}
 	bytes := asBytes(occupied(fi))
 	if e.bytes != 0 && e.bytes != bytes {
-		// Somebody has done something to the file, or the file system has taken its time to allocate it. In doubt, its hash tells.
+		// Somebody has done something to the file, or the file system has taken its time to allocate it. In doubt, its
+		// hash tells.
 		r.resized++
 		e.state &^= verified
 		s.tell(k.Hash, e)

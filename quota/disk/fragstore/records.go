@@ -61,8 +61,8 @@ func (s *Store) Metadata(h swarm.InfoHash) ([]byte, bool) {
 	return info, info != nil
 }
 
-// PutMeta keeps a small value under a key of one's own bucket, such as the owner's vetoes. It is on disk when this returns.
-// The bucket's name must not be empty or contain NUL.
+// PutMeta keeps a small value under a key of one's own bucket, such as the owner's vetoes. It is on disk when this
+// returns. The bucket's name must not be empty or contain NUL.
 func (s *Store) PutMeta(bucket, key string, value []byte) error {
 	name, err := metaKey(bucket, key)
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"ebb/agent/swarm"
 )
 
-// What is remembered about serving drives reclaim, and is worth little wear: it goes to the index with a clean Close, and
-// once an hour for a bounded number of fragments. A crash forgets what was served since then.
+// What is remembered about serving drives reclaim, and is worth little wear: it goes to the index with a clean Close,
+// and once an hour for a bounded number of fragments. A crash forgets what was served since then.
 const (
 	servedEvery = time.Hour
-	// servedBatch bounds how many fragments are told to the index each hour. Each may dirty a page of 4 KiB of its own: that is
-	// 8 MiB an hour at worst, and a tenth of it when the fragments of a swarm are served together.
+	// servedBatch bounds how many fragments are told to the index each hour. Each may dirty a page of 4 KiB of its own:
+	// that is 8 MiB an hour at worst, and a tenth of it when the fragments of a swarm are served together.
 	servedBatch = 2048
 )
 
@@ -26,9 +26,10 @@ func stampOf(t time.Time) stamp {
 // time returns what a stamp says at the time now.
 //
 // A clock may have jumped back since the stamp was taken: small machines have no battery, and start with the time of
-// their last shutdown or of 1970 until the network tells them better. A stamp in the future is therefore taken for now, but
-// is only changed to it when it still lies in the future at an hourly settle: the fragment is neither for ever the
-// one that was served last, nor forgotten because the clock was wrong for a minute. And serving never takes a stamp back.
+// their last shutdown or of 1970 until the network tells them better. A stamp in the future is therefore taken for now,
+// but is only changed to it when it still lies in the future at an hourly settle: the fragment is neither for ever the
+// one that was served last, nor forgotten because the clock was wrong for a minute. And serving never takes a stamp
+// back.
 func (s stamp) time(now stamp) time.Time {
 	if s == 0 {
 		return time.Time{}
@@ -49,7 +50,7 @@ func (s *Store) Served(k Key, n int64) {
 }
 
 // settle runs once an hour: it corrects stamps that lie in the future, and lets the index hear of the fragments that
-// were served, unless the disk sleeps.
+// were served, unless the disk is to be left alone.
 func (s *Store) settle() {
 	now := stampOf(time.Now())
 	s.mu.Lock()
@@ -60,13 +61,13 @@ func (s *Store) settle() {
 		}
 	})
 	s.mu.Unlock()
-	if !s.asleep() {
+	if s.unavailable() == nil {
 		s.saveServed(servedBatch)
 	}
 }
 
-// saveServed lets the index hear of at most n fragments of which it does not know everything, and returns how many they were.
-// The order of a map is random: over the hours, everyone's turn comes.
+// saveServed lets the index hear of at most n fragments of which it does not know everything, and returns how many they
+// were. The order of a map is random: over the hours, everyone's turn comes.
 func (s *Store) saveServed(n int) (saved int) {
 	s.moves.RLock()
 	defer s.moves.RUnlock()

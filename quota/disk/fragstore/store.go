@@ -19,32 +19,33 @@ import (
 // Options of a Store. The zero value is ready for use.
 type Options struct {
 	Log *slog.Logger // nil: slog.Default()
-	// Quiet, which may be nil, reports that the disk sleeps and is not to be woken. While it does, Open reports ErrAsleep, and
-	// what is written behind waits longer, unless thousands of changes have come together. What a caller waits for wakes the disk:
-	// Create, Delete, PutMetadata, PutMeta, DeleteMeta, Sync, Check, Mend, Close. It is called from any goroutine, and must not use the store.
-	Quiet func() bool
+	// Unavailable, which may be nil, says why the disk is to be left alone, nil if it is not: it sleeps, or has gone.
+	// While it says so, Open returns that error, and what is written behind waits longer, unless thousands of changes
+	// have come together. What a caller waits for reaches the disk all the same: Create, Delete, PutMetadata, PutMeta,
+	// DeleteMeta, Sync, Check, Mend, Close. It is called from any goroutine, and must not use the store.
+	Unavailable func() error
 }
 
 // Store is a directory of fragments and its index. Its methods may be called by any number of goroutines.
 type Store struct {
-	dir    string
-	root   directory // every access to dir goes through it
-	home   directory // where the index is
-	index  *index
-	mark   string // the index's name in home, from which that of the clean mark is made
-	log    *slog.Logger
-	quiet  func() bool
-	epoch  uint32 // unclean stops so far
-	block  int64  // what the file system allocates in, bytes
-	idle   idle   // hashes, and syncs
-	ahead  idle   // reads ahead
-	warmth warmth
-	blocks atomic.Int64 // bytes of blocks that were written
+	dir         string
+	root        directory // every access to dir goes through it
+	home        directory // where the index is
+	index       *index
+	mark        string // the index's name in home, from which that of the clean mark is made
+	log         *slog.Logger
+	unavailable func() error
+	epoch       uint32 // unclean stops so far
+	block       int64  // what the file system allocates in, bytes
+	idle        idle   // hashes, and syncs
+	ahead       idle   // reads ahead
+	warmth      warmth
+	blocks      atomic.Int64 // bytes of blocks that were written
 
 	work sync.WaitGroup // operations that Close waits for; Add is only called under mu while closed is false
 
-	// moves is read-held while a file comes, moves or goes and what is known of it changes with that, or the index hears of it;
-	// it is held by who compares the two.
+	// moves is read-held while a file comes, moves or goes and what is known of it changes with that, or the index
+	// hears of it; it is held by who compares the two.
 	moves sync.RWMutex
 
 	mu        sync.Mutex // guards the fields below; not held during file I/O
@@ -191,13 +192,14 @@ func (s *Store) Sync() error {
 	return explainDisk(s.index.flush())
 }
 
-// Written returns the bytes that the store has written since it was opened: blocks of fragments, and pages of its index.
+// Written returns the bytes that the store has written since it was opened: blocks of fragments, and pages of its
+// index.
 func (s *Store) Written() int64 {
 	return s.blocks.Load() + s.index.written.Load()
 }
 
-// Lost returns nil if the directory of the fragments is still the one that was opened. If not, its disk was unplugged or
-// unmounted, or something is mounted over it, and only opening the store again helps. It costs two system calls.
+// Lost returns nil if the directory of the fragments is still the one that was opened. If not, its disk was unplugged
+// or unmounted, or something is mounted over it, and only opening the store again helps. It costs two system calls.
 func (s *Store) Lost() error {
 	if err := s.begin(); err != nil {
 		return err
@@ -215,8 +217,6 @@ func (s *Store) Lost() error {
 	}
 	return fmt.Errorf("the fragments directory %s has gone (%w): plug its disk in again, or mount it", s.dir, err)
 }
-
-func (s *Store) asleep() bool { return s.quiet != nil && s.quiet() }
 
 // Close gives up the fragments that are being received, waits for running operations, writes the index and marks it
 // as cleanly stopped. Readers that are open stay usable. Calling it again does nothing.

@@ -8,7 +8,8 @@ import (
 const (
 	// warmthSpan is how long serving is remembered at least; twice as long at most.
 	warmthSpan = 5 * time.Minute
-	// warmthKeys bounds how many fragments are remembered per span: with both, 300 kB. What does not fit counts as cold.
+	// warmthKeys bounds how many fragments are remembered per span: with both, 300 kB. What does not fit counts as
+	// cold.
 	warmthKeys = 2048
 )
 
@@ -19,8 +20,8 @@ type warmth struct {
 	present, before map[Key]int64
 }
 
-// cold notes that n bytes of a fragment were served, and reports whether that was, with what was served of it lately, no more
-// than its length: one peer has taken it, and nobody else.
+// cold notes that n bytes of a fragment were served, and reports whether that was, with what was served of it lately,
+// no more than its length: one peer has taken it, and nobody else.
 func (w *warmth) cold(k Key, n, length int64) bool {
 	now := time.Now()
 	w.mu.Lock()

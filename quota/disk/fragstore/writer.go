@@ -43,8 +43,9 @@ func (s *Store) Charge(length int64) int64 {
 	return roundUp(length, s.block)
 }
 
-// Create begins to receive a fragment of length bytes (1..MaxLength) that has the given SHA-1. Its whole length counts in
-// Used from now on, and is set aside on disk where the file system can do that. It reports ErrHeld or ErrBusy.
+// Create begins to receive a fragment of length bytes (1..MaxLength) that has the given SHA-1. Its whole length counts
+// in Used from now on, and is set aside on disk where the file system can do that. Errors: ErrHeld, ErrBusy, and those
+// of the disk.
 func (s *Store) Create(k Key, length int64, sum [sha1.Size]byte) (*Writer, error) {
 	if length < 1 || length > MaxLength {
 		return nil, fmt.Errorf("receiving fragment %s: its length of %d bytes is not within 1..%d", k, length, MaxLength)
@@ -222,8 +223,8 @@ func hashRest(h hash.Hash, file io.ReaderAt, from, length int64) error {
 	return err
 }
 
-// placeAttempts is how often a fragment's directory may go, with the swarm's last other fragment, just when the fragment
-// is to be moved there. Something that is always in the way must not keep us for ever.
+// placeAttempts is how often a fragment's directory may go, with the swarm's last other fragment, just when the
+// fragment is to be moved there. Something that is always in the way must not keep us for ever.
 const placeAttempts = 100
 
 // place moves a complete file to where it belongs.
@@ -239,7 +240,8 @@ func (s *Store) place(k Key) (err error) {
 		}
 		moving := err
 		if _, err := s.root.Lstat(incomingPath(k)); errors.Is(err, fs.ErrNotExist) {
-			// The incoming file has gone; or it was moved, and the system lost the answer: network file systems do that.
+			// The incoming file has gone; or it was moved, and the system lost the answer: network file systems do
+			// that.
 			return also(moving, s.removeUnheld(k))
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -301,7 +303,8 @@ func (w *Writer) remove(why error) {
 	}
 	left := int64(0) // what stays behind
 	if err := s.root.Remove(incomingPath(w.key)); err != nil && !errors.Is(err, fs.ErrNotExist) && w.file != nil {
-		// It goes at the next start, or when the store is mended. Until then its space stays counted, because it stays taken.
+		// It goes at the next start, or when the store is mended. Until then its space stays counted, because it stays
+		// taken.
 		s.log.Error("deleting an incoming fragment", "fragment", w.key.String(), "err", err)
 		left = w.charge
 	}
@@ -319,8 +322,8 @@ func (s *Store) Incoming() []*Writer {
 	return slices.Collect(maps.Values(s.writers))
 }
 
-// InFlight returns what the incoming fragments count for in Used, and how much of that the file system does not know of yet,
-// because it cannot set space aside. Both in bytes.
+// InFlight returns what the incoming fragments count for in Used, and how much of that the file system does not know of
+// yet, because it cannot set space aside. Both in bytes.
 func (s *Store) InFlight() (charged, unwritten int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,150 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ebb/quota"
+	"ebb/quota/disk/fragstore"
+)
+
+// ErrNoRoom says that the background may not use as much as the fragment would take.
+var ErrNoRoom = errors.New("no room within the storage allotment")
+
+// Admit begins to receive a fragment, if there is room for all of it, or if room can be made by reclaiming fragments of
+// clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: what Unavailable says,
+// ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The store's Used is never taken above the
+// limit.
+func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+	if err := l.unavailable(); err != nil {
+		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
+	}
+	return l.admit(newcomer{k, length, sum, value, false})
+}
+
+// AdmitAsked is Admit for a fragment that the owner asked for: neither Unavailable nor the write budget keeps it
+// waiting. What it writes counts all the same.
+func (l *Ledger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+	return l.admit(newcomer{k, length, sum, value, true})
+}
+
+// newcomer is a fragment that is to be received.
+type newcomer struct {
+	fragstore.Key
+	length int64
+	sum    [20]byte
+	value  float64
+	asked  bool // by the owner
+}
+
+func (l *Ledger) admit(n newcomer) (*fragstore.Writer, error) {
+	w, full, err := l.admitFree(n)
+	if errors.Is(err, ErrNoRoom) {
+		if full == promises {
+			l.refresh() // what has landed since the last check must not count twice, and cost a fragment
+		}
+		var keys []fragstore.Key
+		w, keys, err = l.admitBetter(n)
+		if len(keys) > 0 {
+			l.reclaimed(keys, "room for a fragment that is needed more")
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("admitting fragment %s: %w", n.Key, err)
+	}
+	w.SetValue(n.value)
+	return w, nil
+}
+
+// admitFree admits a fragment if there is room for it. If not, it says what the limit comes from.
+func (l *Ledger) admitFree(n newcomer) (*fragstore.Writer, cause, error) {
+	l.making.RLock()
+	defer l.making.RUnlock()
+	if l.store.Has(n.Key) { // before anything is reclaimed for it
+		return nil, 0, fragstore.ErrHeld
+	}
+	need, full, err := l.take(n)
+	if err != nil {
+		return nil, 0, err
+	}
+	if need > 0 {
+		return nil, full, ErrNoRoom
+	}
+	defer l.untake(n) // when the store counts it, or has refused it
+	w, err := l.store.Create(n.Key, n.length, n.sum)
+	return w, 0, err
+}
+
+// take takes room if it is there, or else returns how much is needed.
+func (l *Ledger) take(n newcomer) (need int64, full cause, err error) {
+	charge := l.store.Charge(n.length)
+	d := l.measure()
+	if d.err != nil {
+		return 0, 0, fmt.Errorf("measuring free space: %w", d.err)
+	}
+	if d.fragments.ReadOnly {
+		return 0, 0, ErrReadOnly
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !n.asked {
+		if err := l.afford(n.length); err != nil {
+			return 0, 0, err
+		}
+	}
+	b := l.balance(d)
+	need = b.taken + charge - b.grow
+	if need <= 0 {
+		l.pending += charge
+	}
+	return need, b.binding, nil
+}
+
+func (l *Ledger) untake(n newcomer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending -= l.store.Charge(n.length)
+}
+
+// admitBetter admits a fragment after reclaiming what is worth clearly less. It returns what was reclaimed.
+func (l *Ledger) admitBetter(n newcomer) (*fragstore.Writer, []fragstore.Key, error) {
+	l.making.Lock()
+	defer l.making.Unlock() // nobody takes the room before the store counts it
+	need, _, err := l.take(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	var keys []fragstore.Key
+	if need > 0 {
+		if keys, err = l.reclaimBelow(n.value, need); err != nil {
+			return nil, keys, err
+		}
+	} else {
+		defer l.untake(n)
+	}
+	w, err := l.store.Create(n.Key, n.length, n.sum)
+	return w, keys, err
+}
+
+// reclaimBelow reclaims fragments of clearly lower value than the given one: enough of them, or none. l.making is held.
+func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error) {
+	l.mu.Lock()
+	resting := l.stubborn.resting(time.Now())
+	l.mu.Unlock()
+	if resting {
+		return nil, fmt.Errorf("%w: nothing can be deleted on this disk", ErrNoRoom)
+	}
+	victims, bytes := chooseVictims(clearlyBelow(l.movable(), value), need)
+	if bytes < need {
+		return nil, fmt.Errorf("%w: %s are missing", ErrNoRoom, quota.Bytes(need-bytes))
+	}
+	keys, freed, err := l.delete(victims)
+	if err != nil {
+		return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
+	}
+	if freed < need { // somebody else deleted some of them first: they had counted, and do not any more
+		return keys, fmt.Errorf("%w: %s are missing", ErrNoRoom, quota.Bytes(need-freed))
+	}
+	return keys, nil
+}

@@ -1,0 +1,76 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ebb/quota"
+)
+
+// ErrBudget says that the background may not write any more today.
+var ErrBudget = errors.New("today's write budget is spent")
+
+// tooLargeError is ErrBudget for a fragment that no day's budget is enough for.
+type tooLargeError struct{ length, writes int64 }
+
+func (e tooLargeError) Error() string {
+	return fmt.Sprintf("it has %s, and the whole write budget is %s per day: raise background.write_budget to have it", quota.Bytes(e.length), quota.Bytes(e.writes))
+}
+
+func (e tooLargeError) Is(target error) bool { return target == ErrBudget }
+
+// countWritten brings the count of what was written up to date. l.mu is held.
+func (l *Ledger) countWritten() {
+	wall, up := l.clock()
+	l.budget.count(wall, up, l.store.Written())
+}
+
+// afford returns ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
+// counts with its full length until it is complete, because how much of it is written already is not known. l.mu is
+// held.
+func (l *Ledger) afford(length int64) error {
+	if l.limits.Writes < 0 {
+		return nil
+	}
+	if length > l.limits.Writes {
+		return tooLargeError{length, l.limits.Writes}
+	}
+	l.countWritten()
+	charged, _ := l.store.InFlight()
+	if l.budget.spent+charged+l.pending+length > l.limits.Writes {
+		return ErrBudget
+	}
+	return nil
+}
+
+// The count is kept among the store's records.
+const (
+	budgetBucket = "quota"
+	budgetKey    = "written today"
+	// keepEvery is how often the count is written down while it grows: each time costs a few pages of the index, and an
+	// unclean stop forgets what was written since the last time.
+	keepEvery = time.Minute
+)
+
+// keepBudget writes the count down, if it has grown and it is time to, or now. An error has been logged by the store,
+// and the next call tries again.
+func (l *Ledger) keepBudget(now bool) {
+	l.mu.Lock()
+	l.countWritten()
+	grown := l.budget.spent != l.kept.spent || now && l.budget.spent > 0 && l.budget.age-l.kept.age >= keepEvery
+	due := grown && (now || l.budget.up-l.keptAt >= keepEvery)
+	kept := l.budget
+	l.mu.Unlock()
+	if !due || !now && l.unavailable() != nil { // the disk is not woken for this
+		return
+	}
+	err := l.store.PutMeta(budgetBucket, budgetKey, []byte(kept.String()))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keptAt = kept.up
+	if err == nil {
+		l.countWritten() // the pages that this took count, but are no reason to write them down
+		l.kept = l.budget
+	}
+}
