@@ -17,7 +17,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test check interop netlab cross fuzz bench clean
+.PHONY: build run demo test check layers interop netlab cross fuzz bench clean
 
 build:
 	$(BUILD) -o $(OUT)/ebb ./agent/ebb
@@ -41,6 +41,10 @@ check:
 	go tool staticcheck ./...
 	go tool staticcheck -tags interop ./build/interop/
 	go tool staticcheck -tags netlab ./build/netlab/
+
+# Imports point down: the rules, and the drawing of the layers, are in agent/doc.go.
+layers:
+	go run ./build/layers
 
 interop: build
 	build/interop/install.sh
