@@ -25,9 +25,9 @@ build:
 run: build
 	$(OUT)/ebb run
 
-# `make demo DEMO=once` ends by itself.
+# `make demo DEMO=once` ends by itself. The demo is linked as ebb is, so that its stock peers say what version they are.
 demo: build
-	go run ./build/lab/demo
+	go run -ldflags '$(LDFLAGS)' ./build/lab/demo
 
 test:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
