@@ -3,7 +3,7 @@
 
 VERSION ?= 0.1.0
 RAIN    := github.com/cenkalti/rain/v2
-# rain tells peers its version, and knows it only from the link.
+# rain tells peers its version, which it learns at link time only.
 RAIN_VERSION = $(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(RAIN)))
 
 OUT     := build/out
@@ -54,7 +54,7 @@ netlab:
 	build/netlab/install.sh
 	go test -tags netlab -count=1 -v -timeout 60m ./build/netlab/
 
-# An architecture's name is Go's, but for what follows.
+# Architectures have Go's names, except for these.
 ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 riscv64
 GO_armv5  := GOARCH=arm GOARM=5
 GO_armv6  := GOARCH=arm GOARM=6

@@ -137,7 +137,7 @@ func (o *Opentracker) announce(ctx context.Context, h swarm.InfoHash, event stri
 		"info_hash": {string(h[:])}, "peer_id": {"-IT0001-asks-for-list"[:20]}, "port": {strconv.Itoa(askPort)}, "event": {event},
 		"uploaded": {"0"}, "downloaded": {"0"}, "left": {"1"}, "compact": {"1"}, "numwant": {"200"},
 	}
-	// opentracker takes a + for a +, not for a space.
+	// To opentracker a + is a +, not a space.
 	body, err := get(ctx, o.at.Addr(), o.HTTP()+"?"+strings.ReplaceAll(query.Encode(), "+", "%20"))
 	if err != nil {
 		return nil, fmt.Errorf("announcing to %v: %w", o.at, err)

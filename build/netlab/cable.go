@@ -16,8 +16,8 @@ func cable(a *Host, aDev string, b *Host, bDev string) error {
 	if err := a.ip("link", "add", "name", aDev, "type", "veth", "peer", "name", bDev, "netns", b.name); err != nil {
 		return err
 	}
-	// One packet at a time, as on a wire: the kernel would hand over 64 KiB, of which a queue that counts packets, a
-	// link that is exact to a packet and a token bucket all make something else.
+	// One packet at a time, as on a wire: the kernel would hand over 64 KiB at once, which a queue that counts packets, a
+	// link that is exact to a packet and a token bucket would each take for something else.
 	return errors.Join(a.ip("link", "set", aDev, "gso_max_segs", "1"), b.ip("link", "set", bDev, "gso_max_segs", "1"))
 }
 

@@ -81,7 +81,7 @@ func (web Web) Run(ctx context.Context, w *World, length time.Duration) (Result,
 // burstsWithin is more than can happen in that time: even a small one on an idle line takes two round trips and a pause.
 func burstsWithin(length time.Duration) int { return int(length/(10*time.Millisecond)) + 1 }
 
-// byteServer answers each connection's 8-byte number with so many bytes.
+// byteServer reads an 8-byte number from each connection and answers with that many bytes.
 type byteServer struct {
 	*net.TCPListener
 	group sync.WaitGroup
