@@ -1,5 +1,5 @@
-// Command bench measures what ebb promises of itself, and prints each figure beside its bound. It exits with status 1 if a
-// bound is missed.
+// Command bench measures what ebb promises of itself, and prints each figure beside its bound. It exits with status 1
+// if a bound is missed.
 //
 //	bench code    runs the benchmarks of the packages that the figures are about (so each of them can be run alone, with
 //	              go test -bench) three times, and takes the median

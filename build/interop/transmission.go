@@ -20,8 +20,8 @@ import (
 
 // Transmission is a transmission-daemon (3.00 in Debian 12). bind-address-ipv4 is where it listens, and where its
 // connections to peers and its announces, HTTP and UDP, leave from. It announces to every tier. It keeps one connection
-// per IP address and torrent. It never dials a loopback address, wherever it has it from: here it only ever answers, so the
-// tracker must know it before those ask who are to find it.
+// per IP address and torrent. It never dials a loopback address, wherever it has it from: here it only ever answers, so
+// the tracker must know it before those ask who are to find it.
 type Transmission struct {
 	*Process
 	addr    netip.AddrPort // for peers

@@ -15,9 +15,9 @@ import (
 
 const module = "ebb/"
 
-// layers is the house, from the roof down; agent/doc.go has the drawing. A package imports what stands below it, nothing
-// above it, and beside it only what the next table says. A name with /... is meant with all that is under it in the
-// tree, but for what is named itself. Tests may look further: for them only the roof's own rule holds.
+// layers is the house, from the roof down; agent/doc.go has the drawing. A package imports what stands below it,
+// nothing above it, and beside it only what the next table says. A name with /... is meant with all that is under it in
+// the tree, but for what is named itself. Tests may look further: for them only the roof's own rule holds.
 var layers = [][]string{
 	{"agent/ebb", "build/...", "webui/webuitest"},
 	{"agent"},

@@ -20,8 +20,8 @@ type Flow interface {
 
 // Result is how a flow fared.
 type Result struct {
-	// Speed is what its user feels, the more the better. Bulk flows: bytes per second that arrived. A call: the same, in the
-	// worse of its two directions. Bursts: one divided by the median time of a transfer, in seconds.
+	// Speed is what its user feels, the more the better. Bulk flows: bytes per second that arrived. A call: the same,
+	// in the worse of its two directions. Bursts: one divided by the median time of a transfer, in seconds.
 	Speed float64
 	// PerSecond is the bytes per second that arrived, second by second. Bursts have none.
 	PerSecond []float64
