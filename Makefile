@@ -33,7 +33,7 @@ test:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	go test $(RACE) -timeout 10m ./...
 
-check:
+check: layers
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags interop ./build/interop/
@@ -42,7 +42,7 @@ check:
 	go tool staticcheck -tags interop ./build/interop/
 	go tool staticcheck -tags netlab ./build/netlab/
 
-# Imports point down: the rules, and the drawing of the layers, are in agent/doc.go.
+# Imports point down: agent/doc.go has the drawing, build/layers/main.go the table.
 layers:
 	go run ./build/layers
 
