@@ -3,7 +3,7 @@
 
 VERSION ?= 0.1.0
 RAIN    := github.com/cenkalti/rain/v2
-# rain tells peers its version, and knows it only from the link.
+# rain tells peers its version, which it learns at link time only.
 RAIN_VERSION = $(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(RAIN)))
 
 OUT     := build/out
@@ -17,7 +17,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test check interop netlab cross fuzz bench clean
+.PHONY: build run demo test check layers interop netlab cross fuzz bench clean
 
 build:
 	$(BUILD) -o $(OUT)/ebb ./agent/ebb
@@ -25,15 +25,15 @@ build:
 run: build
 	$(OUT)/ebb run
 
-# `make demo DEMO=once` ends by itself.
+# `make demo DEMO=once` ends by itself. The demo is linked as ebb is, so that its stock peers say what version they are.
 demo: build
-	go run ./build/lab/demo
+	go run -ldflags '$(LDFLAGS)' ./build/lab/demo
 
 test:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	go test $(RACE) -timeout 10m ./...
 
-check:
+check: layers
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags interop ./build/interop/
@@ -41,6 +41,10 @@ check:
 	go tool staticcheck ./...
 	go tool staticcheck -tags interop ./build/interop/
 	go tool staticcheck -tags netlab ./build/netlab/
+
+# Imports point down: agent/doc.go has the drawing, build/layers/main.go the table.
+layers:
+	go run ./build/layers
 
 interop: build
 	build/interop/install.sh
@@ -50,7 +54,7 @@ netlab:
 	build/netlab/install.sh
 	go test -tags netlab -count=1 -v -timeout 60m ./build/netlab/
 
-# An architecture's name is Go's, but for what follows.
+# Architectures have Go's names, except for these.
 ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 riscv64
 GO_armv5  := GOARCH=arm GOARM=5
 GO_armv6  := GOARCH=arm GOARM=6

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs Debian packages for tests, if they are not installed: nothing more happens then, and neither root nor a
-# network is needed. No service that comes with them is left running or enabled.
+# Installs the Debian packages that tests need. If all of them are installed it does nothing, and needs neither root nor
+# a network. No service that comes with them is left running or enabled.
 #
 #     build/install.sh WHO COMMAND=PACKAGE … [PACKAGE …]
 #
-# WHO asks, for the message. A package is taken to be installed if there is its command; one without a command is wanted
-# in any case.
+# WHO is named in messages. A package counts as installed if its COMMAND exists; one that is given without a command is
+# always installed.
 set -euo pipefail
 
 who=$1
@@ -36,7 +36,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -q -y --no-install-recommends "${missing[@]}"
 
-# The policy may be somebody else's and say yes, and an enabled service starts with the next boot.
+# An existing policy may have said yes, and an enabled service would start at the next boot.
 if [ -d /run/systemd/system ]; then
 	for package in "${missing[@]}"; do
 		if systemctl cat "$package.service" >/dev/null 2>&1; then

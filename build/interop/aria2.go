@@ -11,8 +11,8 @@ import (
 )
 
 // Aria2 is one aria2c process that downloads one torrent and ends. --interface is where it listens and where its
-// connections leave from. It announces to the next tracker only when the one before fails. Its announces to UDP trackers
-// need its DHT node, which is off here, so its torrents need an HTTP tracker.
+// connections leave from. It announces to the next tracker only when the one before fails. Its announces to UDP
+// trackers need its DHT node, which is off here, so its torrents need an HTTP tracker.
 type Aria2 struct {
 	*Process
 	addr    netip.AddrPort

@@ -12,8 +12,8 @@ import (
 // load a two-core machine with RPC.
 const pollEvery = 100 * time.Millisecond
 
-// Await looks at a condition until it holds. The condition says nil when it holds, and otherwise what is still missing;
-// the last such answer is in the error when limit passes or ctx ends first.
+// Await looks at a condition until it holds. The condition returns nil when it holds, and otherwise what is still
+// missing; the last such answer is in the error when limit passes or ctx ends first.
 func Await(ctx context.Context, limit time.Duration, what string, holds func(context.Context) error) error {
 	return await(ctx, limit, what, nil, holds)
 }

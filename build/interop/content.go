@@ -35,8 +35,8 @@ type File struct {
 	Length int64  // bytes
 }
 
-// MakeContent writes the files under dir and makes their torrent, public, with one tier per tracker (BEP 12): clients then
-// announce to each tracker, or to the next one when the first is gone. The seed decides the bytes.
+// MakeContent writes the files under dir and makes their torrent, public, with one tier per tracker (BEP 12): clients
+// then announce to each tracker, or to the next one when the first is gone. The seed decides the bytes.
 func MakeContent(dir, name string, seed byte, pieceLength int64, trackers []string, files ...File) (*Content, error) {
 	c := &Content{Name: name, sums: make(map[string][sha256.Size]byte)}
 	random := rand.NewChaCha8([32]byte{seed})

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestKilledAgentGoesOnWithWhatVerifies kills an agent (SIGKILL) again and again while it downloads A and fetches B, and
-// damages fragments behind its back as a power cut would. It must start each time, finish A, and give a stock client no
-// damaged byte of B.
+// TestKilledAgentGoesOnWithWhatVerifies kills an agent (SIGKILL) again and again while it downloads A and fetches B,
+// and damages fragments behind its back as a power cut would. It must start each time, finish A, and give a stock
+// client no damaged byte of B.
 func TestKilledAgentGoesOnWithWhatVerifies(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t)

@@ -9,7 +9,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// tests runs the tests, and then lets go of the connections that the drivers' HTTP client keeps for their next question.
+// tests runs the tests, and then lets go of the connections that the drivers' HTTP client keeps for their next
+// question.
 type tests struct{ *testing.M }
 
 func (t tests) Run() int {

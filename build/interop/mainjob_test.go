@@ -206,7 +206,7 @@ func alone(ctx context.Context, tracker *Opentracker, c *Content, peer netip.Add
 	})
 }
 
-// fitsNot makes sure that the content would not fit on the agent's disk as it is.
+// fitsNot checks that the content does not fit on the agent's disk as things are.
 func fitsNot(ctx context.Context, a *Agent, c *Content) error {
 	status, err := a.Status(ctx)
 	if err == nil && status.Disk.Free >= c.Length {

@@ -28,9 +28,9 @@ import (
 // Opentracker is a tracker for HTTP (BEP 23) and UDP (BEP 15) on one port, with one list of peers for both.
 //
 // As Debian builds it: it serves only the info-hashes of a whitelist (others get a failure reason over HTTP, and over
-// UDP an announce response cut short after its transaction id); it refuses to run as root; it asks for an announce every
-// 30 minutes or so, and for none before half of that; it records the source address of an announce, whatever the announce
-// says; it answers an announce with all peers of the swarm, the asker included.
+// UDP an announce response cut short after its transaction id); it refuses to run as root; it asks for an announce
+// every 30 minutes or so, and for none before half of that; it records the source address of an announce, whatever the
+// announce says; it answers an announce with all peers of the swarm, the asker included.
 type Opentracker struct {
 	*Process
 	at        netip.AddrPort
@@ -117,7 +117,8 @@ func (o *Opentracker) HTTP() string { return "http://" + o.at.String() + "/annou
 // UDP is the announce URL for UDP.
 func (o *Opentracker) UDP() string { return "udp://" + o.at.String() + "/announce" }
 
-// Members says under which addresses the swarm's peers are known, by joining it, from the tracker's own address, and leaving it at once.
+// Members says under which addresses the swarm's peers are known, by joining it, from the tracker's own address, and
+// leaving it at once.
 func (o *Opentracker) Members(ctx context.Context, h swarm.InfoHash) ([]netip.AddrPort, error) {
 	members, err := o.announce(ctx, h, "started")
 	if err != nil {
@@ -137,7 +138,7 @@ func (o *Opentracker) announce(ctx context.Context, h swarm.InfoHash, event stri
 		"info_hash": {string(h[:])}, "peer_id": {"-IT0001-asks-for-list"[:20]}, "port": {strconv.Itoa(askPort)}, "event": {event},
 		"uploaded": {"0"}, "downloaded": {"0"}, "left": {"1"}, "compact": {"1"}, "numwant": {"200"},
 	}
-	// opentracker takes a + for a +, not for a space.
+	// To opentracker a + is a +, not a space.
 	body, err := get(ctx, o.at.Addr(), o.HTTP()+"?"+strings.ReplaceAll(query.Encode(), "+", "%20"))
 	if err != nil {
 		return nil, fmt.Errorf("announcing to %v: %w", o.at, err)

@@ -72,10 +72,11 @@ func start(c command) (*Process, error) {
 // Name is what the program was started as.
 func (p *Process) Name() string { return p.name }
 
-// PID is the program's process id. It is not another program's before Stop or Wait has returned.
+// PID is the program's process id. No other program can have it before Stop or Wait has returned.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Wait returns when the program has ended by itself, with its exit status as an error if that is not 0, or when ctx ends.
+// Wait returns when the program has ended by itself, with its exit status as an error if that is not 0, or when ctx
+// ends.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.ended:
@@ -120,12 +121,13 @@ func (p *Process) signal(s syscall.Signal) error {
 	return nil
 }
 
-// await is Await for something that this program is to bring about: it gives up when the program has ended.
+// await is Await for what this program is to bring about: it gives up when the program has ended.
 func (p *Process) await(ctx context.Context, limit time.Duration, what string, holds func(context.Context) error) error {
 	return await(ctx, limit, p.name+" "+what, p.ended, holds)
 }
 
-// ready waits until the program answers its first question. One that does not in readyLimit is stopped; the error ends with its log.
+// ready waits until the program answers its first question. One that does not in readyLimit is stopped; the error ends
+// with its log.
 func (p *Process) ready(ctx context.Context, answers func(context.Context) error) error {
 	err := p.await(ctx, readyLimit, "to answer", answers)
 	if err == nil {

@@ -20,8 +20,8 @@ import (
 
 // Transmission is a transmission-daemon (3.00 in Debian 12). bind-address-ipv4 is where it listens, and where its
 // connections to peers and its announces, HTTP and UDP, leave from. It announces to every tier. It keeps one connection
-// per IP address and torrent. It takes loopback addresses for nonsense and never dials one, wherever it has it from: here
-// it only ever answers, so the tracker must know it before those who are to find it ask.
+// per IP address and torrent. It never dials a loopback address, wherever it has it from: here it only ever answers, so
+// the tracker must know it before those ask who are to find it.
 type Transmission struct {
 	*Process
 	addr    netip.AddrPort // for peers
@@ -39,7 +39,7 @@ func StartTransmission(ctx context.Context, at Place) (*Transmission, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting transmission: %w", err)
 	}
-	// Everything else is as the program sets it by itself. What is switched off would leave the loopback interface
+	// Everything else is the program's own default. What is switched off would leave the loopback interface
 	// (DHT, local discovery, port mapping) or hold torrents back (queues).
 	settings, err := json.MarshalIndent(map[string]any{
 		"bind-address-ipv4":       at.Addr.String(),

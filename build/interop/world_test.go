@@ -103,7 +103,7 @@ func started[P stopper](t *testing.T, program P, err error) P {
 // logTail is how much of each program's log a failed test shows, in bytes.
 const logTail = 6 << 10
 
-// step tells what is done now, and how long it took.
+// step logs what was done, and how long it took.
 func step(t *testing.T, what string, do func() error) {
 	t.Helper()
 	began := time.Now()

@@ -16,8 +16,8 @@ func cable(a *Host, aDev string, b *Host, bDev string) error {
 	if err := a.ip("link", "add", "name", aDev, "type", "veth", "peer", "name", bDev, "netns", b.name); err != nil {
 		return err
 	}
-	// One packet at a time, as on a wire: the kernel would hand over 64 KiB, of which a queue that counts packets, a
-	// link that is exact to a packet and a token bucket all make something else.
+	// One packet at a time, as on a wire: the kernel would hand over 64 KiB at once, of which a queue that counts
+	// packets, a link that is exact to a packet and a token bucket would each make something else.
 	return errors.Join(a.ip("link", "set", aDev, "gso_max_segs", "1"), b.ip("link", "set", bDev, "gso_max_segs", "1"))
 }
 
@@ -34,8 +34,8 @@ func (h *Host) bridge(dev string, addr netip.Prefix) error {
 // forward makes the host a router.
 func (h *Host) forward() error { return h.sysctl("net/ipv4/ip_forward", "1") }
 
-// plugInto connects the host to another one's switch, with the host's address and a default route. Isolated hosts on one
-// switch do not reach each other.
+// plugInto connects the host to another one's switch, with the host's address and a default route. Isolated hosts on
+// one switch do not reach each other.
 func (h *Host) plugInto(to *Host, bridge string, network netip.Prefix, gateway netip.Addr, isolated bool) error {
 	const dev = "eth0"
 	h.dev = dev

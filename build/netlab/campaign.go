@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Campaign measures what subjects do to a household, several times, each time in a new world: first the household alone,
-// then each subject in turn.
+// Campaign measures what subjects do to a household, several times, each time in a new world: first the household
+// alone, then each subject in turn.
 type Campaign struct {
 	World     Config
 	Durations Durations
 	Runs      int // 1 or more
 	Trials    []Trial
-	// Places has room for as many values as there may be worlds at a time, in all campaigns that share it; nil: one. A world
-	// keeps a quarter of a core busy.
+	// Places has room for as many values as there may be worlds at a time, in all campaigns that share it; nil: one. A
+	// world keeps a quarter of a core busy.
 	Places chan struct{}
 	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does. Runs beside each other
 	// call it at the same time.

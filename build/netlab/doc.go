@@ -8,10 +8,11 @@
 //	                        wan1                           └─ peerN
 //	       192.168.1.1, 198.51.100.9
 //
-// Each name is a namespace. The line is a token bucket with a deep buffer at either end of wan0 (and of wan1, which takes
-// over when a test says so). Everything beyond the ISP is a fixed time away: a process of ours carries packets between
-// two TUN devices and holds each for as long ([Path]). There is no NAT: routes lead to the household. Connections that
-// cross the line use cubic on both sides, by their routes' order, except where a program chooses for itself.
+// Each name is a namespace. The line is a token bucket with a deep buffer at either end of wan0 (and of wan1, which
+// takes over when a test says so). Everything beyond the ISP is a fixed time away: a process of ours carries packets
+// between two TUN devices and holds each for as long ([Path]). There is no NAT: routes lead to the household.
+// Connections that cross the line use cubic on both sides, as their routes say, except where a program chooses for
+// itself.
 //
 // A [Subject] seeds, on the router or on the NAS behind it. The leechers are stock clients (libtorrent), one at each
 // peer, that download without end and reach nobody but the subject. The household's flows ([Flow]) run between lan and
@@ -19,6 +20,6 @@
 // interfaces. As the subject's data ends at the peers and the household's at the server, the counters there say who had
 // how much of the line. Its methods are the scenarios; what they find are [Figures].
 //
-// The tests that make worlds need the build tag netlab, root, TUN devices, and the packages that install.sh installs. The
-// tests of the arithmetic need none of it. A program other than the tests that makes worlds calls [Helper] first.
+// The tests that make worlds need the build tag netlab, root, TUN devices, and the packages that install.sh installs.
+// The tests of the arithmetic need none of it. Any other program that makes worlds calls [Helper] first.
 package netlab

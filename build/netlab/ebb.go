@@ -53,8 +53,8 @@ func (s *Ebb) Name() string {
 	return fmt.Sprintf("ebb, told %g × the line", s.Told)
 }
 
-// Start runs ebb. It gets its fragments the way an owner would give them to it: the content is there as a download, which
-// is then removed, but helped on. Nothing of that passes the line.
+// Start runs ebb. It gets its fragments the way an owner would give them to it: the content is there as a download,
+// which is then removed, but helped on. Nothing of that passes the line.
 func (s *Ebb) Start(ctx context.Context, site Site) (err error) {
 	s.host, s.dir = site.Host, site.Dir
 	downloads := filepath.Join(s.dir, "downloads")

@@ -23,8 +23,8 @@ func TestEbbIsNotFelt(t *testing.T) {
 	}})
 }
 
-// TestEbbBeforeAModem has the buffer where most homes have it. The router's counters show what it sends to the modem, not
-// what the line carries:
+// TestEbbBeforeAModem has the buffer where most homes have it. The router's counters show what it sends to the modem,
+// not what the line carries:
 //
 //	lan ─┐                                  ┌─ server
 //	     ├─ router ── isp [buffer] ════ net ─┤

@@ -12,7 +12,7 @@ import (
 // Flow is something that the household does with its line for a while, from the LAN host to the server or back.
 type Flow interface {
 	Name() string
-	// Up says whether it is the upload that it wants. The line's other direction has its acknowledgements.
+	// Up is whether it uses the line's upload. The other direction carries its acknowledgements.
 	Up() bool
 	// Run returns when the flow has ended, after about so long.
 	Run(ctx context.Context, w *World, length time.Duration) (Result, error)
@@ -20,8 +20,8 @@ type Flow interface {
 
 // Result is how a flow fared.
 type Result struct {
-	// Speed is what its user feels, the more the better. Bulk flows: bytes per second that arrived. A call: the same, in the
-	// worse of its two directions. Bursts: one divided by the median time of a transfer, in seconds.
+	// Speed is what its user feels, the more the better. Bulk flows: bytes per second that arrived. A call: the same,
+	// in the worse of its two directions. Bursts: one divided by the median time of a transfer, in seconds.
 	Speed float64
 	// PerSecond is the bytes per second that arrived, second by second. Bursts have none.
 	PerSecond []float64
@@ -29,7 +29,7 @@ type Result struct {
 	Lost float64
 }
 
-// flowGrace is how much longer than it should a flow may take: its connections are made and closed across full buffers.
+// flowGrace is how much longer than planned a flow may take: its connections are made and closed across full buffers.
 const flowGrace = 30 * time.Second
 
 // Bulk is one TCP connection that takes what it gets.

@@ -133,7 +133,8 @@ func (h *Host) listens(port int) error {
 	return err
 }
 
-// listening looks for a listening socket in /proc/net/tcp (proc_net(5)): the local address ends with the port in hexadecimal.
+// listening looks for a listening socket in /proc/net/tcp (proc_net(5)): the local address ends with the port in
+// hexadecimal.
 func listening(table string, port int) bool {
 	const listen = "0A"
 	for line := range strings.Lines(table) {

@@ -61,7 +61,7 @@ func (s *Libtorrent) Start(ctx context.Context, site Site) (err error) {
 
 func (s *Libtorrent) Stop() error { return s.process.Stop() }
 
-// leecher is a libtorrent session that downloads from one peer, for ever.
+// leecher is a libtorrent session that downloads from one peer without end.
 type leecher struct{ *Process }
 
 func startLeecher(w *World, h *Host, from Site, utp bool) (*leecher, error) {

@@ -119,8 +119,8 @@ func (l *link) stop() error {
 // batch is how many packets are moved before the other things are looked after.
 const batch = 64
 
-// gather is how long the link does not look after it has moved packets: it wakes up fewer times, and a packet is late by
-// at most twice as much.
+// gather is how long the link does not look after it has moved packets: it wakes up fewer times, and a packet is late
+// by at most twice as much.
 const gather = 200 * time.Microsecond
 
 // carry is the helper: see above.

@@ -20,8 +20,8 @@ func readMachineTime() (machineTime, error) {
 	return parseMachineTime(string(stat))
 }
 
-// parseMachineTime reads the first line of /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal. The
-// guests' time that follows is in user already.
+// parseMachineTime reads the first line of /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal.
+// The guests' time that follows is in user already.
 func parseMachineTime(stat string) (t machineTime, err error) {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)

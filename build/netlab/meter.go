@@ -17,8 +17,8 @@ import (
 const sampleEvery = 100 * time.Millisecond
 
 // Meter reads the byte counters of all interfaces that matter. What a peer has received has passed the line, so the
-// peers' counters together are the subject's share of the line, and the server's are the household's; and both are right
-// whatever the subject says of itself.
+// peers' counters together are the subject's share of the line, and the server's are the household's; and both are
+// right whatever the subject says of itself.
 type Meter struct {
 	readings []*reading
 	quit     chan struct{}

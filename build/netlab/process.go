@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopGrace is how long a program may take to end after SIGTERM. Transmission waits 3 s for trackers that it does not have.
+// stopGrace is how long a program may take to end after SIGTERM. Transmission waits 3 s for trackers that it does not
+// have.
 const stopGrace = 10 * time.Second
 
 // Process is a program that runs in a host's namespace. Its output goes to a file.
@@ -29,8 +30,9 @@ type Process struct {
 	err   error // how it ended; read after ended is closed
 }
 
-// StartProcess runs a program in the host's namespace. Its working directory and HOME is dir; name names its files there
-// (name.out, name.log). It sees nothing of the caller's environment but PATH. The kernel kills it if the caller dies first.
+// StartProcess runs a program in the host's namespace. Its working directory and HOME is dir; name names its files
+// there (name.out, name.log). It sees nothing of the caller's environment but PATH. The kernel kills it if the caller
+// dies first.
 func StartProcess(h *Host, dir, name string, args ...string) (*Process, error) {
 	p := &Process{name: name, out: filepath.Join(dir, name+".out"), log: filepath.Join(dir, name+".log"), ended: make(chan struct{})}
 	out, err := os.Create(p.out)
@@ -81,8 +83,8 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-// Stop ends the program: SIGTERM, then SIGKILL, which is an error. One that has ended is left as it is. nil stands for a
-// program that was never started.
+// Stop ends the program: SIGTERM, then SIGKILL, which is an error. One that has ended is left as it is. nil stands for
+// a program that was never started.
 func (p *Process) Stop() error {
 	if p == nil {
 		return nil

@@ -14,8 +14,8 @@ type Ping struct {
 	Lost          float64 // share, 0 to 1
 }
 
-// quantile is the smallest value that at least the share q of all values do not exceed; the zero value if there are none.
-// It sorts the values.
+// quantile is the smallest value that at least the share q of all values do not exceed; the zero value if there are
+// none. It sorts the values.
 func quantile[T cmp.Ordered](values []T, q float64) (value T) {
 	if len(values) == 0 {
 		return value

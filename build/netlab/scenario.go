@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Scenario is something that happens in the house. It takes a subject at work and leaves it at work, so several can follow
-// each other.
+// Scenario is something that happens in the house. It takes a subject at work and leaves it at work, so several can
+// follow each other.
 type Scenario struct {
 	Name string
 	flow Flow // must have been measured alone before the subject was started; nil: there is none

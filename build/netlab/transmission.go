@@ -27,7 +27,7 @@ func (s *Transmission) Start(ctx context.Context, site Site) error {
 	if err := os.WriteFile(filepath.Join(watch, "content.torrent"), torrent, 0o644); err != nil {
 		return err
 	}
-	// Everything else is as the program sets it by itself. What is switched off would look for peers that this network
+	// Everything else is the program's own default. What is switched off would look for peers that this network
 	// does not have.
 	settings, err := json.MarshalIndent(map[string]any{
 		"peer-port":               site.Port,

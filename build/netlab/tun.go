@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTUN moves the calling thread, which must be locked, into a namespace and makes a TUN device there: packets without
-// a header of their own, reads that do not wait. The device is there until the file descriptor is closed.
+// openTUN moves the calling thread, which must be locked, into a namespace and makes a TUN device there: packets
+// without a header of their own, reads that do not wait. The device is there until the file descriptor is closed.
 func openTUN(namespace, name string) (fd int, err error) {
 	ns, err := os.Open(namespace)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Web is somebody who reads web pages: short downloads, each on a TCP connection of its own, with pauses. The seed decides
-// sizes and pauses, so two runs ask for the same.
+// Web is somebody who reads web pages: short downloads, each on a TCP connection of its own, with pauses. The seed
+// decides sizes and pauses, so two runs ask for the same.
 type Web struct{ Seed uint64 }
 
 func (Web) Name() string { return "web-like bursts" }
@@ -78,10 +78,11 @@ func (web Web) Run(ctx context.Context, w *World, length time.Duration) (Result,
 	return Result{Speed: 1 / quantile(times, 0.5).Seconds()}, nil
 }
 
-// burstsWithin is more than can happen in that time: even a small one on an idle line takes two round trips and a pause.
+// burstsWithin is more than can happen in that time: even a small one on an idle line takes two round trips and a
+// pause.
 func burstsWithin(length time.Duration) int { return int(length/(10*time.Millisecond)) + 1 }
 
-// byteServer answers each connection's 8-byte number with so many bytes.
+// byteServer reads an 8-byte number from each connection and answers with that many bytes.
 type byteServer struct {
 	*net.TCPListener
 	group sync.WaitGroup

@@ -73,7 +73,8 @@ func addrIn(p netip.Prefix, n byte) netip.Addr {
 
 var worlds atomic.Int64
 
-// Available says what this machine lacks for making worlds and measuring in them; nil if nothing.
+// Available returns an error that names what this machine lacks for making worlds and measuring in them; nil if
+// nothing.
 func Available() error {
 	if os.Geteuid() != 0 {
 		return errors.New("making network namespaces needs root")
@@ -91,7 +92,7 @@ func Available() error {
 	return nil
 }
 
-// New makes a world. It ends with Close. Namespaces that runs which were killed have left are removed first.
+// New makes a world. It ends with Close. Namespaces that killed runs have left behind are removed first.
 func New(c Config) (*World, error) {
 	if c.Peers < 1 || c.Peers > 100 {
 		return nil, fmt.Errorf("a world with %d peers: 1 to 100 are possible", c.Peers)
@@ -219,8 +220,8 @@ func (w *World) route(wan int) error {
 	return err
 }
 
-// ChangeWAN takes the WAN interface that is in use down, as when a line fails, and the other one takes over: same rates,
-// another name. Connections live on, as the household's address stays.
+// ChangeWAN takes the WAN interface that is in use down, as when a line fails, and the other one takes over: same
+// rates, another name. Connections live on, as the household's address stays.
 func (w *World) ChangeWAN() error {
 	old := w.wan
 	return errors.Join(w.Router.ip("link", "set", wanDev(1-old), "up"), w.route(1-old), w.Router.ip("link", "set", wanDev(old), "down"))

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestLinkIsOnTime loads the link with more than the line ever carries, and asks what that does to the time that a packet
-// takes:
+// TestLinkIsOnTime loads the link with more than the line ever carries, and asks what that does to the time that a
+// packet takes:
 //
 //	lan ─ router ──────── isp ════ 10 ms ════ net ─ server
 //	       wide line      60 Mbit/s of UDP each way

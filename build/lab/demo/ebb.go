@@ -24,6 +24,7 @@ import (
 type ebb struct {
 	binary, config, state string
 	url                   string // of its page, with a slash at the end
+	token                 string // of its API
 
 	cmd      *exec.Cmd
 	exited   chan struct{} // closed when the process has ended, and exit is set
@@ -83,8 +84,7 @@ func (e *ebb) open(ctx context.Context) (*http.Response, error) {
 		if err != nil {
 			continue
 		}
-		token, err := webui.ReadToken(filepath.Join(e.state, webui.TokenFile))
-		if err != nil {
+		if e.token, err = webui.ReadToken(filepath.Join(e.state, webui.TokenFile)); err != nil {
 			return nil, err
 		}
 		e.url = strings.TrimSuffix(strings.TrimSpace(string(address)), "/") + "/"
@@ -93,7 +93,7 @@ func (e *ebb) open(ctx context.Context) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Authorization", "Bearer "+e.token)
 		answer, err := http.DefaultClient.Do(r)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
@@ -106,6 +106,12 @@ func (e *ebb) open(ctx context.Context) (*http.Response, error) {
 		}
 		return answer, nil
 	}
+}
+
+// link opens the page and lets in whoever follows it. A browser keeps what stands behind '#' to itself, and the page
+// takes it out of the address bar.
+func (e *ebb) link() string {
+	return e.url + "#token=" + e.token
 }
 
 // follow reads the event stream to its end.

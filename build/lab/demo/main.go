@@ -70,7 +70,7 @@ func demo(ctx context.Context, binary string, s story, once bool) (err error) {
 	if once {
 		return nil
 	}
-	t.say("lab", "that is all; ebb goes on until Ctrl-C, and its page is at "+us.url)
+	t.say("lab", "that is all; ebb goes on until Ctrl-C, and its page is here: "+us.link())
 	<-ctx.Done()
 	return nil
 }
@@ -117,7 +117,8 @@ func (s story) tell(ctx context.Context, world *lab.World, binary string, t *tel
 	if err != nil {
 		return nil, err
 	}
-	t.say("lab", fmt.Sprintf("our ebb starts at %v with 64 MiB to lend; its page is at %s", addr, us.url))
+	t.say("lab", fmt.Sprintf("our ebb starts at %v with 64 MiB to lend", addr))
+	t.say("lab", "open its page: "+us.link())
 	if err := us.add(ctx, light.Torrent); err != nil {
 		return us, err
 	}
