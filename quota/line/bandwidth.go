@@ -59,7 +59,7 @@ func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&
 // sends too fast finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile.
 // It must be closed.
 func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
-	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newCutoff(), writing: newCutoff()}
+	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newDeadline(), writing: newDeadline()}
 	if b.near(inner) {
 		c.up, c.down = b.nearUp, b.nearDown
 		return c

@@ -13,13 +13,13 @@ import (
 type conn struct {
 	net.Conn
 	up, down         *gate
-	reading, writing *cutoff
+	reading, writing *deadline
 	closing          sync.Once
 
 	home           *Bandwidth   // keeps it among its connections until it is closed; nil: nobody does
 	sent, received atomic.Int64 // bytes that passed
 	socket         *socket      // what the kernel tells of it; nil: nothing
-	seen           look         // what a Watcher saw of it; guarded by the Watcher's lock
+	seen           lastLook     // what a watcher saw of it; guarded by the watcher's lock
 
 	readMu sync.Mutex // held by the Read that runs; guards early
 	early  []byte     // was read and has not passed the gate yet

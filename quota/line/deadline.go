@@ -11,38 +11,40 @@ import (
 // forever is a wait that only something else can end.
 const forever = time.Duration(math.MaxInt64)
 
-// cutoff is what ends the waiting of one direction of a connection before its time: a deadline, or Close.
-type cutoff struct {
+// deadline ends the waiting of one direction of a connection before its turn has come: at a time that was set, or when the
+// connection is closed.
+type deadline struct {
 	closed chan struct{}
 
 	mu    sync.Mutex    // guards the fields below
-	at    time.Time     // the deadline; zero: none
-	moved chan struct{} // closed and replaced when the deadline is set
+	at    time.Time     // zero: never
+	moved chan struct{} // closed and replaced when at is set
 }
 
-func newCutoff() *cutoff {
-	return &cutoff{closed: make(chan struct{}), moved: make(chan struct{})}
+func newDeadline() *deadline {
+	return &deadline{closed: make(chan struct{}), moved: make(chan struct{})}
 }
 
-func (c *cutoff) set(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = at
-	close(c.moved)
-	c.moved = make(chan struct{})
+func (d *deadline) set(at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = at
+	close(d.moved)
+	d.moved = make(chan struct{})
 }
 
-func (c *cutoff) deadline() (at time.Time, moved <-chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at, c.moved
+func (d *deadline) current() (at time.Time, moved <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.at, d.moved
 }
 
-// wait returns nil after d, when changed is closed, or when it has put something into turn; and an error as soon as the
-// connection is closed or its deadline has passed. Either channel may be nil.
-func (c *cutoff) wait(d time.Duration, changed <-chan struct{}, turn chan<- struct{}) error {
+// wait returns nil after most, or before when changed is closed, or when it has put something into turn. It returns
+// net.ErrClosed as soon as the connection is closed, and os.ErrDeadlineExceeded as soon as the deadline has passed. Either
+// channel may be nil.
+func (d *deadline) wait(most time.Duration, changed <-chan struct{}, turn chan<- struct{}) error {
 	select { // most waits are none: do without a timer
-	case <-c.closed:
+	case <-d.closed:
 		return net.ErrClosed
 	default:
 		select {
@@ -53,9 +55,9 @@ func (c *cutoff) wait(d time.Duration, changed <-chan struct{}, turn chan<- stru
 	}
 	begin := time.Now()
 	for {
-		at, moved := c.deadline()
-		left := d
-		if d != forever {
+		at, moved := d.current()
+		left := most
+		if most != forever {
 			left -= time.Since(begin)
 		}
 		expires := false
@@ -66,7 +68,7 @@ func (c *cutoff) wait(d time.Duration, changed <-chan struct{}, turn chan<- stru
 		}
 		timer := time.NewTimer(left)
 		select {
-		case <-c.closed:
+		case <-d.closed:
 			timer.Stop()
 			return net.ErrClosed
 		case <-timer.C:

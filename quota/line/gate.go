@@ -29,7 +29,7 @@ const (
 // from the bucket. So there is never more than one grant to reconsider when the limit changes, and it is fair.
 type gate struct {
 	turn   chan struct{} // capacity 1; full while somebody has the turn
-	passed meter
+	passed tally
 
 	mu      sync.Mutex // guards the fields below
 	limit   int64      // bytes per second, or 0, or Unlimited
@@ -103,7 +103,7 @@ func (g *gate) take(n int) (granted int, wait time.Duration, changed <-chan stru
 }
 
 // grant waits until up to n bytes may pass, and returns how many (1..n). n is at least 1.
-func (g *gate) grant(n int, until *cutoff) (int, error) {
+func (g *gate) grant(n int, until *deadline) (int, error) {
 	if err := until.wait(forever, nil, g.turn); err != nil {
 		return 0, err
 	}
@@ -120,7 +120,7 @@ func (g *gate) grant(n int, until *cutoff) (int, error) {
 }
 
 // open waits while the limit is 0, and returns how many bytes may be asked for at a time.
-func (g *gate) open(until *cutoff) (int, error) {
+func (g *gate) open(until *deadline) (int, error) {
 	for {
 		g.mu.Lock()
 		limit, changed := g.limit, g.changed

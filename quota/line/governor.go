@@ -36,7 +36,7 @@ type GovernorConfig struct {
 // Its methods may be called by any number of goroutines.
 type Governor struct {
 	cfg     GovernorConfig
-	watcher *Watcher
+	watcher *watcher
 	began   time.Time // with the monotonic clock
 
 	mu         sync.Mutex // guards the fields below
@@ -66,7 +66,7 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	if cfg.Hold == nil {
 		cfg.Hold = func() error { return nil }
 	}
-	g := &Governor{cfg: cfg, watcher: cfg.Bandwidth.Watch(), began: time.Now(), allotment: cfg.Allotment.Clean()}
+	g := &Governor{cfg: cfg, watcher: newWatcher(cfg.Bandwidth), began: time.Now(), allotment: cfg.Allotment.Clean()}
 	g.last = g.began
 	if text, ok := cfg.Store.Meta(transferBucket, transferKey); ok {
 		g.monthly = parseMonthly(string(text))
@@ -119,7 +119,7 @@ func (g *Governor) Run(ctx context.Context) {
 // tick looks, decides, and sets the limits.
 func (g *Governor) tick() {
 	around := g.cfg.Senses.Sense()
-	wire := g.watcher.Look()
+	wire := g.watcher.look()
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -178,7 +178,7 @@ func (g *Governor) BusiestPeer() netip.Addr {
 	if g.Status().State == govern.Paused {
 		return netip.Addr{}
 	}
-	return g.watcher.Busiest()
+	return g.watcher.busiest()
 }
 
 // GovernorStatus is what there is to show.

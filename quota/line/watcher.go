@@ -10,26 +10,26 @@ import (
 	"ebb/quota/line/govern"
 )
 
-// Watcher knows what the background puts on the wire, and how long the line's queue is, by what the kernel tells of
-// its connections. It may be used by several goroutines, but there should be one Watcher for a Bandwidth: two would
+// watcher knows what the background puts on the wire, and how long the line's queue is, by what the kernel tells of
+// its connections. It may be used by several goroutines, but there should be one watcher for a Bandwidth: two would
 // take each other's measurements away.
-type Watcher struct {
+type watcher struct {
 	bandwidth *Bandwidth
 
-	mu       sync.Mutex // guards the fields below, and the seen of the connections
-	turn     uint64     // of looks
-	up, down float64    // payload that had passed at the last look
-	overhead govern.Rates
-	busy     []busyConn // reused
+	mu       sync.Mutex   // guards the fields below, and the seen of the connections
+	looks    uint64       // so far
+	up, down float64      // payload that had passed by the last look
+	overhead govern.Rates // bytes on the wire for each of payload
+	busy     []busyConn   // at the last look; reused
 }
 
-// look is what a Watcher last saw of a connection.
-type look struct {
-	sent, received int64  // payload that had passed
-	turn           uint64 // when its state was read; 0: never
-	state          tcpState
+// lastLook is what a watcher last saw of a connection.
+type lastLook struct {
+	sent, received int64  // payload that had passed by then
+	when           uint64 // which of the looks read info; 0: none did
+	info           tcpInfo
 	least          time.Duration // the shortest round trip it ever had; 0: not known
-	trusted        bool          // it was there when the queue was short, so the shortest was measured without one
+	trusted        bool          // it was seen while the queue was short, so least was measured without a queue
 }
 
 type busyConn struct {
@@ -38,27 +38,26 @@ type busyConn struct {
 }
 
 const (
-	// watchMost is how many connections are looked at. The busiest of more carry nearly everything.
+	// watchMost is how many connections are looked at, the busiest: they carry nearly everything.
 	watchMost = 32
 	// shortQueue is a delay at which there is no queue worth the name.
 	shortQueue = 8 * time.Millisecond
-	// overheadShare is how much of the overhead a second at full speed may change.
+	// overheadShare is the part of the difference by which one look changes the overhead.
 	overheadShare = 0.1
 	mostOverhead  = 4.0 // requests of 17 bytes have more, but nobody sends only those for long
 	// overheadLeast is the payload from which on the overhead of an interval is believed.
 	overheadLeast = 4 << 10
 )
 
-// Watch returns a Watcher of b's connections.
-func (b *Bandwidth) Watch() *Watcher {
-	return &Watcher{bandwidth: b, overhead: govern.Rates{Up: govern.GuessedOverhead, Down: govern.GuessedOverhead}}
+func newWatcher(b *Bandwidth) *watcher {
+	return &watcher{bandwidth: b, overhead: govern.Rates{Up: govern.GuessedOverhead, Down: govern.GuessedOverhead}}
 }
 
-// Look returns what happened since the last call.
-func (w *Watcher) Look() govern.Wire {
+// look returns what happened since the last call.
+func (w *watcher) look() govern.Wire {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.turn++
+	w.looks++
 	w.gather()
 
 	up, down := w.bandwidth.Totals()
@@ -69,20 +68,20 @@ func (w *Watcher) Look() govern.Wire {
 	var exact, covered govern.Rates // of the connections whose counters were read at the last look and at this one
 	var trusted, all delayed
 	for _, c := range w.busy {
-		before, was := c.seen.state, c.seen.turn
+		before, was := c.seen.info, c.seen.when
 		now, ok := c.socket.read()
 		if !ok {
-			c.seen.turn = 0
+			c.seen.when = 0
 			continue
 		}
-		c.seen.state, c.seen.turn = now, w.turn
+		c.seen.info, c.seen.when = now, w.looks
 		if least := now.shortest(); least > 0 && (c.seen.least == 0 || least < c.seen.least) {
 			c.seen.least = least
 		}
 		if was == 0 {
 			continue
 		}
-		if was == w.turn-1 && now.counted && before.counted {
+		if was == w.looks-1 && now.counted && before.counted {
 			out, in := c.socket.onWire(&before, &now)
 			exact.Up, exact.Down = exact.Up+out, exact.Down+in
 			covered.Up, covered.Down = covered.Up+float64(c.out), covered.Down+float64(c.in)
@@ -101,7 +100,7 @@ func (w *Watcher) Look() govern.Wire {
 	}
 	if wire.Known && wire.Delay < shortQueue {
 		for _, c := range w.busy {
-			c.seen.trusted = c.seen.trusted || c.seen.turn == w.turn
+			c.seen.trusted = c.seen.trusted || c.seen.when == w.looks
 		}
 	}
 	w.overhead.Up = overheadOf(w.overhead.Up, exact.Up, covered.Up)
@@ -112,9 +111,9 @@ func (w *Watcher) Look() govern.Wire {
 	return wire
 }
 
-// Busiest returns the address of the peer with whom most was exchanged before the last look, of those across the line;
+// busiest returns the address of the peer with whom most was exchanged before the last look, of those across the line;
 // the zero Addr if nothing was.
-func (w *Watcher) Busiest() netip.Addr {
+func (w *watcher) busiest() netip.Addr {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var most int64
@@ -129,7 +128,7 @@ func (w *Watcher) Busiest() netip.Addr {
 
 // gather lists the connections to look at: those by which something passed since the last look, and those that were
 // looked at then, as something may have been on its way.
-func (w *Watcher) gather() {
+func (w *watcher) gather() {
 	clear(w.busy) // let go of connections that are closed
 	w.busy = w.busy[:0]
 	w.bandwidth.mu.Lock()
@@ -137,7 +136,7 @@ func (w *Watcher) gather() {
 		sent, received := c.sent.Load(), c.received.Load()
 		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received}
 		c.seen.sent, c.seen.received = sent, received
-		if c.socket != nil && (b.out+b.in > 0 || c.seen.turn == w.turn-1 && c.seen.turn > 0) {
+		if c.socket != nil && (b.out+b.in > 0 || c.seen.when == w.looks-1 && c.seen.when > 0) {
 			w.busy = append(w.busy, b)
 		}
 	}

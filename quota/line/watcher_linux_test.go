@@ -46,7 +46,7 @@ func send(t testing.TB, from, to net.Conn, n int) {
 
 func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	watcher, other := ours.Watch(), theirs.Watch()
+	watcher, other := newWatcher(ours), newWatcher(theirs)
 	const many, each = 50, 256 << 10 // more connections than are looked at
 	var from, to []net.Conn
 	for range many {
@@ -57,8 +57,8 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	for i := range few {
 		send(t, from[i], to[i], each)
 	}
-	first := watcher.Look()
-	other.Look()
+	first := watcher.look()
+	other.look()
 	if first.Up < few*each || first.Up > few*each*1.1 {
 		t.Errorf("at first %.0f bytes, guessed from %d", first.Up, few*each)
 	}
@@ -66,7 +66,7 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 		for i := range n {
 			send(t, from[i], to[i], each)
 		}
-		up, down := watcher.Look(), other.Look()
+		up, down := watcher.look(), other.look()
 		if up.Up < float64(n*each) || up.Up > float64(n*each)*1.1 {
 			t.Errorf("%d connections sent %.0f bytes on the wire, for %d of payload", n, up.Up, n*each)
 		}
@@ -83,7 +83,7 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	if n := len(watcher.busy); n != watchMost {
 		t.Errorf("%d of %d connections were looked at", n, many)
 	}
-	if silent := watcher.Look(); silent.Up > 2000 || silent.Known {
+	if silent := watcher.look(); silent.Up > 2000 || silent.Known {
 		t.Errorf("when nothing is sent: %+v", silent)
 	}
 	// What was on its way at a look is counted by the next one; then a silent connection is left alone.
@@ -135,7 +135,7 @@ func TestNeighboursAreNotLimited(t *testing.T) {
 	if up, down := ours.Totals(); up != 0 || down != 0 {
 		t.Errorf("Totals = %d, %d", up, down)
 	}
-	if wire := ours.Watch().Look(); wire.Up != 0 || wire.Known {
+	if wire := newWatcher(ours).look(); wire.Up != 0 || wire.Known {
 		t.Errorf("Look = %+v", wire)
 	}
 	if up, _ := theirs.Totals(); up != 1 {

@@ -23,7 +23,7 @@ func TestRoundTripsAreFoundBehindTheSmoothedOne(t *testing.T) {
 		"one without a queue again": {2, func(int) float64 { return 20 }, 20},
 	} {
 		smooth := 60.0
-		before := tcpState{rtt: 60 * time.Millisecond, segsIn: math.MaxUint32 - 3, dataSegsIn: 10, acked: 5}
+		before := tcpInfo{rtt: 60 * time.Millisecond, segsIn: math.MaxUint32 - 3, dataSegsIn: 10, acked: 5}
 		now := before
 		for i := range c.acks {
 			smooth += (c.trip(i) - smooth) / 8
@@ -38,19 +38,19 @@ func TestRoundTripsAreFoundBehindTheSmoothedOne(t *testing.T) {
 			t.Errorf("%s: %.1f ms, %v; want %v", name, ms, ok, c.want)
 		}
 	}
-	silent := tcpState{rtt: 60 * time.Millisecond, acked: 5}
+	silent := tcpInfo{rtt: 60 * time.Millisecond, acked: 5}
 	if _, ok := roundTrip(&silent, &silent); ok {
 		t.Error("a round trip was measured although nothing arrived")
 	}
-	if got, ok := roundTrip(&tcpState{rtt: 1, acked: 1}, &tcpState{rtt: 1 << 62, acked: 2}); !ok || got > 10*time.Second {
+	if got, ok := roundTrip(&tcpInfo{rtt: 1, acked: 1}, &tcpInfo{rtt: 1 << 62, acked: 2}); !ok || got > 10*time.Second {
 		t.Errorf("a round trip beyond reason: %v", got)
 	}
 }
 
 func TestSegmentsAreCountedOnTheWire(t *testing.T) {
 	s := socket{header: ethernetHeader + ipv4Header + tcpHeader}
-	before := tcpState{sent: 1000, received: 50, segsOut: math.MaxUint32, segsIn: math.MaxUint32 - 9}
-	now := tcpState{sent: 1000 + 10*1448, received: 50, segsOut: 9, segsIn: 5}
+	before := tcpInfo{sent: 1000, received: 50, segsOut: math.MaxUint32, segsIn: math.MaxUint32 - 9}
+	now := tcpInfo{sent: 1000 + 10*1448, received: 50, segsOut: 9, segsIn: 5}
 	out, in := s.onWire(&before, &now)
 	if out != 10*1514 || in != 15*66 {
 		t.Errorf("onWire = %v, %v", out, in)
@@ -77,14 +77,14 @@ func TestOverheadIsFollowedSlowly(t *testing.T) {
 
 // Kernels before 4.6 keep no least round trip, and those before 4.1 do not say how much was acknowledged.
 func TestAnOldKernelTellsTheQueueToo(t *testing.T) {
-	short, long := tcpState{rtt: 20 * time.Millisecond}, tcpState{rtt: 90 * time.Millisecond}
+	short, long := tcpInfo{rtt: 20 * time.Millisecond}, tcpInfo{rtt: 90 * time.Millisecond}
 	if got, ok := roundTrip(&short, &long); !ok || got != long.rtt {
 		t.Errorf("the smoothed round trip has moved to %v: %v, %v", long.rtt, got, ok)
 	}
 	if got, ok := roundTrip(&long, &long); ok {
 		t.Errorf("it has not moved: %v", got)
 	}
-	if short.shortest() != short.rtt || (&tcpState{rtt: 30, least: 20}).shortest() != 20 {
+	if short.shortest() != short.rtt || (&tcpInfo{rtt: 30, least: 20}).shortest() != 20 {
 		t.Error("the least round trip is not the one that is known")
 	}
 }

@@ -4,7 +4,7 @@ import "time"
 
 // Controller decides what the background may use of the line. It is pure: samples come in, decisions go out.
 type Controller struct {
-	up, down valve
+	up, down direction
 	patience patience
 	where    whereabouts
 	probe    probeSense
@@ -24,14 +24,14 @@ const (
 )
 
 // blames says whether a queue may be in this direction. The delay is that of the way to a peer and back, so it does not tell.
-func (v *valve) blames(rate float64, back *valve, rateBack float64) bool {
-	if v.line.rate == 0 || back.line.rate == 0 {
+func (d *direction) blames(rate float64, back *direction, rateBack float64) bool {
+	if d.line.rate == 0 || back.line.rate == 0 {
 		return true
 	}
 	if rate < blameAcks*rateBack {
 		return false
 	}
-	load, loadBack := rate/v.line.rate, rateBack/back.line.rate
+	load, loadBack := rate/d.line.rate, rateBack/back.line.rate
 	if back.taken > blameTaken*back.line.rate {
 		return load > max(min(loadBack, 1), blameFull)
 	}

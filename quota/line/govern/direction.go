@@ -2,7 +2,7 @@ package govern
 
 import "math"
 
-// reading is what one direction's valve goes by. Rates are bytes per second on the wire.
+// reading is what a direction goes by. Rates are bytes per second on the wire.
 type reading struct {
 	dt       float64 // seconds since the last one
 	router   bool    // wan is what the household uses in all
@@ -19,13 +19,13 @@ type reading struct {
 	pressed  bool    // the machine is short of something
 }
 
-// valve decides how much the background may send (or receive: there is one for each direction). It is pure: it has no
+// direction decides how much the background may send (or receive: there is one for each direction). It is pure: it has no
 // clock, does no I/O and takes no locks. Rates are bytes per second on the wire, times seconds.
 //
 // Where the household is seen, the background has what it leaves, less a margin, and nothing to speak of as soon as it
 // takes more than before: that may be a flow that takes what it gets, and how much that is shows only when nobody is in
 // its way. Elsewhere only the queue tells.
-type valve struct {
+type direction struct {
 	line  line
 	queue queueSense
 	limit float64
@@ -101,143 +101,143 @@ const (
 )
 
 // observe takes a reading: the first half of a tick, after which decide is called with the same.
-func (v *valve) observe(r reading) {
-	v.line.know(r.told, r.learned)
+func (d *direction) observe(r reading) {
+	d.line.know(r.told, r.learned)
 	if r.router {
-		v.line.pass(r.wan, r.known && r.queue > delaySmall)
+		d.line.pass(r.wan, r.known && r.queue > delaySmall)
 	}
-	if v.peak == 0 {
-		v.peak = startShare * v.line.rate
+	if d.peak == 0 {
+		d.peak = startShare * d.line.rate
 	}
-	if v.hold <= 0 && !v.queue.yielding && v.taken < v.line.rate/2 { // what it does not use because it gives way says nothing
-		v.peak *= math.Exp(-r.dt / peakDecay)
+	if d.hold <= 0 && !d.queue.yielding && d.taken < d.line.rate/2 { // what it does not use because it gives way says nothing
+		d.peak *= math.Exp(-r.dt / peakDecay)
 	}
-	v.peak = max(r.own, v.peak)
-	v.notice(r)
+	d.peak = max(r.own, d.peak)
+	d.notice(r)
 }
 
 // decide returns the limit from now on.
-func (v *valve) decide(r reading) float64 {
+func (d *direction) decide(r reading) float64 {
 	passed := r.own
 	if r.router {
 		passed = r.wan
 	}
-	full := passed >= fullLine*v.line.rate
-	big := r.own >= bigShare*v.limit
+	full := passed >= fullLine*d.line.rate
+	big := r.own >= bigShare*d.limit
 	slack := lateness(r.own, r.busy)
-	verdict, stands := v.queue.judge(r, slack, full, big)
-	if verdict == ease && v.queue.again(passed) {
+	verdict, stands := d.queue.judge(r, slack, full, big)
+	if verdict == ease && d.queue.again(passed) {
 		stands = true
 	}
 	// A queue that stands may be about to go, and we may have just sent less: the line was full before. Unless it is the line
 	// that holds us up.
-	held := r.own < usedUp*v.limit
+	held := r.own < usedUp*d.limit
 	most := passed
 	if !held {
-		most = max(passed, v.last[0], v.last[1])
+		most = max(passed, d.last[0], d.last[1])
 	}
 	if stands && (r.router || big) {
 		if !r.router {
 			most *= ownAtQueue
 		}
-		if most < v.line.rate && v.queue.believes(most, held) {
-			v.line.stand(most)
-			v.queue.standing, v.queue.lingering = 0, 0
+		if most < d.line.rate && d.queue.believes(most, held) {
+			d.line.stand(most)
+			d.queue.standing, d.queue.lingering = 0, 0
 		}
 	}
-	bound := v.limit >= almost*v.ceiling(r.allotted) // so that more would be noticed
-	v.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= allOf*v.limit)
+	bound := d.limit >= almost*d.ceiling(r.allotted) // so that more would be noticed
+	d.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= allOf*d.limit)
 
-	ceiling := v.ceiling(r.allotted)
+	ceiling := d.ceiling(r.allotted)
 	trickle := trickleRouter
-	if !r.router || v.queue.yielding && v.taken < v.line.rate/4 {
+	if !r.router || d.queue.yielding && d.taken < d.line.rate/4 {
 		trickle = trickleBehind
 	}
-	least := min(trickle*v.line.rate, ceiling)
-	room := roomShare*v.line.rate - takenShare*v.taken
+	least := min(trickle*d.line.rate, ceiling)
+	room := roomShare*d.line.rate - takenShare*d.taken
 	target := min(ceiling, max(room, least))
-	sent := min(v.limit, max(r.own, least)) // what a cut is a part of
+	sent := min(d.limit, max(r.own, least)) // what a cut is a part of
 	switch verdict {
 	case leave:
-		v.peak = min(v.peak, max(passed, v.last[0], v.last[1]))
+		d.peak = min(d.peak, max(passed, d.last[0], d.last[1]))
 	case cut:
 		target = min(target, max(cutTo*sent, least))
 	case ease:
 		target = min(target, max(easeTo*sent-r.queue/1000/easeWithin*passed, least))
 	}
-	if r.known && r.mine && v.queue.above > 0 { // no more until it is clear what made the queue
-		target = min(target, v.limit)
+	if r.known && r.mine && d.queue.above > 0 { // no more until it is clear what made the queue
+		target = min(target, d.limit)
 	}
-	gives := v.hold > 0 || v.queue.yielding || r.pressed
+	gives := d.hold > 0 || d.queue.yielding || r.pressed
 	if gives {
 		target = least
 	}
-	v.last = [2]float64{passed, v.last[0]}
-	if pace := min(max(v.peak, leastPeak*v.line.rate), v.line.rate) / comeBack; target > v.limit+pace*r.dt {
-		target = v.limit + pace*r.dt
-		v.why = comingBack
+	d.last = [2]float64{passed, d.last[0]}
+	if pace := min(max(d.peak, leastPeak*d.line.rate), d.line.rate) / comeBack; target > d.limit+pace*r.dt {
+		target = d.limit + pace*r.dt
+		d.why = comingBack
 	} else {
-		v.why = noNeed
+		d.why = noNeed
 	}
-	v.limit = target
-	v.explain(r, ceiling, gives, room)
-	return v.limit
+	d.limit = target
+	d.explain(r, ceiling, gives, room)
+	return d.limit
 }
 
 // ceiling is the most that the background may have of the line.
-func (v *valve) ceiling(allotted float64) float64 {
+func (d *direction) ceiling(allotted float64) float64 {
 	if allotted < 0 {
-		return autoShare * v.line.rate
+		return autoShare * d.line.rate
 	}
-	return min(allotted, roomShare*v.line.rate)
+	return min(allotted, roomShare*d.line.rate)
 }
 
 // notice follows what others take, and gives way when it rises.
-func (v *valve) notice(r reading) {
+func (d *direction) notice(r reading) {
 	rest := r.fore // what else there is does not show
 	if r.router {
-		v.debt += (r.own - r.wan) * r.dt
+		d.debt += (r.own - r.wan) * r.dt
 		if r.known { // what stood in the queue and does not any more was counted now, and was sent long ago
-			v.debt += max(v.stood-r.queue, 0) / 1000 * v.line.rate
+			d.debt += max(d.stood-r.queue, 0) / 1000 * d.line.rate
 		}
-		rest = max(-v.debt/r.dt, 0)
-		v.debt = min(max(v.debt, 0), debtMost*v.line.rate)
+		rest = max(-d.debt/r.dt, 0)
+		d.debt = min(max(d.debt, 0), debtMost*d.line.rate)
 		if r.wan > r.own/2 { // it counts now
-			v.debt *= math.Exp(-r.dt / debtDecay)
+			d.debt *= math.Exp(-r.dt / debtDecay)
 		}
 	} else {
-		v.debt = 0
+		d.debt = 0
 	}
 	if r.known {
-		v.stood = r.queue
+		d.stood = r.queue
 	}
-	v.fore = min(r.fore, rest)
-	v.others = rest - v.fore
-	before := v.past[v.next%riseTicks]
-	v.taken = max(rest, v.taken*math.Exp(-r.dt/takenDecay))
-	v.past[v.next%riseTicks] = v.taken
-	v.next++
-	v.hold = max(v.hold-r.dt, 0)
-	if rest > before*(1+riseShare)+riseLine*v.line.rate {
-		v.hold = holdFor
+	d.fore = min(r.fore, rest)
+	d.others = rest - d.fore
+	before := d.past[d.next%riseTicks]
+	d.taken = max(rest, d.taken*math.Exp(-r.dt/takenDecay))
+	d.past[d.next%riseTicks] = d.taken
+	d.next++
+	d.hold = max(d.hold-r.dt, 0)
+	if rest > before*(1+riseShare)+riseLine*d.line.rate {
+		d.hold = holdFor
 	}
 }
 
 // explain finds who needs what is held back.
-func (v *valve) explain(r reading, ceiling float64, gives bool, room float64) {
+func (d *direction) explain(r reading, ceiling float64, gives bool, room float64) {
 	const noticeable = 0.02 // of the line
-	taken := v.taken > noticeable*v.line.rate
+	taken := d.taken > noticeable*d.line.rate
 	switch {
 	case r.pressed:
-		v.why = forMachine
-	case taken && (gives && v.taken > v.line.rate/4 || v.hold > 0 || !v.queue.yielding && room < ceiling/4):
-		v.why = forOthers
-		if v.fore > v.others {
-			v.why = forOwner
+		d.why = forMachine
+	case taken && (gives && d.taken > d.line.rate/4 || d.hold > 0 || !d.queue.yielding && room < ceiling/4):
+		d.why = forOthers
+		if d.fore > d.others {
+			d.why = forOwner
 		}
-	case v.queue.yielding:
-		v.why = forQueue
-	case taken && v.limit < ceiling:
-		v.why = roomBeside
+	case d.queue.yielding:
+		d.why = forQueue
+	case taken && d.limit < ceiling:
+		d.why = roomBeside
 	}
 }

@@ -161,7 +161,7 @@ func TestWhichDirectionTheQueueIsIn(t *testing.T) {
 		"others fill the other, we to": {1.1, 1, .9, 1},
 		"acknowledgements only, of a line that is said to be faster": {.02, .1, 0, 0},
 	} {
-		up, down := valve{line: line{rate: 100}}, valve{line: line{rate: 1000}, taken: c.taken * 1000}
+		up, down := direction{line: line{rate: 100}}, direction{line: line{rate: 1000}, taken: c.taken * 1000}
 		if got := up.blames(c.up*100, &down, c.down*1000); got != (c.want == 1) {
 			t.Errorf("%s: %v", name, got)
 		}
