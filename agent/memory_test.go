@@ -75,9 +75,7 @@ func TestShortMemoryMakesTheBackgroundYieldAndShrink(t *testing.T) {
 			giveBack: func() { done <- "give back" },
 			log:      slog.New(slog.NewTextHandler(&log, nil)),
 		}
-		a := &Agent{memory: w}
-		idle := machine(t, 0, map[string]string{"proc/pressure/memory": pressure}) // the watch judges that, nobody else
-		after := func(d time.Duration, available int64, short string, want ...string) {
+		after := func(d time.Duration, available int64, short bool, want ...string) {
 			t.Helper()
 			left.Store(available)
 			time.Sleep(d)
@@ -89,37 +87,25 @@ func TestShortMemoryMakesTheBackgroundYieldAndShrink(t *testing.T) {
 			if !slices.Equal(did, want) {
 				t.Errorf("with %d MiB available, done was %q, want %q", available/mebi, did, want)
 			}
-			if got := a.shortage(idle); got != short {
-				t.Errorf("with %d MiB available, the machine is short of %q, want %q", available/mebi, got, short)
+			if got := w.short.Load(); got != short {
+				t.Errorf("with %d MiB available, the machine is short of memory: %v, want %v", available/mebi, got, short)
 			}
 		}
 		left.Store(40 * mebi)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { w.run(ctx) })
-		after(time.Second, 40*mebi, "", "120")
-		after(time.Minute, 40*mebi, "")
-		after(10*time.Second, 10*mebi, "memory", "60", "give back", "30")
-		after(time.Minute, 13*mebi, "memory", "give back") // for those closed since the last time
-		after(40*time.Second, 40*mebi, "", "60")
-		after(30*time.Second, 40*mebi, "", "120")
-		after(4*time.Second, 3*mebi, "memory", "0", "give back")
+		after(time.Second, 40*mebi, false, "120")
+		after(time.Minute, 40*mebi, false)
+		after(10*time.Second, 10*mebi, true, "60", "give back", "30")
+		after(time.Minute, 13*mebi, true, "give back") // for those closed since the last time
+		after(40*time.Second, 40*mebi, false, "60")
+		after(30*time.Second, 40*mebi, false, "120")
+		after(4*time.Second, 3*mebi, true, "0", "give back")
 		cancel()
 		running.Wait()
 		if n := strings.Count(log.String(), "\n"); n != 3 {
 			t.Errorf("%d lines were logged of three changes:\n%s", n, log.String())
 		}
 	})
-}
-
-func TestShortageOfProcessorsIsToldAfterThatOfMemory(t *testing.T) {
-	busy := machine(t, 40*mebi, map[string]string{"proc/pressure/cpu": "some avg10=90.00 avg60=0 avg300=0 total=1\n"})
-	a := &Agent{memory: &memoryWatch{}}
-	if got := a.shortage(busy); got != "processor time" {
-		t.Errorf("the machine is short of %q", got)
-	}
-	a.memory.short.Store(true)
-	if got := a.shortage(busy); got != "memory" {
-		t.Errorf("the machine is short of %q", got)
-	}
 }

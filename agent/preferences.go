@@ -39,7 +39,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.mu.Unlock()
 
 	a.ledger.SetLimits(limits(p))
-	a.governor.Set(allotment(p))
+	a.governor.Apply()
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)
 	select {

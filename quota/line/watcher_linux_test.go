@@ -2,7 +2,6 @@ package line
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -99,30 +98,32 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 }
 
 // Whoever probes the line needs to know toward whom.
-func TestTheBusiestPeerIsKnown(t *testing.T) {
+func TestThebusiestPeerIsKnown(t *testing.T) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	g := NewGovernor(GovernorConfig{Bandwidth: ours, Senses: quiet{}, Store: &memory{}, Allotment: govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: govern.Uncapped}, Log: slog.New(slog.DiscardHandler)})
+	o := lends(govern.Auto, govern.Auto, govern.Uncapped)
+	g := newGoverned(ours, &memory{}, o, emptyHome, nil)
 	pass := func(n int) {
 		ours.SetLimits(Unlimited, Unlimited)
 		c, s := pair(t, ours, theirs)
 		send(t, c, s, n)
 	}
 	pass(100_000)
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("before it has looked, and is paused: %s", peer)
 	}
 	g.tick()
-	if peer := g.BusiestPeer(); peer != netip.MustParseAddr("127.0.0.1") {
+	if peer := g.busiestPeer(); peer != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("got %s", peer)
 	}
 	g.tick() // what was on its way
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("when nothing passes: %s", peer)
 	}
 	pass(100_000)
-	g.Set(govern.Allotment{Monthly: govern.Uncapped})
+	o.lend(0, 0, govern.Uncapped)
+	g.Apply()
 	g.tick()
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("while it is paused: %s", peer)
 	}
 }
@@ -146,7 +147,8 @@ func TestNeighboursAreNotLimited(t *testing.T) {
 // A tick with as many connections as are looked at, all of them busy.
 func BenchmarkTick(b *testing.B) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	g := NewGovernor(GovernorConfig{Bandwidth: ours, Senses: quiet{}, Store: &memory{}, Allotment: govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: govern.Uncapped}, Log: slog.New(slog.DiscardHandler)})
+	o := lends(govern.Auto, govern.Auto, govern.Uncapped)
+	g := newGoverned(ours, &memory{}, o, emptyHome, nil)
 	var conns []*conn
 	for range 200 {
 		c, _ := pair(b, ours, theirs)

@@ -38,9 +38,6 @@ func (d *direction) blames(rate float64, back *direction, rateBack float64) bool
 	return load > loadBack-blameMargin
 }
 
-// Position says where the controller believes to be, in words.
-func (c *Controller) Position() string { return c.where.String() }
-
 // Decide takes a sample, some 250 ms after the one before.
 func (c *Controller) Decide(s Sample) Decision {
 	dt := seconds(s.DT)
@@ -68,7 +65,7 @@ func (c *Controller) Decide(s Sample) Decision {
 
 	d := Decision{
 		Up: payload(limits.Up, s.Wire.Overhead.Up), Down: payload(limits.Down, s.Wire.Overhead.Down),
-		Position: c.Position(),
+		Position: c.where.String(),
 		Line:     Rates{c.up.line.rate, c.down.line.rate},
 		Delay:    time.Duration(c.queue * float64(time.Millisecond)), Delayed: known,
 	}

@@ -85,10 +85,6 @@ func TestReasons(t *testing.T) {
 	g.ticks(1, Rates{})
 	g.expect(t, "pressure", 0, .04, Yielding, "yielding: the machine is short of memory")
 	g.s.Around.Pressure = ""
-	g.s.Around.Paused = "it is outside the hours that you set"
-	g.ticks(1, Rates{})
-	g.expect(t, "paused", 0, 0, Paused, "paused: it is outside the hours that you set")
-	g.s.Around.Paused = ""
 	g.s.Used = "the month's 500 GiB are used up until 1 December"
 	g.ticks(1, Rates{})
 	g.expect(t, "used up", 0, 0, Paused, "paused: the month's 500 GiB are used up until 1 December")

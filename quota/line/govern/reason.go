@@ -1,18 +1,11 @@
 package govern
 
-import (
-	"fmt"
-	"time"
-
-	"ebb/quota"
-)
+import "fmt"
 
 // reason says how the background is doing, and why, for people.
 func (c *Controller) reason(s Sample) (State, string) {
 	up, down := &c.up, &c.down
 	switch {
-	case s.Around.Paused != "":
-		return Paused, "paused: " + s.Around.Paused
 	case s.Used != "":
 		return Paused, "paused: " + s.Used
 	case s.Allotted.Up == 0 && s.Allotted.Down == 0:
@@ -53,9 +46,4 @@ func bits(rate float64) string {
 	default:
 		return fmt.Sprintf("%.0f Mbit/s", mega)
 	}
-}
-
-// UsedUp says that a month's transfer is used up.
-func UsedUp(monthly int64, until time.Time) string {
-	return fmt.Sprintf("the month's %s are used up until %d %s", quota.Bytes(monthly), until.Day(), until.Month())
 }

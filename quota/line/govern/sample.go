@@ -31,8 +31,6 @@ type Surroundings struct {
 	Probed   bool
 	// Pressure is what the machine is short of ("memory", "processor time"); "" if of nothing.
 	Pressure string
-	// Paused is why the background is to be silent ("it is outside the hours that you set"); "" if it is not.
-	Paused string
 }
 
 // Wire is what passed since the last look.
@@ -67,11 +65,6 @@ const (
 	// Tick is the time from one decision to the next.
 	Tick = 250 * time.Millisecond
 )
-
-// Clean takes what is no number of bytes for what it may have meant.
-func (a Allotment) Clean() Allotment {
-	return Allotment{Up: max(a.Up, Auto), Down: max(a.Down, Auto), Monthly: max(a.Monthly, Uncapped)}
-}
 
 // State is how the background is doing.
 type State string

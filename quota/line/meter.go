@@ -1,22 +1,25 @@
-package platform
+package line
 
-import "time"
+import (
+	"time"
 
-// Flow is what passed between two readings of the counters.
-type Flow struct {
-	Received, Sent uint64        // bytes
-	Over           time.Duration // positive
-	// Down and Up are rates in bytes per second, no more than the meter's limit.
-	Down, Up float64
+	"ebb/platform"
+)
+
+// flow is what passed between two readings of the counters.
+type flow struct {
+	received, sent uint64        // bytes
+	over           time.Duration // positive
+	down, up       float64       // bytes per second, no more than the meter's limit
 }
 
-// Meter turns readings of the counters of an interface into rates. It has no clock. The zero value is ready.
-type Meter struct {
-	// Limit is the most that the interface could carry each way, in bytes per second; 0 if that is not known.
-	Limit int64
+// meter turns readings of the counters of an interface into rates. It has no clock. The zero value is ready.
+type meter struct {
+	// limit is the most that the interface could carry each way, in bytes per second; 0 if that is not known.
+	limit int64
 
 	at   time.Time // zero: no reading yet
-	last Traffic
+	last platform.Traffic
 }
 
 const (
@@ -30,20 +33,20 @@ const (
 	meterFastest = 10_000_000_000 / 8
 )
 
-// Add takes a reading. It returns what passed since the last one, and false if the two cannot be compared: it is the
+// add takes a reading. It returns what passed since the last one, and false if the two cannot be compared: it is the
 // first, another interface's, or too close to the last (which then stays the last) or too far from it; or the counters
 // were reset.
-func (m *Meter) Add(at time.Time, now Traffic) (Flow, bool) {
+func (m *meter) add(at time.Time, now platform.Traffic) (flow, bool) {
 	over := at.Sub(m.at)
 	if !m.at.IsZero() && over > 0 && over < meterShortest && now.Index == m.last.Index {
-		return Flow{}, false
+		return flow{}, false
 	}
 	last, first := m.last, m.at.IsZero()
 	m.at, m.last = at, now
 	if first || over <= 0 || over > meterLongest || now.Index != last.Index {
-		return Flow{}, false
+		return flow{}, false
 	}
-	limit := m.Limit
+	limit := m.limit
 	if limit <= 0 {
 		limit = meterFastest
 	}
@@ -51,12 +54,12 @@ func (m *Meter) Add(at time.Time, now Traffic) (Flow, bool) {
 	received, ok1 := passed(last.Received, now.Received, most)
 	sent, ok2 := passed(last.Sent, now.Sent, most)
 	if !ok1 || !ok2 {
-		return Flow{}, false
+		return flow{}, false
 	}
-	return Flow{
-		Received: received, Sent: sent, Over: over,
-		Down: min(float64(received)/over.Seconds(), float64(limit)),
-		Up:   min(float64(sent)/over.Seconds(), float64(limit)),
+	return flow{
+		received: received, sent: sent, over: over,
+		down: min(float64(received)/over.Seconds(), float64(limit)),
+		up:   min(float64(sent)/over.Seconds(), float64(limit)),
 	}, true
 }
 

@@ -1,4 +1,4 @@
-package platform
+package line
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Learned learns what a line carries each way from what it has carried. It has no clock and may be used by one
+// learned learns what a line carries each way from what it has carried. It has no clock and may be used by one
 // goroutine at a time. The zero value knows nothing yet.
 //
 // What the line carried for ten seconds it can carry: the rate is the mean of such a period. It takes two of them, so that
@@ -16,8 +16,8 @@ import (
 // towards what was best on that day, by half in a week.
 //
 // It must be fed with traffic of the line only: on a machine behind the router, an interface carries that of the LAN too.
-// Each interface that leads to the internet has a Learned of its own.
-type Learned struct {
+// Each interface that leads to the internet has a learned of its own.
+type learned struct {
 	at       time.Time     // of the last sample; zero: none
 	period   time.Duration // that the sums of the ways are about
 	day      time.Duration // since the ways last forgot; of samples, so that wrong clocks and days off do not count
@@ -44,8 +44,8 @@ const (
 // learnKeep is the part of a difference that a day leaves: seven of them leave half.
 var learnKeep = math.Exp2(-1.0 / 7)
 
-// Add takes the mean rates since the last sample, in bytes per second; samples come several times a second.
-func (l *Learned) Add(at time.Time, up, down float64) {
+// add takes the mean rates since the last sample, in bytes per second; samples come several times a second.
+func (l *learned) add(at time.Time, up, down float64) {
 	over := at.Sub(l.at)
 	first := l.at.IsZero()
 	l.at = at
@@ -68,8 +68,8 @@ func (l *Learned) Add(at time.Time, up, down float64) {
 	}
 }
 
-// Rates returns what the line is known to carry each way, in bytes per second; 0 if nothing is known.
-func (l *Learned) Rates() (up, down int64) {
+// rates returns what the line is known to carry each way, in bytes per second; 0 if nothing is known.
+func (l *learned) rates() (up, down int64) {
 	return int64(l.up.rate), int64(l.down.rate)
 }
 
@@ -99,13 +99,13 @@ func (w *way) forget() {
 const learnedFormat = "1"
 
 // MarshalText writes what is to survive a restart: a line of numbers.
-func (l *Learned) MarshalText() ([]byte, error) {
+func (l *learned) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%s %.0f %.0f %.0f %.0f %.0f %.0f %.0f", learnedFormat, l.day.Seconds(),
 		l.up.rate, l.up.best, l.up.second, l.down.rate, l.down.best, l.down.second), nil
 }
 
 // UnmarshalText takes the place of what was learned before, unless it returns an error.
-func (l *Learned) UnmarshalText(text []byte) error {
+func (l *learned) UnmarshalText(text []byte) error {
 	const words = 8
 	if len(text) > 40*words {
 		return fmt.Errorf("learned line rates: %d bytes are too many", len(text))
@@ -122,7 +122,7 @@ func (l *Learned) UnmarshalText(text []byte) error {
 		}
 		n[i] = value
 	}
-	read := Learned{
+	read := learned{
 		day:  time.Duration(min(n[0], learnDay.Seconds()) * float64(time.Second)),
 		up:   way{rate: n[1], best: n[2], second: n[3]},
 		down: way{rate: n[4], best: n[5], second: n[6]},
