@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ebb/agent/swarm"
+	"ebb/quota"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -84,8 +85,9 @@ type Ledger struct {
 	returning returning
 	brake     brake
 	stuck     stuck
-	budget    budget
-	kept      budget        // as it was last written down
+	budget    quota.Period  // what was written today
+	counted   int64         // what the store had written when the budget was last brought up to date
+	kept      quota.Period  // the budget as it was last written down
 	keptAt    time.Duration // when that was tried, in the process's time
 }
 
@@ -117,7 +119,7 @@ func NewLedger(cfg Config) *Ledger {
 		l.hold = func() error { return nil }
 	}
 	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
-		l.kept = parseBudget(string(text))
+		l.kept = quota.ParsePeriod(quota.Daily, string(text))
 		l.budget = l.kept
 	}
 	return l

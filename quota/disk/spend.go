@@ -20,10 +20,13 @@ func (e tooLargeError) Error() string {
 
 func (e tooLargeError) Is(target error) bool { return target == ErrBudget }
 
-// spend brings the count of what was written up to date. l.mu is held.
-func (l *Ledger) spend() {
+// spend brings the count of what was written up to date, and returns the process's time. l.mu is held.
+func (l *Ledger) spend() (up time.Duration) {
 	wall, up := l.clock()
-	l.budget.count(wall, up, l.store.Written())
+	written := l.store.Written()
+	l.budget.Count(wall, up, written-l.counted)
+	l.counted = max(written, l.counted)
+	return up
 }
 
 // afford reports ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
@@ -37,7 +40,7 @@ func (l *Ledger) afford(length int64) error {
 	}
 	l.spend()
 	charged, _ := l.store.InFlight()
-	if l.budget.spent+charged+l.pending+length > l.limits.Writes {
+	if l.budget.Used()+charged+l.pending+length > l.limits.Writes {
 		return ErrBudget
 	}
 	return nil
@@ -56,9 +59,9 @@ const (
 // store; the next time tries again.
 func (l *Ledger) keepBudget(now bool) {
 	l.mu.Lock()
-	l.spend()
-	grown := l.budget.spent != l.kept.spent || now && l.budget.spent > 0 && l.budget.age-l.kept.age >= keepEvery
-	due := grown && (now || l.budget.up-l.keptAt >= keepEvery)
+	up := l.spend()
+	grown := l.budget.Used() != l.kept.Used() || now && l.budget.Used() > 0 && l.budget.Age()-l.kept.Age() >= keepEvery
+	due := grown && (now || up-l.keptAt >= keepEvery)
 	kept := l.budget
 	l.mu.Unlock()
 	if !due || !now && l.hold() != nil { // the disk is not woken for this
@@ -67,7 +70,7 @@ func (l *Ledger) keepBudget(now bool) {
 	err := l.store.PutMeta(budgetBucket, budgetKey, []byte(kept.String()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.keptAt = kept.up
+	l.keptAt = up
 	if err == nil {
 		l.spend() // the pages that this took count, but are no reason to write them down
 		l.kept = l.budget

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -49,8 +50,8 @@ type Governor struct {
 	last       time.Time
 	around     govern.Surroundings
 	decision   govern.Decision
-	monthly    monthly
-	kept       float64       // of the month's transfer, as it was last written down
+	month      quota.Period  // what was transferred in it, both ways
+	kept       int64         // of the month's transfer, as it was last written down
 	keptAt     time.Duration // since began
 }
 
@@ -74,11 +75,10 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	g.sense = g.senses.sense
 	g.prober = newProber(g.busyLine, cfg.Log)
 	g.last = g.began
-	if text, ok := cfg.Store.Meta(transferBucket, transferKey); ok {
-		g.monthly = parseMonthly(string(text))
-		g.kept = g.monthly.used
-	}
-	g.monthly.count(g.began, 0, 0)
+	text, _ := cfg.Store.Meta(transferBucket, transferKey)
+	g.month = quota.ParsePeriod(quota.Monthly, string(text))
+	g.kept = g.month.Used()
+	g.month.Count(g.began, 0, 0)
 	g.decision = govern.Decision{State: govern.Paused, Reason: "paused: ebb has just started"}
 	cfg.Bandwidth.SetLimits(0, 0)
 	return g
@@ -120,7 +120,7 @@ func (g *Governor) tick() {
 	dt := now.Sub(g.last)
 	g.last = now
 	g.around = around
-	g.monthly.count(now, now.Sub(g.began), wire.Up+wire.Down)
+	g.month.Count(now, now.Sub(g.began), int64(math.Round(wire.Up+wire.Down)))
 	over := max(dt, time.Millisecond).Seconds()
 	before := g.decision
 	g.decision = g.controller.Decide(govern.Sample{
@@ -162,10 +162,10 @@ func (g *Governor) Apply() {
 
 // usedUp says why nothing may be transferred any more this month, "" if something may. g.mu is held.
 func (g *Governor) usedUp(lends govern.Allotment, now time.Time) string {
-	if lends.Monthly < 0 || g.monthly.used < float64(lends.Monthly) {
+	if lends.Monthly < 0 || g.month.Used() < lends.Monthly {
 		return ""
 	}
-	until := g.monthly.renews(now)
+	until := g.month.Renews(now)
 	return fmt.Sprintf("the month's %s are used up until %d %s", quota.Bytes(lends.Monthly), until.Day(), until.Month())
 }
 
@@ -174,7 +174,7 @@ func (g *Governor) usedUp(lends govern.Allotment, now time.Time) string {
 func (g *Governor) keep(now bool) {
 	g.mu.Lock()
 	running := time.Since(g.began)
-	used, text := g.monthly.used, g.monthly.String()
+	used, text := g.month.Used(), g.month.String()
 	// A month begins by itself, but the count of the old one must not outlive it on disk.
 	due := now && used != g.kept || running-g.keptAt >= keepEvery && (used < g.kept || used-g.kept >= keepGrown)
 	if due {
@@ -230,7 +230,7 @@ func (g *Governor) Status() GovernorStatus {
 		State: d.State, Reason: d.Reason, Position: d.Position, Interface: g.around.Interface,
 		Line: d.Line, Others: d.Others, Limits: govern.Rates{Up: float64(d.Up), Down: float64(d.Down)},
 		Delay: d.Delay, Delayed: d.Delayed,
-		Transferred: int64(g.monthly.used), Renews: g.monthly.renews(time.Now()),
+		Transferred: g.month.Used(), Renews: g.month.Renews(time.Now()),
 	}
 }
 
