@@ -1,4 +1,4 @@
-// Package quota decides what the background may use: disk, in a Ledger, and bandwidth, in a Bandwidth that a Governor moves.
+// Package quota decides what the background may use: disk, in a Ledger, and bandwidth, in package line.
 //
 // The Ledger stands between whoever fetches fragments and the fragment store. It admits a fragment only if there is
 // room, makes room for a better one, promises space to foreground downloads, and takes fragments away, lowest value
@@ -11,15 +11,10 @@
 //
 // The Ledger also counts what the background writes in a day, and admits nothing that today's budget is not enough for.
 //
-// The Bandwidth passes every byte of background traffic through two token buckets, up and down. Four times a second the
-// Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
-// limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out. What the
-// Senses probe beyond the line counts beside what the connections tell, once it has proved to see the line's queue.
-//
 // The MemoryGovernor says how many connections the background may have open, from what is left of the memory. It is pure too.
 //
 // It leaves to others what a fragment is worth (the values come with the fragments), how fragments are kept (package
-// fragstore), when the disk may be woken (Config.Hold), and what the device says of the line (Senses).
+// fragstore), and when the disk may be woken (Config.Hold).
 //
 // # Locks
 //

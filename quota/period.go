@@ -13,11 +13,11 @@ const (
 	Monthly
 )
 
-// Period counts the bytes of a calendar day or month. It begins at local midnight, but a router may boot in 1970 and learn
-// the date later, and any clock can be set wrong and set back. So a new one begins only with a day (or month) later than
-// every one seen before, and failing that, when the present one has lasted for 24 hours (or 31 days) of the time that ebb
-// runs. Nothing else makes it forget what it counted. It does no I/O; times come from the caller. The zero value counts a
-// day, and has seen none.
+// Period counts the bytes of a calendar day or month. It begins at local midnight, but a router may boot in 1970 and
+// learn the date later, and any clock can be set wrong and set back. So a new one begins only with a day (or month)
+// later than every one seen before, and failing that, when the present one has lasted for 24 hours (or 31 days) of the
+// time that ebb runs. Nothing else makes it forget what it counted. It does no I/O; times come from the caller. The
+// zero value counts a day, and has seen none.
 type Period struct {
 	calendar Calendar
 	latest   int           // the latest day or month seen, as yyyymmdd or yyyymm
@@ -29,8 +29,8 @@ type Period struct {
 // mostUsed bounds the count, at 1 EiB, so that it can be added to.
 const mostUsed = 1 << 60
 
-// Count adds bytes that were used since the last count, at this time by the clock on the wall, when the process has been
-// running for up. They belong to the period that begins, if one begins. Less than 0 bytes count as none.
+// Count adds bytes that were used since the last count, at this time by the clock on the wall, when the process has
+// been running for up. They belong to the period that begins, if one begins. Less than 0 bytes count as none.
 func (p *Period) Count(wall time.Time, up time.Duration, bytes int64) {
 	p.age += max(up-p.up, 0)
 	p.up = max(up, p.up)
@@ -60,7 +60,8 @@ func (p *Period) String() string {
 	return fmt.Sprintf("%d %d %d", p.latest, p.used, p.age/time.Second)
 }
 
-// ParsePeriod reads what String wrote. What cannot have been written by it counts as a period that has seen no time yet.
+// ParsePeriod reads what String wrote. What cannot have been written by it counts as a period that has seen no time
+// yet.
 func ParsePeriod(c Calendar, text string) Period {
 	var latest int
 	var used, age int64

@@ -11,8 +11,8 @@ import (
 // forever is a wait that only something else can end.
 const forever = time.Duration(math.MaxInt64)
 
-// deadline ends the waiting of one direction of a connection before its turn has come: at a time that was set, or when the
-// connection is closed.
+// deadline ends the waiting of one direction of a connection before its turn has come: at a time that was set, or when
+// the connection is closed.
 type deadline struct {
 	closed chan struct{}
 
@@ -40,8 +40,8 @@ func (d *deadline) current() (at time.Time, moved <-chan struct{}) {
 }
 
 // wait returns nil after most, or before when changed is closed, or when it has put something into turn. It returns
-// net.ErrClosed as soon as the connection is closed, and os.ErrDeadlineExceeded as soon as the deadline has passed. Either
-// channel may be nil.
+// net.ErrClosed as soon as the connection is closed, and os.ErrDeadlineExceeded as soon as the deadline has passed.
+// Either channel may be nil.
 func (d *deadline) wait(most time.Duration, changed <-chan struct{}, turn chan<- struct{}) error {
 	select { // most waits are none: do without a timer
 	case <-d.closed:

@@ -21,8 +21,8 @@ type MetaStore interface {
 	Meta(bucket, key string) ([]byte, bool)
 }
 
-// GovernorConfig is what a Governor works with. Its functions are first called by Run, but for Preferences: that is first
-// called by Apply or Run. They may be called with a lock of the Governor's held, and must not call its methods.
+// GovernorConfig is what a Governor works with. Its functions are first called by Run, but for Preferences: that is
+// first called by Apply or Run. They may be called with a lock of the Governor's held, and must not call its methods.
 type GovernorConfig struct {
 	Bandwidth   *Bandwidth
 	Platform    platform.Files           // to read the line's interface and the machine
@@ -56,8 +56,8 @@ type Governor struct {
 }
 
 const (
-	// keepGrown is by how many bytes the month's transfer must have grown to be written down while ebb runs: an idle ebb
-	// writes nothing.
+	// keepGrown is by how many bytes the month's transfer must have grown to be written down while ebb runs: an idle
+	// ebb writes nothing.
 	keepGrown = 1 << 20
 	// keepEvery is how often that is looked at: each writing costs a few pages of the index.
 	keepEvery      = time.Minute
@@ -142,7 +142,8 @@ func (g *Governor) surroundings(now time.Time) govern.Surroundings {
 	return around
 }
 
-// Apply is called when the preferences have changed. The limits are within the new ones when it returns, and stay there.
+// Apply is called when the preferences have changed. The limits are within the new ones when it returns, and stay
+// there.
 func (g *Governor) Apply() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -197,8 +198,8 @@ func (g *Governor) busyLine() busyLine {
 	return busyLine{peer: g.busiestPeer(), link: s.Interface, clear: s.Delayed && s.Delay < noQueue}
 }
 
-// busiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if nothing
-// was, or the background is paused.
+// busiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if
+// nothing was, or the background is paused.
 func (g *Governor) busiestPeer() netip.Addr {
 	if g.Status().State == govern.Paused {
 		return netip.Addr{}
@@ -210,7 +211,7 @@ func (g *Governor) busiestPeer() netip.Addr {
 type GovernorStatus struct {
 	State       govern.State
 	Reason      string        // a sentence that begins with the state
-	Position    string        // on the router or behind it, and so what tells of the household; "" before the first decision
+	Position    string        // on the router or behind it, in words; "" before the first decision
 	Interface   string        // to the internet; "" if it is not known
 	Line        govern.Rates  // what the line is believed to carry, bytes per second on the wire
 	Others      govern.Rates  // what the rest of the household uses; 0 where that does not show

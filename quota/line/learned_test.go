@@ -57,10 +57,10 @@ func TestLearnedIsWhatWasSustained(t *testing.T) {
 func TestLearnedDoesNotBelieveOnePeriod(t *testing.T) {
 	h := newHistory()
 	h.carry(time.Minute, 1000, 1000)
-	h.carry(learnPeriod, 1e9, 1000)
+	h.carry(learnStretch, 1e9, 1000)
 	h.carry(time.Hour, 1000, 1000)
 	h.expect(t, "after one period", 1000, 1000)
-	h.carry(learnPeriod, 1e9, 1000)
+	h.carry(learnStretch, 1e9, 1000)
 	h.expect(t, "after another one", 1e9, 1000)
 }
 
@@ -125,7 +125,7 @@ func TestLearnedTakesTheBestOfADay(t *testing.T) {
 func TestLearnedPeriodsHaveNoGaps(t *testing.T) {
 	h := newHistory()
 	for range 100 {
-		h.carry(learnPeriod-time.Second, 1e6, 1e6)
+		h.carry(learnStretch-time.Second, 1e6, 1e6)
 		h.now = h.now.Add(time.Minute)
 		h.add(h.now, 1e6, 1e6)
 	}

@@ -23,11 +23,13 @@ type meter struct {
 }
 
 const (
-	// meterShortest is the least time between readings that says something: a full packet on a 10 Mbit/s line takes 1 ms.
+	// meterShortest is the least time between readings that says something: a full packet on a 10 Mbit/s line takes 1
+	// ms.
 	meterShortest = 20 * time.Millisecond
 	// meterLongest is the most: a mean over more does not say what passes now, and a clock may have jumped.
 	meterLongest = 10 * time.Second
-	// meterLump is how much traffic a driver may add to its counters at once: some ask their hardware every other second.
+	// meterLump is how much traffic a driver may add to its counters at once: some ask their hardware every other
+	// second.
 	meterLump = 2 * time.Second
 	// meterFastest is the limit of an interface that does not tell its speed: 10 Gbit/s, the fastest line for a home.
 	meterFastest = 10_000_000_000 / 8

@@ -32,7 +32,10 @@ func allotment(p prefs.Preferences) govern.Allotment {
 
 // told is what the owner, or else the router's shaper, says that the line carries; 0 if neither does.
 func told(p prefs.Preferences, shaper platform.SQM) govern.Rates {
-	line := govern.Rates{Up: float64(p.Network.LineUp.BytesPerSecond()), Down: float64(p.Network.LineDown.BytesPerSecond())}
+	line := govern.Rates{
+		Up:   float64(p.Network.LineUp.BytesPerSecond()),
+		Down: float64(p.Network.LineDown.BytesPerSecond()),
+	}
 	if line.Up <= 0 {
 		line.Up = float64(shaper.Upload)
 	}
@@ -43,8 +46,8 @@ func told(p prefs.Preferences, shaper platform.SQM) govern.Rates {
 }
 
 // believed is what to begin with if nobody says what the line carries: what was learned, or else less than half of what
-// most lines sold today carry; and in any case what the owner lends, for surely the line carries that. The queue will tell
-// if it does not.
+// most lines sold today carry; and in any case what the owner lends, for surely the line carries that. The queue will
+// tell if it does not.
 func believed(p prefs.Preferences, l *learned) govern.Rates {
 	up, down := l.rates()
 	return govern.Rates{
@@ -53,7 +56,8 @@ func believed(p prefs.Preferences, l *learned) govern.Rates {
 	}
 }
 
-// commonUp and commonDown are what to begin with on a line of which nothing is known, in bytes per second: 5 and 20 Mbit/s.
+// commonUp and commonDown are what to begin with on a line of which nothing is known, in bytes per second: 5 and 20
+// Mbit/s.
 const (
 	commonUp   = 5_000_000 / 8
 	commonDown = 20_000_000 / 8

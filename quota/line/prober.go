@@ -25,8 +25,8 @@ const (
 	noQueue = 5 * time.Millisecond
 )
 
-// prober asks the first hop beyond the line how long the way there is, while the background is busy. So a queue at a peer's
-// end can be told from one of our line.
+// prober asks the first hop beyond the line how long the way there is, while the background is busy. So a queue at a
+// peer's end can be told from one of our line.
 type prober struct {
 	busy func() busyLine
 	find func(ctx context.Context, peer netip.Addr) (platform.Hop, error)
@@ -155,8 +155,8 @@ func (on *course) trip() *leastTrip {
 	return t
 }
 
-// leastTrip is the shortest of the round trips of the last five minutes in which the line was known to have no queue. Other
-// minutes do not count: if somebody fills the line for longer, a queue must not become what is usual.
+// leastTrip is the shortest of the round trips of the last five minutes in which the line was known to have no queue.
+// Other minutes do not count: if somebody fills the line for longer, a queue must not become what is usual.
 type leastTrip struct {
 	parts [5]time.Duration // the least of each minute, newest first; 0: there was none
 	clear int              // how many of the newest minute's were made while there was no queue

@@ -62,8 +62,8 @@ func (s *senses) sense(now time.Time, p prefs.Preferences) govern.Surroundings {
 	return around
 }
 
-// follow finds the interface to the internet, and notices when it is another one. Only is the one that the owner named, or
-// "auto".
+// follow finds the interface to the internet, and notices when it is another one. Only is the one that the owner named,
+// or "auto".
 func (s *senses) follow(now time.Time, only string) {
 	if only == "auto" {
 		only = ""

@@ -10,7 +10,7 @@ const (
 	tallySlots = 10 // five seconds
 )
 
-// tally counts bytes, and how fast they came lately. Its zero value is ready for use.
+// tally counts bytes that passed, and how fast they did lately. Its zero value is ready for use.
 type tally struct {
 	mu    sync.Mutex // guards the fields below
 	total int64

@@ -25,7 +25,7 @@ const (
 	tcpHeader      = 20 + 12
 )
 
-// newSocket returns nil for what is no TCP connection of this machine's, and for one to a local address.
+// newSocket returns nil for what is not a TCP connection of this machine, and for one to an address that is local.
 func newSocket(c net.Conn, local func(netip.Addr) bool) *socket {
 	for {
 		wrapped, ok := c.(interface{ NetConn() net.Conn })
@@ -76,8 +76,9 @@ const sampleWeight = 7.0 / 8
 // longestTrip is the most that is believed.
 const longestTrip = 10 * time.Second
 
-// roundTrip returns the mean of the round trips that were measured between two looks at a connection, and false if there
-// was none. The smoothed one moves by an eighth with each acknowledgement, so when there are few it lags far behind.
+// roundTrip returns the mean of the round trips that were measured between two looks at a connection, and false if
+// there was none. The smoothed one moves by an eighth with each acknowledgement, so when there are few it lags far
+// behind.
 func roundTrip(before, now *tcpInfo) (time.Duration, bool) {
 	if now.rtt <= 0 || before.rtt <= 0 {
 		return 0, false

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read asks the kernel for the struct tcp_info (linux/tcp.h) of the connection. Kernels tell as much of it as they know, and
-// the rest is 0. It returns false if the connection is closed.
+// read asks the kernel for the struct tcp_info (linux/tcp.h) of the connection. Kernels tell as much of it as they
+// know, and the rest is 0. It returns false if the connection is closed.
 func (s *socket) read() (tcpInfo, bool) {
 	var info *unix.TCPInfo
 	var failed error

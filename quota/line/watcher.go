@@ -160,7 +160,8 @@ func (d *delayed) add(delay time.Duration) {
 	}
 }
 
-// overheadOf follows what was measured, slowly: a segment that leaves after the look at its payload belongs to the next one.
+// overheadOf follows what was measured, slowly: a segment that leaves after the look at its payload belongs to the next
+// one.
 func overheadOf(before, wire, payload float64) float64 {
 	if !(payload >= overheadLeast && wire >= 0) { // nor is NaN
 		return before

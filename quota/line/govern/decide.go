@@ -12,18 +12,20 @@ type Controller struct {
 }
 
 const (
-	// blameMargin is by how much more of its rate one direction must carry than the other to be blamed alone for a queue.
+	// blameMargin is by how much more of its rate one direction must carry than the other to be blamed alone for a
+	// queue.
 	blameMargin = 0.2
-	// blameTaken is the part of a direction that others use if the queue is taken to be theirs, and blameFull what the
-	// other direction must carry of its rate all the same to be blamed as well.
+	// blameTaken is the part of a direction's rate from which on the queue is taken to be that of the others who use
+	// it. The other direction must carry blameFull of its rate to be blamed all the same.
 	blameTaken = 0.5
 	blameFull  = 0.97
-	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66 bytes for
-	// two segments is 2 %.
+	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66
+	// bytes for two segments is 2 %.
 	blameAcks = 0.04
 )
 
-// blames says whether a queue may be in this direction. The delay is that of the way to a peer and back, so it does not tell.
+// blames reports whether a queue may be in this direction, which carries so much, rather than back. The delay that was
+// measured is that of the way to a peer and back, so it does not say.
 func (d *direction) blames(rate float64, back *direction, rateBack float64) bool {
 	if d.line.rate == 0 || back.line.rate == 0 {
 		return true
@@ -38,11 +40,11 @@ func (d *direction) blames(rate float64, back *direction, rateBack float64) bool
 	return load > loadBack-blameMargin
 }
 
-// Decide takes a sample, some 250 ms after the one before.
+// Decide takes a sample, about a Tick after the one before, and returns what the background may do until the next.
 func (c *Controller) Decide(s Sample) Decision {
 	dt := seconds(s.DT)
 	wan, own, fore := s.Around.WAN.clean(), s.Own.clean(), s.Around.Foreground.clean().times(Rates{GuessedOverhead, GuessedOverhead})
-	router := c.where.look(s.Around)
+	router := c.where.onRouter(s.Around)
 
 	delay, known := c.probe.delay(s, c.where.router)
 	if known {

@@ -2,42 +2,43 @@ package govern
 
 import "math"
 
-// reading is what a direction goes by. Rates are bytes per second on the wire.
+// reading is one direction's part of a sample. Rates are bytes per second on the wire.
 type reading struct {
 	dt       float64 // seconds since the last one
-	router   bool    // wan is what the household uses in all
+	router   bool    // wan is known, and is what the whole household uses
 	wan      float64
 	own      float64 // the background's
 	fore     float64 // the foreground's
-	told     float64 // what the line carries as the owner or the router says; 0: they do not
-	learned  float64 // the same as learned; 0: nothing
-	allotted float64 // what the owner lends; negative: as much as is good
+	told     float64 // what the line carries, as the owner or the router says; 0: they do not
+	learned  float64 // what the line carries, as was learned; 0: nothing was
+	allotted float64 // what the owner lends; negative: as much as is not felt
 	queue    float64 // the queueing delay in ms
-	known    bool    // it was measured
+	known    bool    // the queue was measured since the last reading
 	busy     int     // connections that carry something
 	mine     bool    // the queue is in this direction, as far as can be told
 	pressed  bool    // the machine is short of something
 }
 
-// direction decides how much the background may send (or receive: there is one for each direction). It is pure: it has no
-// clock, does no I/O and takes no locks. Rates are bytes per second on the wire, times seconds.
+// direction decides how much the background may send (or receive: there are two). It is pure: it has no clock, does no
+// I/O and takes no locks. Rates are bytes per second on the wire, times seconds.
 //
-// Where the household is seen, the background has what it leaves, less a margin, and nothing to speak of as soon as it
-// takes more than before: that may be a flow that takes what it gets, and how much that is shows only when nobody is in
-// its way. Elsewhere only the queue tells.
+// On the router, where the counters show what the household uses, the background gets what the household leaves, less a
+// margin. As soon as the household takes more than before, the background gets next to nothing: what it takes may be a
+// flow that uses whatever it gets, and how much that is shows only when nobody is in its way. Elsewhere only the queue
+// tells.
 type direction struct {
 	line  line
 	queue queueSense
 	limit float64
 	peak  float64    // the most that the background used lately: how fast it comes back depends on it
-	last  [2]float64 // what passed at the last ticks, the latest first: own, or all of it where that is known
+	last  [2]float64 // what passed at the last ticks, the newest first: in all on the router, else own
 
-	debt  float64            // bytes of ours that the interface has not counted yet
-	stood float64            // the queue at the last tick, in ms
-	taken float64            // what all others use, the foreground among them: rises at once, falls slowly
-	past  [riseTicks]float64 // taken at the last ticks
-	next  int
-	hold  float64 // seconds left in which it gives way to see how much they take
+	debt   float64            // bytes of ours that the interface has not counted yet
+	stood  float64            // the queue at the last tick, in ms
+	taken  float64            // what all others use, the foreground among them: rises at once, falls slowly
+	past   [riseTicks]float64 // taken at the last ticks
+	next   int
+	giving float64 // seconds left in which it gives way, to see how much they take
 
 	others float64 // what others used at the last tick, without the foreground
 	fore   float64
@@ -48,54 +49,55 @@ type direction struct {
 type need int
 
 const (
-	noNeed     need = iota // it has what it may have
-	comingBack             // nobody: it comes back
-	roomBeside             // others use the line, and leave something
-	forOthers              // they need the line
-	forOwner               // the foreground does
-	forQueue               // a queue says that somebody does
-	forMachine             // it is short of memory or the like
+	noNeed     need = iota // nobody: the background has all that it may have
+	comingBack             // nobody any more: the background is coming back
+	roomBeside             // others use the line, and leave room
+	forOthers              // others need the line
+	forOwner               // the foreground needs it
+	forQueue               // the queue says that somebody needs it
+	forMachine             // the machine is short of memory or the like
 )
 
 const (
-	// autoShare is the part of the line that the background uses if the owner leaves it to us, and roomShare what it and
-	// all others together may use: at more the queue of the line grows for moments (packets come in clusters).
+	// autoShare is the part of the line that the background uses if the owner leaves it to us, and roomShare what it
+	// and all others together may use: at more the queue of the line grows for moments (packets come in clusters).
 	autoShare = 0.93
 	roomShare = 0.94
-	// takenShare is how much is left to others for each byte that they take, so that they can take more.
+	// takenShare is how much of the line is left to others for each byte that they take, so that they can take more.
 	takenShare = 1.15
-	// takenDecay is the time in seconds in which what others took is forgotten to a third: pauses between the parts of a web page
-	// are shorter than it takes to come back.
+	// takenDecay is the time in seconds in which what others took falls to a third (1/e), once they stop: the pauses
+	// between the parts of a web page are shorter.
 	takenDecay = 1.2
-	// riseShare and riseLine are by how much others must take more than riseTicks before, as a part of that and of the line, to be
-	// given way to: less is how measurements and calls vary.
+	// Others are given way to when they take more than they did riseTicks before, by riseShare of that and riseLine of
+	// the line. Measurements and calls vary by less.
 	riseShare = 0.25
 	riseLine  = 0.035
 	riseTicks = 4
-	// holdFor is for how long, in seconds, it gives way after they stopped to take more than riseTicks before.
-	holdFor = 0.5
-	// trickleRouter and trickleBehind are the parts of the line that remain when it gives way. Where only the queue tells, some
-	// packets must go on measuring it.
+	// giveFor is for how many seconds more it gives way when they have stopped taking ever more.
+	giveFor = 0.5
+	// trickleRouter and trickleBehind are the parts of the line that it keeps when it gives way, on the router and
+	// behind it. Where only the queue tells, some packets must go on measuring it.
 	trickleRouter = 0.003
 	trickleBehind = 0.02
-	// comeBack is the time in seconds in which the background comes back, and startShare the part of the line that it is
-	// taken to have used before.
+	// comeBack is the time in seconds in which the background comes back to its peak. At the start startShare of the
+	// line counts as its peak; it never counts as less than leastPeak of the line, and falls to a third (1/e) in
+	// peakDecay seconds in which less is used.
 	comeBack   = 8.0
 	startShare = 0.25
 	leastPeak  = 0.04
 	peakDecay  = 60.0
-	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: there may be a queue below it, and
-	// some count in lumps.
+	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: it may stand in a
+	// queue before it is counted, and some drivers count in lumps.
 	debtDecay = 2.0
 	debtMost  = 2.0
 	// ownAtQueue is the part of what we sent when the queue grew that the line carried, where only that is known.
 	ownAtQueue = 0.95
 	// bigShare is the part of its limit that the background uses if it has enough to send.
 	bigShare = 0.5
-	fullLine = 0.8  // of the line's rate: as much as one can tell
-	usedUp   = 0.8  // of the limit: with less the line, or the peers, hold us up
-	allOf    = 0.93 // of the limit: as much as passes when nobody does
-	almost   = 0.95
+	fullLine = 0.8  // of the line's rate: it counts as full
+	usedUp   = 0.8  // of the limit: with less, it is the line or the peers that hold us up
+	allOf    = 0.93 // of the limit: with more, nothing does
+	almost   = 0.95 // of the ceiling: the limit counts as having reached it
 	// mostRate is beyond every line: 1 Tbit/s.
 	mostRate = 1e12 / 8
 )
@@ -109,7 +111,8 @@ func (d *direction) observe(r reading) {
 	if d.peak == 0 {
 		d.peak = startShare * d.line.rate
 	}
-	if d.hold <= 0 && !d.queue.yielding && d.taken < d.line.rate/2 { // what it does not use because it gives way says nothing
+	// That the background uses little while it gives way says nothing of how much it used.
+	if d.giving <= 0 && !d.queue.yielding && d.taken < d.line.rate/2 {
 		d.peak *= math.Exp(-r.dt / peakDecay)
 	}
 	d.peak = max(r.own, d.peak)
@@ -129,8 +132,8 @@ func (d *direction) decide(r reading) float64 {
 	if verdict == ease && d.queue.again(passed) {
 		stands = true
 	}
-	// A queue that stands may be about to go, and we may have just sent less: the line was full before. Unless it is the line
-	// that holds us up.
+	// When a queue stands, we may have sent less just now; then the line carried what passed before. But if it is the
+	// line that holds us up, it carries what passes now.
 	held := r.own < usedUp*d.limit
 	most := passed
 	if !held {
@@ -168,7 +171,7 @@ func (d *direction) decide(r reading) float64 {
 	if r.known && r.mine && d.queue.above > 0 { // no more until it is clear what made the queue
 		target = min(target, d.limit)
 	}
-	gives := d.hold > 0 || d.queue.yielding || r.pressed
+	gives := d.giving > 0 || d.queue.yielding || r.pressed
 	if gives {
 		target = least
 	}
@@ -217,9 +220,9 @@ func (d *direction) notice(r reading) {
 	d.taken = max(rest, d.taken*math.Exp(-r.dt/takenDecay))
 	d.past[d.next%riseTicks] = d.taken
 	d.next++
-	d.hold = max(d.hold-r.dt, 0)
+	d.giving = max(d.giving-r.dt, 0)
 	if rest > before*(1+riseShare)+riseLine*d.line.rate {
-		d.hold = holdFor
+		d.giving = giveFor
 	}
 }
 
@@ -230,7 +233,7 @@ func (d *direction) explain(r reading, ceiling float64, gives bool, room float64
 	switch {
 	case r.pressed:
 		d.why = forMachine
-	case taken && (gives && d.taken > d.line.rate/4 || d.hold > 0 || !d.queue.yielding && room < ceiling/4):
+	case taken && (gives && d.taken > d.line.rate/4 || d.giving > 0 || !d.queue.yielding && room < ceiling/4):
 		d.why = forOthers
 		if d.fore > d.others {
 			d.why = forOwner

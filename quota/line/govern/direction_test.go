@@ -123,10 +123,10 @@ func TestPositions(t *testing.T) {
 		"what the facts are nobody can say": {Facts{}, false},
 	} {
 		var w whereabouts
-		if got := w.look(Surroundings{Seen: true, Facts: c.facts}); got != c.router || strings.HasPrefix(w.String(), "on the router") != c.router {
+		if got := w.onRouter(Surroundings{Seen: true, Facts: c.facts}); got != c.router || strings.HasPrefix(w.String(), "on the router") != c.router {
 			t.Errorf("%s: %v, %q", name, got, w.String())
 		}
-		if w.look(Surroundings{Facts: c.facts}) {
+		if w.onRouter(Surroundings{Facts: c.facts}) {
 			t.Errorf("%s: on the router although the interface is away", name)
 		}
 	}

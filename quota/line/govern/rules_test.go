@@ -195,7 +195,8 @@ func (g *rig) moment(own, wan, ms float64) *rig {
 	return g
 }
 
-// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it lasts.
+// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it
+// lasts.
 func TestAShortQueueThatStaysIsTheLines(t *testing.T) {
 	g := newRig(true).ticks(minute, Rates{})
 	for range 16 {
@@ -226,7 +227,8 @@ func TestAQueueThatDrainsIsNobodysUpload(t *testing.T) {
 	}
 }
 
-// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the same.
+// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the
+// same.
 func TestACutIsGivenTimeToWork(t *testing.T) {
 	back := func() *rig {
 		g := newRig(false).ticks(minute, Rates{})
