@@ -21,8 +21,8 @@ type MetaStore interface {
 	Meta(bucket, key string) ([]byte, bool)
 }
 
-// GovernorConfig is what a Governor works with. Its functions are first called by Run, but for Preferences: that is
-// first called by Apply or Run. They may be called with a lock of the Governor's held, and must not call its methods.
+// GovernorConfig is what a Governor works with. NewGovernor calls none of its functions. Later they may be called with a
+// lock of the Governor's held, so they must not call its methods.
 type GovernorConfig struct {
 	Bandwidth   *Bandwidth
 	Platform    platform.Files           // to read the line's interface and the machine
