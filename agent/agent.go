@@ -24,6 +24,7 @@ import (
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
+	"ebb/quota/line/govern"
 	"ebb/quota/memory"
 	"ebb/webui"
 )
@@ -53,8 +54,6 @@ type Agent struct {
 	ledger     *disk.Ledger
 	bandwidth  *line.Bandwidth
 	governor   *line.Governor
-	senses     *lineSenses
-	probe      *lineProbe
 	disk       *disk.Watch
 	moves      *moves
 	port       *peerwire.Port
@@ -152,12 +151,10 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Reclaimed:   a.reclaimed,
 		Unavailable: a.disk.Unavailable,
 	})
-	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has looked around
-	a.senses = &lineSenses{agent: a}
-	a.probe = a.newLineProbe()
+	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has decided
 	a.governor = line.NewGovernor(line.GovernorConfig{
-		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p),
-		Unavailable: a.disk.Unavailable, Log: a.log,
+		Bandwidth: a.bandwidth, Platform: platform.System, Preferences: a.current, Foreground: a.foregroundRates,
+		MemoryShort: func() bool { return a.memory.Short() }, Unavailable: a.disk.Unavailable, Store: a.store, Log: a.log,
 	})
 	return nil
 }
@@ -176,6 +173,15 @@ func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
 	for h, n := range countBySwarm(keys) {
 		swarm.Tell(a.log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
 	}
+}
+
+// foregroundRates is how fast the owner's torrents are, all together.
+func (a *Agent) foregroundRates() (all govern.Rates) {
+	for _, t := range a.foreground.Torrents() {
+		all.Up += float64(t.UploadRate)
+		all.Down += float64(t.DownloadRate)
+	}
+	return all
 }
 
 func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
@@ -340,8 +346,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
 	start("memory", quiet(a.memory.Run))
-	start("governor", quiet(a.govern))
-	start("probe", quiet(a.probe.run))
+	start("governor", quiet(a.governor.Run))
 	start("background", quiet(a.runBackground))
 	start("moves", quiet(a.moves.run))
 	start("foreground swarms", quiet(a.followForeground))

@@ -11,6 +11,7 @@ import (
 	"ebb/agent/prefs"
 	"ebb/platform"
 	"ebb/quota/disk/fragstore"
+	"ebb/quota/line"
 	"ebb/webui"
 )
 
@@ -31,7 +32,7 @@ func (a *Agent) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) 
 	d.checkStore(a.store, mend)
 	d.checkDownloads(a.foreground.Torrents())
 	d.checkLine(ctx, p)
-	d.checkProbe(a.probe)
+	d.checkFirstHop(a.governor.FirstHop())
 	return webui.Diagnosis{Findings: d}, nil
 }
 
@@ -157,5 +158,18 @@ func (d *diagnosis) checkLine(ctx context.Context, p prefs.Preferences) {
 			level = webui.FindingNote
 		}
 		d.add(level, f.About, "%s", f.Text)
+	}
+}
+
+// checkFirstHop tells what is known of the first hop beyond the line.
+func (d *diagnosis) checkFirstHop(known line.FirstHop) {
+	const about = "first hop beyond the line"
+	switch hop := known.Hop; {
+	case hop.Number > 0:
+		d.add(webui.FindingOK, about, "%s, %s away, answered pings last in %.1f ms", hop.Addr, count(hop.Number, "hop"), hop.RTT.Seconds()*1000)
+	case known.Silence != "":
+		d.add(webui.FindingNote, about, "none answers, so only the background's own connections tell of the line's queue: %s", known.Silence)
+	default:
+		d.add(webui.FindingNote, about, "it has not been asked, or not while the line was free: it is while the background is busy")
 	}
 }

@@ -28,7 +28,7 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.mu.Unlock()
 
 	a.ledger.LimitsChanged()
-	a.governor.Set(allotment(p))
+	a.governor.Apply()
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)
 	select {

@@ -4,12 +4,10 @@
 //
 // quota/disk: a Ledger through which every fragment comes and goes.
 //
-// The Bandwidth passes every byte of background traffic through two token buckets, up and down. Four times a second the
-// Governor asks its Senses what surrounds them and its Watcher what the kernel knows of their connections, and moves the
-// limits. Its decisions (files governor_*.go) are pure: a sample goes in, a decision comes out. What the
-// Senses probe beyond the line counts beside what the connections tell, once it has proved to see the line's queue.
+// quota/line: a Bandwidth through which every byte passes, and a Governor that moves its limits.
 //
 // quota/memory: a Governor of the number of connections, and the sizes of what is sized by the memory there is.
 //
-// What the device says of itself they have from package platform, or are told.
+// What the device says of itself they have from package platform, or are told. The package itself holds what they share: a
+// count over a day or a month, and how bytes are written for people.
 package quota

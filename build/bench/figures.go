@@ -40,7 +40,7 @@ var suites = []suite{
 		},
 	},
 	{
-		pkg: "./quota/line ./agent", pattern: "^(BenchmarkTick|BenchmarkSense)$",
+		pkg: "./quota/line", pattern: "^(BenchmarkTick|BenchmarkSense)$",
 		figures: []figure{
 			{what: "governor (200 busy connections) and sensors", benchmark: "BenchmarkTick", plus: "BenchmarkSense", unit: "ns/op", scale: ticking, bound: 0.5, shown: "% of a core"},
 		},

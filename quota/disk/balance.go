@@ -39,7 +39,7 @@ func (l *Ledger) Usage() Usage {
 		Allotment: l.allotment(), Limit: b.grow, Used: b.used, InFlight: inFlight, Promised: d.promised,
 		DiskFree: d.fragments.Free, DiskTotal: d.fragments.Total, DiskError: d.err, ReadOnly: d.fragments.ReadOnly,
 		SameDisk: !d.apart,
-		Writes:   l.limits.Writes, Written: l.budget.spent, Renews: l.budget.renews(wall),
+		Writes:   l.limits.Writes, Written: l.budget.Used(), Renews: l.budget.Renews(wall),
 	}
 	if d.downloadsErr == nil {
 		u.Downloads = d.downloads

@@ -10,6 +10,7 @@ import (
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/platform"
+	"ebb/quota"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -97,8 +98,9 @@ type Ledger struct {
 	returning returning
 	regrowth  regrowth
 	stubborn  stubborn
-	budget    budget
-	kept      budget        // as it was last written down
+	budget    quota.Period  // what was written today
+	counted   int64         // what the store had written when the budget was last brought up to date
+	kept      quota.Period  // the budget as it was last written down
 	keptAt    time.Duration // when that was tried, in the process's time
 }
 
@@ -130,7 +132,7 @@ func NewLedger(cfg Config) *Ledger {
 		l.unavailable = func() error { return nil }
 	}
 	if text, ok := l.store.Meta(budgetBucket, budgetKey); ok {
-		l.kept = parseBudget(string(text))
+		l.kept = quota.ParsePeriod(quota.Daily, string(text))
 		l.budget = l.kept
 	}
 	return l

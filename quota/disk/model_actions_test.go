@@ -284,7 +284,7 @@ func (m *model) restart(t *rapid.T) {
 	if rapid.Bool().Draw(t, "clean") {
 		least := m.carried + m.seen - m.atMost
 		m.ledger.keepBudget(true)
-		if kept := m.ledger.kept.spent; kept < least {
+		if kept := m.ledger.kept.Used(); kept < least {
 			t.Fatalf("%d of %d bytes written today were kept", kept, least)
 		}
 	}

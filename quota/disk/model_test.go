@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"testing"
@@ -81,8 +82,11 @@ func (m *model) start(t failer) {
 	m.told, m.stopped = make(map[swarm.InfoHash]int64), false
 	clear(m.coming) // they have to reserve again
 	text, _ := m.store.Meta(budgetBucket, budgetKey)
-	kept := parseBudget(string(text))
-	m.latest, m.carried = kept.day, kept.spent
+	m.latest, m.carried = 0, 0
+	if len(text) > 0 {
+		_, err := fmt.Sscan(string(text), &m.latest, &m.carried)
+		must(t, err)
+	}
 	m.seen, m.atLeast, m.atMost = 0, 0, 0
 	m.newDay()
 	for _, swarm := range []string{"a", "b"} {
@@ -93,7 +97,7 @@ func (m *model) start(t failer) {
 
 // newDay begins a new budget if the clock shows a later day than ever.
 func (m *model) newDay() {
-	if today := dayOf(m.wall); today > m.latest {
+	if today := m.wall.Year()*10000 + int(m.wall.Month())*100 + m.wall.Day(); today > m.latest {
 		m.latest, m.carried, m.atLeast = today, 0, m.seen
 		m.ledger.Usage()
 		m.atMost = m.store.Written()

@@ -20,10 +20,13 @@ func (e tooLargeError) Error() string {
 
 func (e tooLargeError) Is(target error) bool { return target == ErrBudget }
 
-// countWritten brings the count of what was written up to date. l.mu is held.
-func (l *Ledger) countWritten() {
+// countWritten brings the count of what was written up to date, and returns the process's time. l.mu is held.
+func (l *Ledger) countWritten() (up time.Duration) {
 	wall, up := l.clock()
-	l.budget.count(wall, up, l.store.Written())
+	written := l.store.Written()
+	l.budget.Count(wall, up, written-l.counted)
+	l.counted = max(written, l.counted)
+	return up
 }
 
 // afford returns ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
@@ -38,7 +41,7 @@ func (l *Ledger) afford(length int64) error {
 	}
 	l.countWritten()
 	charged, _ := l.store.InFlight()
-	if l.budget.spent+charged+l.pending+length > l.limits.Writes {
+	if l.budget.Used()+charged+l.pending+length > l.limits.Writes {
 		return ErrBudget
 	}
 	return nil
@@ -57,9 +60,9 @@ const (
 // and the next call tries again.
 func (l *Ledger) keepBudget(now bool) {
 	l.mu.Lock()
-	l.countWritten()
-	grown := l.budget.spent != l.kept.spent || now && l.budget.spent > 0 && l.budget.age-l.kept.age >= keepEvery
-	due := grown && (now || l.budget.up-l.keptAt >= keepEvery)
+	up := l.countWritten()
+	grown := l.budget.Used() != l.kept.Used() || now && l.budget.Used() > 0 && l.budget.Age()-l.kept.Age() >= keepEvery
+	due := grown && (now || up-l.keptAt >= keepEvery)
 	kept := l.budget
 	l.mu.Unlock()
 	if !due || !now && l.unavailable() != nil { // the disk is not woken for this
@@ -68,7 +71,7 @@ func (l *Ledger) keepBudget(now bool) {
 	err := l.store.PutMeta(budgetBucket, budgetKey, []byte(kept.String()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.keptAt = kept.up
+	l.keptAt = up
 	if err == nil {
 		l.countWritten() // the pages that this took count, but are no reason to write them down
 		l.kept = l.budget

@@ -12,13 +12,13 @@ const Unlimited = -1
 
 // Bandwidth limits all background traffic together, up and down. Its methods may be called by any number of goroutines.
 //
-// Over any ten seconds, no more passes than 101 % of the limits that held meanwhile. Connections to neighbours are
-// apart: they do not use the line.
+// Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile. Connections to neighbours
+// are apart: they do not use the line.
 type Bandwidth struct {
 	up, down         *gate
 	nearUp, nearDown *gate // those of connections to neighbours: without a limit
 	neighbour        atomic.Pointer[func(netip.Addr) bool]
-	local            func(netip.Addr) bool // addresses the way to which does not pass the line
+	local            func(netip.Addr) bool // that of this file; tests have their own
 
 	mu    sync.Mutex // guards conns
 	conns map[*conn]struct{}
@@ -50,8 +50,8 @@ func (b *Bandwidth) Totals() (up, down int64) { return b.up.passed.sum(), b.down
 // Rates returns the rates over the last five seconds, in bytes per second, without those from and to neighbours.
 func (b *Bandwidth) Rates() (up, down int64) { return b.up.passed.rate(), b.down.passed.rate() }
 
-// SetNeighbour says which addresses are in networks of ours. Connections to them that are wrapped later are not limited
-// and do not count. Until it is called there are none.
+// SetNeighbour takes a function that reports whether an address is in a network of ours. Connections to such addresses
+// that are wrapped later are not limited and do not count. Until it is called there are none.
 func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&is) }
 
 // Wrap returns a connection whose every byte passes b. A read or write that waits for its turn ends when the
@@ -59,7 +59,7 @@ func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&
 // sends too fast finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile.
 // It must be closed.
 func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
-	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newCutoff(), writing: newCutoff()}
+	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newDeadline(), writing: newDeadline()}
 	if b.near(inner) {
 		c.up, c.down = b.nearUp, b.nearDown
 		return c
@@ -72,9 +72,11 @@ func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
 	return c
 }
 
-// local knows the addresses that are never on the internet. Connections to them know nothing of the line's queue.
+// local reports whether the way to an address does not pass the line, as far as the address itself tells. Connections
+// to it know nothing of the line's queue.
 func local(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() }
 
+// near reports whether a connection is one to a neighbour.
 func (b *Bandwidth) near(c net.Conn) bool {
 	is := b.neighbour.Load()
 	if is == nil {

@@ -13,16 +13,16 @@ import (
 type conn struct {
 	net.Conn
 	up, down         *gate
-	reading, writing *cutoff
+	reading, writing *deadline
 	closing          sync.Once
 
 	home           *Bandwidth   // keeps it among its connections until it is closed; nil: nobody does
 	sent, received atomic.Int64 // bytes that passed
 	socket         *socket      // what the kernel tells of it; nil: nothing
-	seen           look         // what a Watcher saw of it; guarded by the Watcher's lock
+	seen           lastLook     // what the watcher saw of it; guarded by the watcher's lock
 
 	readMu sync.Mutex // held by the Read that runs; guards early
-	early  []byte     // was read and has not passed the gate yet
+	early  []byte     // what was read and has not passed the gate yet
 
 	writeMu sync.Mutex // held by the Write or ReadFrom that runs: their bytes must not mix
 }
@@ -30,7 +30,8 @@ type conn struct {
 // NetConn returns the connection inside, for its socket options. What is sent through it directly is not limited.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-// Read returns bytes when they have passed the gate. What was read and could not pass before the deadline is kept for the next Read.
+// Read returns bytes when they have passed the gate. What was read and could not pass before the deadline is kept for
+// the next Read.
 func (c *conn) Read(p []byte) (int, error) {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// burstTime is what the bucket of a gate holds. All of it may go out at once and stands in the line's queue then, so it
-	// is no more than makes up for timers that are late: by 10 ms where the kernel counts time in hundredths of a second.
+	// burstTime is what the bucket of a gate holds. All of it may go out at once and stands in the line's queue then,
+	// so it is no more than makes up for timers that are late: by 10 ms where the kernel counts time in hundredths of a
+	// second.
 	burstTime = 25 * time.Millisecond
 	// longestBurst is what the bucket of a slow gate may hold, for the sake of a whole grant: it may add 1 % to what
 	// passes in ten seconds.
@@ -20,16 +21,16 @@ const (
 	// turnTime is how long one connection may hold up the others: what it is granted at a time takes no longer, in the
 	// line's queue either.
 	turnTime = 4 * time.Millisecond
-	// largestGrant bounds what is granted at a time, as govern.SmallestGrant does from below: more saves no system calls
-	// worth speaking of. At very low rates the bucket is smaller than a grant.
+	// largestGrant bounds what is granted at a time, as govern.SmallestGrant does from below: more saves no system
+	// calls worth speaking of. At very low rates the bucket is smaller than a grant.
 	largestGrant = 128 << 10
 )
 
-// gate lets bytes through at a rate. Whoever wants to pass queues for the turn; only the one who has it takes tokens
-// from the bucket. So there is never more than one grant to reconsider when the limit changes, and it is fair.
+// gate lets bytes through at a rate. Whoever wants to pass queues for the turn, and only the one who has it takes
+// tokens from the bucket. So it is fair, and there is never more than one grant to reconsider when the limit changes.
 type gate struct {
 	turn   chan struct{} // capacity 1; full while somebody has the turn
-	passed meter
+	passed tally
 
 	mu      sync.Mutex // guards the fields below
 	limit   int64      // bytes per second, or 0, or Unlimited
@@ -82,8 +83,9 @@ func grantSize(limit int64) int {
 	return min(max(size, govern.SmallestGrant), burst(limit))
 }
 
-// take takes n tokens, or at least one and no more than a grant, if the bucket has them now. Otherwise it returns when it will
-// have them, and what tells of a change of the limit before. With a limit of 0 it never will.
+// take takes n tokens, though no more than a grant, if the bucket has them now, and returns how many. Otherwise it
+// returns 0, after what time the bucket will have them (forever if the limit is 0), and a channel that is closed if the
+// limit changes before.
 func (g *gate) take(n int) (granted int, wait time.Duration, changed <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,8 +104,9 @@ func (g *gate) take(n int) (granted int, wait time.Duration, changed <-chan stru
 	return 0, time.Duration(math.Ceil(missing / float64(g.limit) * float64(time.Second))), g.changed
 }
 
-// grant waits until up to n bytes may pass, and returns how many (1..n). n is at least 1.
-func (g *gate) grant(n int, until *cutoff) (int, error) {
+// grant waits until up to n bytes may pass (n is at least 1), and returns how many: 1 to n. Its errors are those of
+// deadline.wait.
+func (g *gate) grant(n int, until *deadline) (int, error) {
 	if err := until.wait(forever, nil, g.turn); err != nil {
 		return 0, err
 	}
@@ -119,8 +122,9 @@ func (g *gate) grant(n int, until *cutoff) (int, error) {
 	}
 }
 
-// open waits while the limit is 0, and returns how many bytes may be asked for at a time.
-func (g *gate) open(until *cutoff) (int, error) {
+// open waits while the limit is 0, and returns how many bytes may be asked for at a time. Its errors are those of
+// deadline.wait.
+func (g *gate) open(until *deadline) (int, error) {
 	for {
 		g.mu.Lock()
 		limit, changed := g.limit, g.changed

@@ -11,13 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/quota/line/govern"
 )
 
-// quiet is a router with nobody at home.
-type quiet struct{}
-
-func (quiet) Sense() govern.Surroundings {
+// emptyHome senses a router with nobody at home.
+func emptyHome(time.Time, prefs.Preferences) govern.Surroundings {
 	return govern.Surroundings{
 		Interface: "wan", Seen: true, Line: govern.Rates{Up: 10 * megabit, Down: 50 * megabit},
 		Facts: govern.Facts{Forwarding: true, LANs: 1, Forwarded: 1e5, Received: 1e6},
@@ -33,16 +32,16 @@ type home struct {
 	uses govern.Rates
 }
 
-func (h *home) Sense() govern.Surroundings {
+func (h *home) sense(now time.Time, p prefs.Preferences) govern.Surroundings {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	up, down := h.b.Totals()
 	passed := govern.Rates{Up: float64(up) * govern.GuessedOverhead, Down: float64(down) * govern.GuessedOverhead}
-	over := time.Since(h.at).Seconds()
-	now := quiet{}.Sense()
-	now.WAN = govern.Rates{Up: (passed.Up-h.last.Up)/over + h.uses.Up, Down: (passed.Down-h.last.Down)/over + h.uses.Down}
-	h.last, h.at = passed, time.Now()
-	return now
+	over := now.Sub(h.at).Seconds()
+	around := emptyHome(now, p)
+	around.WAN = govern.Rates{Up: (passed.Up-h.last.Up)/over + h.uses.Up, Down: (passed.Down-h.last.Down)/over + h.uses.Down}
+	h.last, h.at = passed, now
+	return around
 }
 
 func (h *home) use(r govern.Rates) {
@@ -83,19 +82,62 @@ func (m *memory) written() int {
 	return m.writes
 }
 
+// owner has preferences, and changes them.
+type owner struct {
+	mu  sync.Mutex
+	has prefs.Preferences
+}
+
+// lends returns an owner's preferences: rates in bytes per second, Auto included, and bytes in a month.
+func lends(up, down, monthly int64) *owner {
+	o := &owner{has: prefs.Default()}
+	o.lend(up, down, monthly)
+	return o
+}
+
+func (o *owner) lend(up, down, monthly int64) {
+	rate := func(r int64) prefs.Rate {
+		if r == govern.Auto {
+			return prefs.AutoRate()
+		}
+		return prefs.FixedRate(r)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.has.Background.Upload, o.has.Background.Download = rate(up), rate(down)
+	o.has.Background.MonthlyTransfer = prefs.Limit{}
+	if monthly != govern.Uncapped {
+		o.has.Background.MonthlyTransfer = prefs.LimitTo(monthly)
+	}
+}
+
+func (o *owner) preferences() prefs.Preferences {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.has
+}
+
+// newGoverned returns a Governor that has other senses.
+func newGoverned(b *Bandwidth, store *memory, o *owner, sense func(time.Time, prefs.Preferences) govern.Surroundings, hold func() error) *Governor {
+	g := NewGovernor(GovernorConfig{Bandwidth: b, Preferences: o.preferences, Unavailable: hold, Store: store, Log: slog.New(slog.DiscardHandler)})
+	g.sense = sense
+	return g
+}
+
 // governed is a background that sends as much as it may, in fake time.
 type governed struct {
 	*Governor
+	owner *owner
 	home  *home
 	store *memory
 	sent  *wire
 	stop  func()
 }
 
-func startGoverned(t *testing.T, store *memory, a govern.Allotment, hold func() error) *governed {
+func startGoverned(t *testing.T, store *memory, o *owner, hold func() error) *governed {
 	b := NewBandwidth(Unlimited, Unlimited)
-	g := &governed{home: &home{b: b, at: time.Now()}, store: store, sent: &wire{}}
-	g.Governor = NewGovernor(GovernorConfig{Bandwidth: b, Senses: g.home, Store: store, Allotment: a, Unavailable: hold, Log: slog.New(slog.DiscardHandler)})
+	g := &governed{owner: o, home: &home{b: b, at: time.Now()}, store: store, sent: &wire{}}
+	g.Governor = newGoverned(b, store, o, g.home.sense, hold)
 	if up, down := b.Limits(); up != 0 || down != 0 {
 		t.Errorf("before it has looked the limits are %d, %d", up, down)
 	}
@@ -126,7 +168,7 @@ func wait(d time.Duration) { <-time.After(d) }
 
 func TestTheGovernorMovesTheLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := startGoverned(t, &memory{}, govern.Allotment{Up: govern.Auto, Down: 0, Monthly: govern.Uncapped}, nil)
+		g := startGoverned(t, &memory{}, lends(govern.Auto, 0, govern.Uncapped), nil)
 		defer g.stop()
 		if s := g.Status(); s.State != govern.Paused || s.Reason != "paused: ebb has just started" {
 			t.Errorf("at first: %+v", s)
@@ -148,7 +190,8 @@ func TestTheGovernorMovesTheLimits(t *testing.T) {
 		if s := g.Status(); s.State != govern.Sharing || s.Limits.Up < .8*10*megabit/govern.GuessedOverhead {
 			t.Errorf("afterwards: %+v", s)
 		}
-		g.Set(govern.Allotment{Up: 1000, Down: 0, Monthly: govern.Uncapped})
+		g.owner.lend(1000, 0, govern.Uncapped)
+		g.Apply()
 		if up, _ := g.cfg.Bandwidth.Limits(); up > 1000 {
 			t.Errorf("of an allotment of 1000 the limit is %d", up)
 		}
@@ -165,7 +208,7 @@ func TestAMonthsTransferIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // it is 1 January 2000
 		store := &memory{}
 		const lent = 20 << 20
-		g := startGoverned(t, store, govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: lent}, nil)
+		g := startGoverned(t, store, lends(govern.Auto, govern.Auto, lent), nil)
 		wait(10 * time.Second)
 		if s := g.Status(); s.State != govern.Sharing || store.written() > 0 {
 			t.Errorf("after 10 s: %+v, written %d times", s, store.written())
@@ -185,12 +228,13 @@ func TestAMonthsTransferIsKept(t *testing.T) {
 		}
 		g.stop()
 
-		g = startGoverned(t, store, govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: lent}, nil)
+		g = startGoverned(t, store, lends(govern.Auto, govern.Auto, lent), nil)
 		wait(time.Minute)
 		if s := g.Status(); s.State != govern.Paused || total(g.sent.passed) > 0 || s.Transferred < lent {
 			t.Errorf("after a restart: %+v, sent %d", s, total(g.sent.passed))
 		}
-		g.Set(govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: 2 * lent})
+		g.owner.lend(govern.Auto, govern.Auto, 2*lent)
+		g.Apply()
 		wait(time.Minute)
 		if s := g.Status(); s.Transferred <= lent*11/10 {
 			t.Errorf("with twice as much lent: %+v", s)
@@ -198,7 +242,7 @@ func TestAMonthsTransferIsKept(t *testing.T) {
 		g.stop()
 
 		store.text = strings.Replace(store.text, "200001 ", "199912 ", 1)
-		g = startGoverned(t, store, govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: lent}, nil)
+		g = startGoverned(t, store, lends(govern.Auto, govern.Auto, lent), nil)
 		wait(10 * time.Second)
 		if s := g.Status(); s.State != govern.Sharing || s.Transferred > lent || s.Renews.Month() != time.February {
 			t.Errorf("in the next month: %+v", s)
@@ -210,7 +254,7 @@ func TestAMonthsTransferIsKept(t *testing.T) {
 func TestAMonthsTransferDoesNotWakeTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory{}
-		g := startGoverned(t, store, govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: govern.Uncapped}, func() error { return errors.New("it sleeps") })
+		g := startGoverned(t, store, lends(govern.Auto, govern.Auto, govern.Uncapped), func() error { return errors.New("it sleeps") })
 		wait(5 * time.Minute)
 		if store.written() > 0 {
 			t.Errorf("written %d times", store.written())

@@ -1,171 +1,176 @@
 package line
 
 import (
-	"cmp"
-	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
+	"ebb/agent/prefs"
+	"ebb/platform"
 	"ebb/quota/line/govern"
 )
 
-// Watcher knows what the background puts on the wire, and how long the line's queue is, by what the kernel tells of
-// its connections. It may be used by several goroutines, but there should be one Watcher for a Bandwidth: two would
-// take each other's measurements away.
-type Watcher struct {
-	bandwidth *Bandwidth
-
-	mu       sync.Mutex // guards the fields below, and the seen of the connections
-	turn     uint64     // of looks
-	up, down float64    // payload that had passed at the last look
-	overhead govern.Rates
-	busy     []busyConn // reused
-}
-
-// look is what a Watcher last saw of a connection.
-type look struct {
-	sent, received int64  // payload that had passed
-	turn           uint64 // when its state was read; 0: never
-	state          tcpState
-	least          time.Duration // the shortest round trip it ever had; 0: not known
-	trusted        bool          // it was there when the queue was short, so the shortest was measured without one
-}
-
-type busyConn struct {
-	*conn
-	out, in int64 // payload since the last look
-}
-
+// How often what changes slowly is read again. The counters of the line are read four times a second, which costs a few
+// microseconds.
 const (
-	// watchMost is how many connections are looked at. The busiest of more carry nearly everything.
-	watchMost = 32
-	// shortQueue is a delay at which there is no queue worth the name.
-	shortQueue = 8 * time.Millisecond
-	// overheadShare is how much of the overhead a second at full speed may change.
-	overheadShare = 0.1
-	mostOverhead  = 4.0 // requests of 17 bytes have more, but nobody sends only those for long
-	// overheadLeast is the payload from which on the overhead of an interval is believed.
-	overheadLeast = 4 << 10
+	factsEvery    = 10 * time.Second
+	shaperEvery   = time.Minute
+	pressureEvery = 2 * time.Second
+	demandEvery   = time.Second
+	learnedEvery  = time.Hour // how often what was learned of the line is written down
 )
 
-// Watch returns a Watcher of b's connections.
-func (b *Bandwidth) Watch() *Watcher {
-	return &Watcher{bandwidth: b, overhead: govern.Rates{Up: govern.GuessedOverhead, Down: govern.GuessedOverhead}}
+// senses read what surrounds the background's connections. What platform reads is filtered here: counters become rates,
+// and rates teach what the line carries. They are used by one goroutine at a time.
+type senses struct {
+	cfg *GovernorConfig
+
+	routes *platform.Routes
+	only   string // the interface that routes was made for; "" for any
+
+	name     string // of the interface to the internet; "" while there is none
+	counters *platform.Counters
+	meter    meter
+	learned  learned
+	kept     string // of learned, as it was last written down
+
+	facts      govern.Facts
+	shaper     platform.SQM // what the router's own shaper is set to, if it has one
+	pressure   string
+	foreground govern.Rates
+
+	nextFacts, nextShaper, nextPressure, nextDemand, nextKeep time.Time
 }
 
-// Look returns what happened since the last call.
-func (w *Watcher) Look() govern.Wire {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.turn++
-	w.gather()
-
-	up, down := w.bandwidth.Totals()
-	payload := govern.Rates{Up: float64(up) - w.up, Down: float64(down) - w.down}
-	w.up, w.down = float64(up), float64(down)
-
-	wire := govern.Wire{Busy: len(w.busy)}
-	var exact, covered govern.Rates // of the connections whose counters were read at the last look and at this one
-	var trusted, all delayed
-	for _, c := range w.busy {
-		before, was := c.seen.state, c.seen.turn
-		now, ok := c.socket.read()
-		if !ok {
-			c.seen.turn = 0
-			continue
-		}
-		c.seen.state, c.seen.turn = now, w.turn
-		if least := now.shortest(); least > 0 && (c.seen.least == 0 || least < c.seen.least) {
-			c.seen.least = least
-		}
-		if was == 0 {
-			continue
-		}
-		if was == w.turn-1 && now.counted && before.counted {
-			out, in := c.socket.onWire(&before, &now)
-			exact.Up, exact.Down = exact.Up+out, exact.Down+in
-			covered.Up, covered.Down = covered.Up+float64(c.out), covered.Down+float64(c.in)
-		}
-		if trip, ok := roundTrip(&before, &now); ok && c.seen.least > 0 {
-			queue := max(trip-c.seen.least, 0)
-			all.add(queue)
-			if c.seen.trusted {
-				trusted.add(queue)
+// sense returns what surrounds the connections now, under these preferences. What the prober knows is not among it.
+func (s *senses) sense(now time.Time, p prefs.Preferences) govern.Surroundings {
+	s.follow(now, p.Network.WANInterface)
+	s.readSlow(now)
+	around := govern.Surroundings{
+		Interface: s.name, Facts: s.facts, Foreground: s.foreground, Pressure: s.pressure,
+		Line: told(p, s.shaper),
+	}
+	if s.counters != nil {
+		if traffic, err := s.counters.Read(); err == nil {
+			if flow, ok := s.meter.add(now, traffic); ok {
+				around.WAN, around.Seen = govern.Rates{Up: flow.up, Down: flow.down}, true
+				if s.facts.Forwarding { // else it may be the LAN that is fast
+					s.learned.add(now, flow.up, flow.down)
+				}
 			}
 		}
 	}
-	wire.Delay, wire.Known = trusted.least, trusted.known
-	if !trusted.known {
-		wire.Delay, wire.Known = all.least, all.known
+	around.Learned = believed(p, &s.learned)
+	return around
+}
+
+// follow finds the interface to the internet, and notices when it is another one. Only is the one that the owner named,
+// or "auto".
+func (s *senses) follow(now time.Time, only string) {
+	if only == "auto" {
+		only = ""
 	}
-	if wire.Known && wire.Delay < shortQueue {
-		for _, c := range w.busy {
-			c.seen.trusted = c.seen.trusted || c.seen.turn == w.turn
+	if s.routes == nil || only != s.only {
+		if s.routes != nil {
+			s.routes.Close()
+		}
+		s.routes, s.only = s.cfg.Platform.Routes(only), only
+	}
+	route, err := s.routes.Default()
+	if err != nil {
+		route.Interface = "" // there is none at the moment
+	}
+	if route.Interface == s.name {
+		return
+	}
+	s.keepLearned()
+	if s.counters != nil {
+		s.counters.Close()
+		s.counters = nil
+	}
+	s.name, s.meter, s.learned, s.kept = route.Interface, meter{}, learned{}, ""
+	s.nextFacts, s.nextShaper = time.Time{}, time.Time{}
+	if s.name == "" {
+		return
+	}
+	s.counters = s.cfg.Platform.Counters(s.name)
+	if speed, ok := s.cfg.Platform.LinkSpeed(s.name); ok {
+		s.meter.limit = speed
+	}
+	if text, ok := s.cfg.Store.Meta(learnedBucket, s.name); ok && s.learned.UnmarshalText(text) == nil {
+		s.kept = string(text)
+	}
+	s.nextKeep = now.Add(learnedEvery)
+}
+
+// readSlow reads again what changes slowly and is due.
+func (s *senses) readSlow(now time.Time) {
+	due := func(at *time.Time, every time.Duration) bool {
+		if now.Before(*at) {
+			return false
+		}
+		*at = now.Add(every)
+		return true
+	}
+	if due(&s.nextFacts, factsEvery) && s.name != "" {
+		position, _ := s.cfg.Platform.Position(s.name) // what it could not find out counts as no
+		s.facts = govern.Facts{Forwarding: position.Forwarding, Forwarded: position.Forwarded, Received: position.Received}
+		for _, lan := range position.LAN {
+			if lan.Physical || position.Virtual {
+				s.facts.LANs++
+			}
 		}
 	}
-	w.overhead.Up = overheadOf(w.overhead.Up, exact.Up, covered.Up)
-	w.overhead.Down = overheadOf(w.overhead.Down, exact.Down, covered.Down)
-	wire.Overhead = w.overhead
-	wire.Up = exact.Up + max(payload.Up-covered.Up, 0)*w.overhead.Up
-	wire.Down = exact.Down + max(payload.Down-covered.Down, 0)*w.overhead.Down
-	return wire
-}
-
-// Busiest returns the address of the peer with whom most was exchanged before the last look, of those across the line;
-// the zero Addr if nothing was.
-func (w *Watcher) Busiest() netip.Addr {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var most int64
-	var peer netip.Addr
-	for _, c := range w.busy {
-		if n := c.out + c.in; n > most {
-			most, peer = n, c.socket.peer
-		}
+	if due(&s.nextShaper, shaperEvery) {
+		s.shaper, _ = s.cfg.Platform.SQMOf(s.name) // most have none
 	}
-	return peer
-}
-
-// gather lists the connections to look at: those by which something passed since the last look, and those that were
-// looked at then, as something may have been on its way.
-func (w *Watcher) gather() {
-	clear(w.busy) // let go of connections that are closed
-	w.busy = w.busy[:0]
-	w.bandwidth.mu.Lock()
-	for c := range w.bandwidth.conns {
-		sent, received := c.sent.Load(), c.received.Load()
-		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received}
-		c.seen.sent, c.seen.received = sent, received
-		if c.socket != nil && (b.out+b.in > 0 || c.seen.turn == w.turn-1 && c.seen.turn > 0) {
-			w.busy = append(w.busy, b)
-		}
+	if due(&s.nextPressure, pressureEvery) {
+		s.pressure = s.shortage()
 	}
-	w.bandwidth.mu.Unlock()
-	if len(w.busy) > watchMost {
-		slices.SortFunc(w.busy, func(a, b busyConn) int { return cmp.Compare(b.out+b.in, a.out+a.in) })
-		clear(w.busy[watchMost:])
-		w.busy = w.busy[:watchMost]
+	if due(&s.nextDemand, demandEvery) {
+		s.foreground = s.cfg.Foreground()
+	}
+	if s.name != "" && due(&s.nextKeep, learnedEvery) {
+		s.keepLearned()
 	}
 }
 
-// delayed is the least of some delays.
-type delayed struct {
-	least time.Duration
-	known bool
+// processorWaits is where a machine begins to suffer: in most of the last ten seconds somebody waited for a processor.
+const processorWaits = 0.8
+
+// shortage names what the machine is short of, "" if of nothing. Kernels that do not measure the pressure on processors
+// say nothing.
+func (s *senses) shortage() string {
+	if s.cfg.MemoryShort() {
+		return "memory"
+	}
+	if p, err := s.cfg.Platform.CPUPressure(); err == nil && p.Some > processorWaits {
+		return "processor time"
+	}
+	return ""
 }
 
-func (d *delayed) add(delay time.Duration) {
-	if !d.known || delay < d.least {
-		d.least, d.known = delay, true
+// learnedBucket is where the store keeps what was learned of each interface's line.
+const learnedBucket = "line"
+
+// keepLearned writes down what was learned, if that is news and the disk is not to be left alone.
+func (s *senses) keepLearned() {
+	text, err := s.learned.MarshalText()
+	if s.name == "" || err != nil || string(text) == s.kept || s.cfg.Unavailable() != nil {
+		return
 	}
+	if err := s.cfg.Store.PutMeta(learnedBucket, s.name, text); err != nil {
+		s.cfg.Log.Warn("writing down what was learned of the line", "err", err)
+		return
+	}
+	s.kept = string(text)
 }
 
-// overheadOf follows what was measured, slowly: a segment that leaves after the look at its payload belongs to the next one.
-func overheadOf(before, wire, payload float64) float64 {
-	if !(payload >= overheadLeast && wire >= 0) { // nor is NaN
-		return before
+// close writes down what was learned, and lets go of the kernel's files.
+func (s *senses) close() {
+	s.keepLearned()
+	if s.counters != nil {
+		s.counters.Close()
 	}
-	measured := min(max(wire/payload, 1), mostOverhead)
-	return before + (measured-before)*overheadShare
+	if s.routes != nil {
+		s.routes.Close()
+	}
 }

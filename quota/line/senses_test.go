@@ -1,90 +1,188 @@
 package line
 
 import (
+	"fmt"
+	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"ebb/agent/prefs"
+	"ebb/platform"
 	"ebb/quota/line/govern"
 )
 
-// The kernel tells the smoothed round trip only.
-func TestRoundTripsAreFoundBehindTheSmoothedOne(t *testing.T) {
-	for name, c := range map[string]struct {
-		acks int
-		trip func(i int) float64 // ms
-		want float64
+func TestShortageOfProcessorsIsToldAfterThatOfMemory(t *testing.T) {
+	short := false
+	s := senses{cfg: &GovernorConfig{MemoryShort: func() bool { return short }}}
+	for _, c := range []struct {
+		pressure map[string]string
+		short    bool
+		want     string
 	}{
-		"one that is longer":        {1, func(int) float64 { return 150 }, 150},
-		"one that is shorter":       {1, func(int) float64 { return 21 }, 21},
-		"many that are the same":    {100, func(int) float64 { return 120 }, 120},
-		"few that vary":             {4, func(i int) float64 { return 100 + 10*float64(i%2) }, 105},
-		"many that vary":            {400, func(i int) float64 { return 100 + 10*float64(i%2) }, 105},
-		"one without a queue again": {2, func(int) float64 { return 20 }, 20},
+		{nil, false, ""},
+		{map[string]string{"memory": "90.00", "cpu": "79.00"}, false, ""}, // memory is judged by who watches it
+		{map[string]string{"cpu": "90.00"}, false, "processor time"},
+		{map[string]string{"cpu": "90.00"}, true, "memory"},
 	} {
-		smooth := 60.0
-		before := tcpState{rtt: 60 * time.Millisecond, segsIn: math.MaxUint32 - 3, dataSegsIn: 10, acked: 5}
-		now := before
-		for i := range c.acks {
-			smooth += (c.trip(i) - smooth) / 8
-			now.segsIn++
-			now.acked += 1448
+		dir := t.TempDir()
+		must(t, os.Mkdir(filepath.Join(dir, "pressure"), 0o700))
+		for of, share := range c.pressure {
+			text := "some avg10=" + share + " avg60=0 avg300=0 total=1\n"
+			must(t, os.WriteFile(filepath.Join(dir, "pressure", of), []byte(text), 0o600))
 		}
-		now.segsIn += 7 // with data of the peer's
-		now.dataSegsIn += 7
-		now.rtt = time.Duration(smooth*1000) * time.Microsecond
-		got, ok := roundTrip(&before, &now)
-		if ms := float64(got) / 1e6; !ok || math.Abs(ms-c.want) > 2 {
-			t.Errorf("%s: %.1f ms, %v; want %v", name, ms, ok, c.want)
+		s.cfg.Platform, short = platform.Files{Proc: dir}, c.short
+		if got := s.shortage(); got != c.want {
+			t.Errorf("%v, short of memory %v: the machine is short of %q, want %q", c.pressure, c.short, got, c.want)
 		}
-	}
-	silent := tcpState{rtt: 60 * time.Millisecond, acked: 5}
-	if _, ok := roundTrip(&silent, &silent); ok {
-		t.Error("a round trip was measured although nothing arrived")
-	}
-	if got, ok := roundTrip(&tcpState{rtt: 1, acked: 1}, &tcpState{rtt: 1 << 62, acked: 2}); !ok || got > 10*time.Second {
-		t.Errorf("a round trip beyond reason: %v", got)
 	}
 }
 
-func TestSegmentsAreCountedOnTheWire(t *testing.T) {
-	s := socket{header: ethernetHeader + ipv4Header + tcpHeader}
-	before := tcpState{sent: 1000, received: 50, segsOut: math.MaxUint32, segsIn: math.MaxUint32 - 9}
-	now := tcpState{sent: 1000 + 10*1448, received: 50, segsOut: 9, segsIn: 5}
-	out, in := s.onWire(&before, &now)
-	if out != 10*1514 || in != 15*66 {
-		t.Errorf("onWire = %v, %v", out, in)
+// records is a MetaStore that keeps everything.
+type records map[string]string
+
+func (r records) PutMeta(bucket, key string, value []byte) error {
+	r[bucket+"/"+key] = string(value)
+	return nil
+}
+
+func (r records) Meta(bucket, key string) ([]byte, bool) {
+	text, ok := r[bucket+"/"+key]
+	return []byte(text), ok
+}
+
+// machine is a router with two ways to the internet, as its kernel tells of it.
+type machine struct {
+	*testing.T
+	dir string
+	senses
+	now      time.Time
+	sent     int // bytes, by both interfaces
+	received int
+}
+
+func newMachine(t *testing.T, store MetaStore) *machine {
+	m := &machine{T: t, dir: t.TempDir(), now: noon}
+	m.cfg = &GovernorConfig{
+		Platform:    platform.Files{Proc: filepath.Join(m.dir, "proc"), Sys: filepath.Join(m.dir, "sys"), Etc: filepath.Join(m.dir, "etc")},
+		Foreground:  func() govern.Rates { return govern.Rates{Up: 7, Down: 11} },
+		MemoryShort: func() bool { return false },
+		Unavailable: func() error { return nil },
+		Store:       store,
+		Log:         slog.New(slog.DiscardHandler),
+	}
+	m.file("proc/sys/net/ipv4/ip_forward", "1")
+	m.route("wan")
+	t.Cleanup(m.close)
+	return m
+}
+
+func (m *machine) file(path, text string) {
+	m.Helper()
+	path = filepath.Join(m.dir, path)
+	must(m, os.MkdirAll(filepath.Dir(path), 0o700))
+	must(m, os.WriteFile(path, []byte(text+"\n"), 0o600))
+}
+
+// route leads to the internet by another interface.
+func (m *machine) route(name string) {
+	m.file("proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"+
+		name+"\t00000000\t016433C6\t0003\t0\t0\t0\t00000000\t0\t0\t0")
+}
+
+// carry lets time pass while so many bytes per second go both ways, and returns what is sensed at the end.
+func (m *machine) carry(d time.Duration, up, down int, p prefs.Preferences) (around govern.Surroundings) {
+	m.Helper()
+	for range int(d / govern.Tick) {
+		m.now = m.now.Add(govern.Tick)
+		m.sent, m.received = m.sent+up/4, m.received+down/4
+		for i, name := range []string{"wan", "wwan"} {
+			m.file("sys/class/net/"+name+"/ifindex", fmt.Sprint(i+2))
+			m.file("sys/class/net/"+name+"/statistics/tx_bytes", fmt.Sprint(m.sent))
+			m.file("sys/class/net/"+name+"/statistics/rx_bytes", fmt.Sprint(m.received))
+		}
+		around = m.sense(m.now, p)
+	}
+	return around
+}
+
+func TestEachWayToTheInternetIsLearnedByItself(t *testing.T) {
+	store, p := records{}, prefs.Default()
+	m := newMachine(t, store)
+	const fast = 4 * commonDown
+	around := m.carry(30*time.Second, fast, 2*fast, p)
+	if around.Interface != "wan" || !around.Seen || around.WAN != (govern.Rates{Up: fast, Down: 2 * fast}) || !around.Facts.Forwarding ||
+		around.Foreground != (govern.Rates{Up: 7, Down: 11}) {
+		t.Errorf("sensed: %+v", around)
+	}
+	known := govern.Rates{Up: fast, Down: 2 * fast}
+	if around.Learned != known {
+		t.Errorf("learned: %+v", around.Learned)
+	}
+	m.route("wwan")
+	if around = m.carry(time.Second, 8, 8, p); around.Interface != "wwan" || around.Learned != (govern.Rates{Up: commonUp, Down: commonDown}) {
+		t.Errorf("by another way: %+v", around)
+	}
+	if store["line/wan"] == "" {
+		t.Errorf("kept: %q", store)
+	}
+	m.route("wan")
+	if around = m.carry(time.Second, 8, 8, p); around.Learned != known {
+		t.Errorf("by the first way again: %+v", around)
+	}
+	p.Network.WANInterface = "wwan"
+	if around = m.carry(time.Second, 8, 8, p); around.Interface != "" {
+		t.Errorf("by a way that the owner named, and that leads nowhere: %+v", around)
 	}
 }
 
-func TestOverheadIsFollowedSlowly(t *testing.T) {
-	o := govern.GuessedOverhead
-	for range 100 {
-		o = overheadOf(o, 1514*100, 1448*100)
+func TestWhatTheOwnerSaysOfTheLineComesFirst(t *testing.T) {
+	p, shaper := prefs.Default(), platform.SQM{Upload: 1000, Download: 9000}
+	if got := told(p, platform.SQM{}); got != (govern.Rates{}) {
+		t.Errorf("nobody says: %+v", got)
 	}
-	if math.Abs(o-1514.0/1448) > .001 {
-		t.Errorf("of full segments: %v", o)
+	if got := told(p, shaper); got != (govern.Rates{Up: 1000, Down: 9000}) {
+		t.Errorf("the shaper says: %+v", got)
 	}
-	for _, odd := range []float64{math.NaN(), math.Inf(1), -1, 0, 1e300} {
-		if got := overheadOf(1.04, odd, 1e6); !(got >= 1 && got <= mostOverhead) {
-			t.Errorf("of %v bytes for 1e6: %v", odd, got)
+	p.Network.LineUp = prefs.FixedRate(2000)
+	if got := told(p, shaper); got != (govern.Rates{Up: 2000, Down: 9000}) {
+		t.Errorf("the owner says, of one way: %+v", got)
+	}
+
+	p.Background.Upload, p.Background.Download = prefs.FixedRate(10*commonUp), prefs.UnlimitedRate()
+	if got := believed(p, &learned{}); got != (govern.Rates{Up: 12.5 * commonUp, Down: fastLine}) {
+		t.Errorf("the line carries what its owner lends: %+v", got)
+	}
+	if got := allotment(p); got != (govern.Allotment{Up: 10 * commonUp, Down: math.MaxInt64, Monthly: govern.Uncapped}) {
+		t.Errorf("lent: %+v", got)
+	}
+}
+
+// BenchmarkSense is what a look at all that surrounds the background costs, four times a second. What changes slowly is
+// looked at as often as it is in time: each loop is a quarter of a second later.
+func BenchmarkSense(b *testing.B) {
+	p := prefs.Default()
+	g := NewGovernor(GovernorConfig{
+		Bandwidth:   NewBandwidth(0, 0),
+		Platform:    platform.System,
+		Preferences: func() prefs.Preferences { return p },
+		Foreground:  func() govern.Rates { return govern.Rates{} },
+		MemoryShort: func() bool { return false },
+		Store:       &memory{},
+		Log:         slog.New(slog.DiscardHandler),
+	})
+	s := g.senses
+	defer s.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		g.surroundings(time.Now())
+		for _, due := range []*time.Time{&s.nextFacts, &s.nextShaper, &s.nextPressure, &s.nextDemand, &s.nextKeep} {
+			*due = due.Add(-govern.Tick)
 		}
 	}
-	if got := overheadOf(1.04, 1e6, 17); got != 1.04 {
-		t.Errorf("a request changes it to %v", got)
-	}
-}
-
-// Kernels before 4.6 keep no least round trip, and those before 4.1 do not say how much was acknowledged.
-func TestAnOldKernelTellsTheQueueToo(t *testing.T) {
-	short, long := tcpState{rtt: 20 * time.Millisecond}, tcpState{rtt: 90 * time.Millisecond}
-	if got, ok := roundTrip(&short, &long); !ok || got != long.rtt {
-		t.Errorf("the smoothed round trip has moved to %v: %v, %v", long.rtt, got, ok)
-	}
-	if got, ok := roundTrip(&long, &long); ok {
-		t.Errorf("it has not moved: %v", got)
-	}
-	if short.shortest() != short.rtt || (&tcpState{rtt: 30, least: 20}).shortest() != 20 {
-		t.Error("the least round trip is not the one that is known")
+	if s.counters == nil {
+		b.Log("NOT COVERED HERE: there is no way to the internet, and so there are no counters to read")
 	}
 }

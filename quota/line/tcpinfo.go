@@ -25,7 +25,7 @@ const (
 	tcpHeader      = 20 + 12
 )
 
-// newSocket returns nil for what is no TCP connection of this machine's, and for one to a local address.
+// newSocket returns nil for what is not a TCP connection of this machine, and for one to an address that is local.
 func newSocket(c net.Conn, local func(netip.Addr) bool) *socket {
 	for {
 		wrapped, ok := c.(interface{ NetConn() net.Conn })
@@ -57,8 +57,8 @@ func newSocket(c net.Conn, local func(netip.Addr) bool) *socket {
 	return s
 }
 
-// tcpState is what the kernel tells of a connection. Its counters begin at 0 with the connection.
-type tcpState struct {
+// tcpInfo is what the kernel tells of a connection. Its counters begin at 0 with the connection.
+type tcpInfo struct {
 	counted         bool   // the next four are known: kernels before 4.19 do not tell all of them
 	sent, received  uint64 // bytes of payload; sent includes what was sent again
 	segsOut, segsIn uint32 // they wrap
@@ -68,7 +68,7 @@ type tcpState struct {
 }
 
 // shortest is the least round trip that is known of the connection; 0: none. Kernels before 4.6 do not keep the least.
-func (s *tcpState) shortest() time.Duration { return cmp.Or(s.least, s.rtt) }
+func (s *tcpInfo) shortest() time.Duration { return cmp.Or(s.least, s.rtt) }
 
 // sampleWeight is the part of the smoothed round trip that a measurement leaves as it was (RFC 6298 §2.3).
 const sampleWeight = 7.0 / 8
@@ -76,9 +76,10 @@ const sampleWeight = 7.0 / 8
 // longestTrip is the most that is believed.
 const longestTrip = 10 * time.Second
 
-// roundTrip returns the mean of the round trips that were measured between two states of a connection, and false if there
-// was none. The smoothed one moves by an eighth with each acknowledgement, so when there are few it lags far behind.
-func roundTrip(before, now *tcpState) (time.Duration, bool) {
+// roundTrip returns the mean of the round trips that were measured between two looks at a connection, and false if
+// there was none. The smoothed one moves by an eighth with each acknowledgement, so when there are few it lags far
+// behind.
+func roundTrip(before, now *tcpInfo) (time.Duration, bool) {
 	if now.rtt <= 0 || before.rtt <= 0 {
 		return 0, false
 	}
@@ -97,8 +98,8 @@ func roundTrip(before, now *tcpState) (time.Duration, bool) {
 	return time.Duration(min(max(mean, 0), float64(longestTrip))), true
 }
 
-// onWire returns the bytes that passed between two states, headers and acknowledgements included.
-func (s *socket) onWire(before, now *tcpState) (out, in float64) {
+// onWire returns the bytes that passed between two looks, headers and acknowledgements included.
+func (s *socket) onWire(before, now *tcpInfo) (out, in float64) {
 	out = float64(now.sent-before.sent) + float64(now.segsOut-before.segsOut)*float64(s.header)
 	in = float64(now.received-before.received) + float64(now.segsIn-before.segsIn)*float64(s.header)
 	return out, in

@@ -6,17 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read asks the kernel for the connection's state: struct tcp_info of linux/tcp.h. Kernels tell as much of it as they know,
-// and the rest is 0. False: it is closed.
-func (s *socket) read() (state tcpState, ok bool) {
+// read asks the kernel for the struct tcp_info (linux/tcp.h) of the connection. Kernels tell as much of it as they
+// know, and the rest is 0. It returns false if the connection is closed.
+func (s *socket) read() (tcpInfo, bool) {
 	var info *unix.TCPInfo
 	var failed error
 	if err := s.raw.Control(func(fd uintptr) {
 		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	}); err != nil || failed != nil {
-		return tcpState{}, false
+		return tcpInfo{}, false
 	}
-	return tcpState{
+	return tcpInfo{
 		// The bytes that were sent are the youngest of the counters. Until something is sent, they do not matter.
 		counted: info.Bytes_sent > 0 || info.Bytes_acked <= 1,
 		sent:    info.Bytes_sent, received: info.Bytes_received,

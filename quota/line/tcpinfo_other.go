@@ -3,4 +3,4 @@
 package line
 
 // read knows nothing: only Linux is asked.
-func (s *socket) read() (state tcpState, ok bool) { return tcpState{}, false }
+func (s *socket) read() (tcpInfo, bool) { return tcpInfo{}, false }

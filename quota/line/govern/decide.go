@@ -4,7 +4,7 @@ import "time"
 
 // Controller decides what the background may use of the line. It is pure: samples come in, decisions go out.
 type Controller struct {
-	up, down valve
+	up, down direction
 	patience patience
 	where    whereabouts
 	probe    probeSense
@@ -12,40 +12,39 @@ type Controller struct {
 }
 
 const (
-	// blameMargin is by how much more of its rate one direction must carry than the other to be blamed alone for a queue.
+	// blameMargin is by how much more of its rate one direction must carry than the other to be blamed alone for a
+	// queue.
 	blameMargin = 0.2
-	// blameTaken is the part of a direction that others use if the queue is taken to be theirs, and blameFull what the
-	// other direction must carry of its rate all the same to be blamed as well.
+	// blameTaken is the part of a direction's rate from which on the queue is taken to be that of the others who use
+	// it. The other direction must carry blameFull of its rate to be blamed all the same.
 	blameTaken = 0.5
 	blameFull  = 0.97
-	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66 bytes for
-	// two segments is 2 %.
+	// blameAcks is the part of what the other direction carries that is no more than its acknowledgements: one of 66
+	// bytes for two segments is 2 %.
 	blameAcks = 0.04
 )
 
-// blames says whether a queue may be in this direction. The delay is that of the way to a peer and back, so it does not tell.
-func (v *valve) blames(rate float64, back *valve, rateBack float64) bool {
-	if v.line.rate == 0 || back.line.rate == 0 {
+// blames reports whether a queue may be in this direction, which carries so much, rather than back. The delay that was
+// measured is that of the way to a peer and back, so it does not say.
+func (d *direction) blames(rate float64, back *direction, rateBack float64) bool {
+	if d.line.rate == 0 || back.line.rate == 0 {
 		return true
 	}
 	if rate < blameAcks*rateBack {
 		return false
 	}
-	load, loadBack := rate/v.line.rate, rateBack/back.line.rate
+	load, loadBack := rate/d.line.rate, rateBack/back.line.rate
 	if back.taken > blameTaken*back.line.rate {
 		return load > max(min(loadBack, 1), blameFull)
 	}
 	return load > loadBack-blameMargin
 }
 
-// Position says where the controller believes to be, in words.
-func (c *Controller) Position() string { return c.where.String() }
-
-// Decide takes a sample, some 250 ms after the one before.
+// Decide takes a sample, about a Tick after the one before, and returns what the background may do until the next.
 func (c *Controller) Decide(s Sample) Decision {
 	dt := seconds(s.DT)
 	wan, own, fore := s.Around.WAN.clean(), s.Own.clean(), s.Around.Foreground.clean().times(Rates{GuessedOverhead, GuessedOverhead})
-	router := c.where.look(s.Around)
+	router := c.where.onRouter(s.Around)
 
 	delay, known := c.probe.delay(s, c.where.router)
 	if known {
@@ -68,7 +67,7 @@ func (c *Controller) Decide(s Sample) Decision {
 
 	d := Decision{
 		Up: payload(limits.Up, s.Wire.Overhead.Up), Down: payload(limits.Down, s.Wire.Overhead.Down),
-		Position: c.Position(),
+		Position: c.where.String(),
 		Line:     Rates{c.up.line.rate, c.down.line.rate},
 		Delay:    time.Duration(c.queue * float64(time.Millisecond)), Delayed: known,
 	}

@@ -4,9 +4,9 @@ import "math"
 
 // line is what one direction of the line is believed to carry. Rates are bytes per second on the wire, times seconds.
 //
-// What it was told holds until a queue shows that it is wrong: what passed while the queue stood is what the line carries.
-// From then on it creeps back to what was told, after pauses that grow as long as the same rate is found each time.
-// A line of which nothing is known is found by trying.
+// What it was told holds until a queue shows that it is wrong: what passed while the queue stood is what the line
+// carries. From then on it creeps back to what was told, after pauses that grow as long as the same rate is found each
+// time. A line of which nothing is known is found by trying.
 type line struct {
 	rate    float64
 	told    float64 // by the owner or the router's own shaper; 0: by nobody
@@ -14,7 +14,7 @@ type line struct {
 
 	found float64 // the rate when a queue last showed; 0: never
 	since float64 // seconds since
-	pause float64 // seconds until it creeps
+	pause float64 // seconds after a queue before it creeps
 
 	seen [lineProof]float64 // what passed at the last ticks
 	next int
@@ -32,23 +32,24 @@ const (
 	// lineCreepTold is by how much the rate grows each second towards what was told, lineCreep where nobody told.
 	lineCreepTold = 1.03
 	lineCreep     = 1.01
-	// linePause is the first pause after a queue, lineLongPause the first where nobody told; linePauseMost is the longest.
+	// linePause is the first pause after a queue, lineLongPause the first where nobody told; linePauseMost is the
+	// longest.
 	linePause     = 5.0
 	lineLongPause = 60.0
 	linePauseMost = 120.0
 	// lineSame is how close two findings are that count as one.
 	lineSame = 0.15
-	// lineProof is for how many ticks more than the rate must pass to prove that the line carries it: where the queue is in
-	// the modem, a flow that starts sends more than that for a second or two.
+	// lineProof is for how many ticks more than the rate must pass to prove that the line carries it: where the queue
+	// is in the modem, a flow that starts sends more than that for a second or two.
 	lineProof = 12
-	// queuedShare is the part of what passes while a queue grows that the line carries: TCP fills a buffer of half a second
-	// within ten.
+	// queuedShare is the part of what passes while a queue grows that the line carries: TCP fills a buffer of half a
+	// second within ten.
 	queuedShare = 0.94
 	// lineNews is by how much what is told must change to be news.
 	lineNews = 0.02
 )
 
-// know takes what is told and learned; 0 is nothing.
+// know takes the rates that were told and learned; 0: none was.
 func (l *line) know(told, learned float64) {
 	switch {
 	case told > 0 && math.Abs(told-l.told) > lineNews*l.told:
@@ -62,7 +63,7 @@ func (l *line) know(told, learned float64) {
 	}
 }
 
-// pass notes what passed towards the line in all. Queued says that a queue stood: it may be in a modem, and grow.
+// pass notes what passed towards the line in all. Queued means that a queue stood, which may be in a modem and growing.
 func (l *line) pass(rate float64, queued bool) {
 	if queued {
 		rate *= queuedShare
@@ -76,7 +77,7 @@ func (l *line) pass(rate float64, queued bool) {
 	l.rate = max(l.rate, proven)
 }
 
-// queue says that a queue stands while this rate passes.
+// stand notes that a queue stands while this rate passes.
 func (l *line) stand(rate float64) {
 	l.guessed = false
 	rate = max(rate, lineLeast)
@@ -92,8 +93,8 @@ func (l *line) stand(rate float64) {
 	l.rate = min(l.rate, rate)
 }
 
-// creep lets time pass. Bound says that the rate bounds the background, used that all that may be used is, and that no
-// queue shows.
+// creep lets dt seconds pass. Bound means that the line's rate is what bounds the background, used that the background
+// also uses all that it may, and no queue shows.
 func (l *line) creep(dt float64, bound, used bool) {
 	l.since += dt
 	switch {

@@ -8,13 +8,14 @@ import (
 
 // probeSense weighs what a probe to a hop beyond the line says of the queue against what our own connections say.
 //
-// If few peers are busy, the queue that all of them share may be at their end. A hop beyond our line that answers without
-// delay then tells that ours has none. But a hop on our side of the queue never shows a delay, and must not hide one.
+// If few peers are busy, the queue that all of them share may be at their end. A hop beyond our line that answers
+// without delay then tells that ours has none. But a hop on our side of the queue never shows a delay, and must not
+// hide one.
 type probeSense struct {
 	from    vantage
 	trusted bool          // from there, it has shown the queue that TCP showed
 	delayed bool          // TCP shows a delay
-	lasts   time.Duration // since it was seen first
+	lasts   time.Duration // since the delay was first seen
 
 	now     time.Duration               // the lengths of all ticks together
 	past    [probePast]tcpDelay         // at the last ticks, newest first
@@ -33,17 +34,18 @@ type vantage struct {
 const (
 	// probeSees is the delay in ms that TCP and a probe must show at the same time for the probe to be trusted.
 	probeSees = 12.0
-	// probeFresh is for how long after it was asked an answer counts: there is a question a second, and one may be lost.
+	// probeFresh is for how long after it was asked an answer counts: there is a question a second, and one may be
+	// lost.
 	probeFresh = 2500 * time.Millisecond
 	// probePast is how many ticks are remembered: for longer than an answer is fresh.
 	probePast = 12
-	// probeForeign is of how many questions it is remembered how much of TCP's delay was not the line's, and foreignGrows how
-	// many times as much of it there may be until the next one. A peer's queue goes up and down in seconds.
+	// probeForeign is the number of questions of which it is remembered how much of TCP's delay was not the line's, and
+	// foreignGrows the factor by which that may grow until the next one. A peer's queue goes up and down in seconds.
 	probeForeign = 10
 	foreignGrows = 1.5
 )
 
-// delay returns by how much longer than without a queue packets take, and whether that is known.
+// delay returns by how much longer than without a queue packets take, and reports whether that is known.
 func (p *probeSense) delay(s Sample, router bool) (delay time.Duration, known bool) {
 	tcp, probe := s.Wire.Delay, s.Around.Probe
 	if from := (vantage{s.Around.Interface, router, s.Around.ProbeHop}); from != p.from {
@@ -66,7 +68,8 @@ func (p *probeSense) delay(s Sample, router bool) (delay time.Duration, known bo
 	if !s.Around.Probed || s.Around.ProbeAge < 0 || s.Around.ProbeAge > probeFresh {
 		return tcp, s.Wire.Known
 	}
-	// What TCP says counts at once. A probe may object if it was asked after that began, and to no more than there was then.
+	// What TCP says counts at once. A probe may object if it was asked after that began, and to no more than there was
+	// then.
 	meanwhile := s.Around.ProbeAge < p.lasts
 	if meanwhile && milliseconds(tcp) >= probeSees && milliseconds(probe) >= probeSees {
 		p.trusted = true
@@ -85,8 +88,8 @@ func (p *probeSense) delay(s Sample, router bool) (delay time.Duration, known bo
 // tcpDelay is what TCP showed at a tick.
 type tcpDelay struct{ at, delay time.Duration }
 
-// excuse returns how much of TCP's delay may be a peer's own, as it was lately when the probe showed no such delay. What
-// is beyond that has come since the question, and is believed at once.
+// excuse returns how much of TCP's delay may be a peer's own, as it was lately when the probe showed no such delay.
+// What is beyond that has come since the question, and is believed at once.
 func (p *probeSense) excuse(age, probe time.Duration) time.Duration {
 	if asked := p.now - age; asked-p.asked > Tick/2 {
 		p.asked = asked

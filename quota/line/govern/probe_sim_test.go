@@ -16,8 +16,8 @@ func slowPeer(from, to float64) func(now float64) float64 {
 	}
 }
 
-// The household's upload from 60 to 80 is where a probe shows that it sees the line's queue. The later one begins at any
-// time between two questions.
+// The household's upload from 60 to 80 is where a probe shows that it sees the line's queue. The later one begins at
+// any time between two questions.
 func TestAPeersOwnQueueIsNotTakenForTheLines(t *testing.T) {
 	for _, c := range []struct {
 		name   string

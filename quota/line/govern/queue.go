@@ -2,8 +2,8 @@ package govern
 
 import "math"
 
-// patience tells whether a delay is a queue, or is just how the way to our peers is: one that does not move for long, no
-// matter what we send, was made by no flow. Times in seconds, except delays in milliseconds.
+// patience tells a queue from a delay that is just how the way to our peers is: one that does not move for long,
+// whatever we send, was made by no flow. Times are in seconds, delays in milliseconds.
 type patience struct {
 	bias      float64 // the delay that is no queue
 	low, high float64 // the bounds of the delay for so long
@@ -11,8 +11,8 @@ type patience struct {
 }
 
 const (
-	// biasAfter is for how long a delay stays the same before it counts as none; biasRange and biasShare say what is the
-	// same, in ms and as a part of it. The queue of a TCP flow goes up and down more than this.
+	// biasAfter is for how long a delay stays the same before it counts as none; biasRange and biasShare say what is
+	// the same, in ms and as a part of it. The queue of a TCP flow goes up and down more than this.
 	biasAfter = 30.0
 	biasRange = 4.0
 	biasShare = 0.15
@@ -53,7 +53,8 @@ const (
 	sparseSlack = 24.0
 )
 
-// lateness returns by how many ms a delay has to be longer if so many connections carry so much together, in bytes per second.
+// lateness returns by how many ms a delay has to be longer if so many connections carry so much together, in bytes per
+// second.
 func lateness(rate float64, busy int) float64 {
 	return min(1000*sparseBytes*float64(max(busy, 1))/max(rate, 1), sparseSlack)
 }
@@ -91,9 +92,9 @@ type queueSense struct {
 	began     float64 // what passed when this queue was first believed to stand; 0: there is none
 }
 
-// believes says whether a queue that stands while this rate passes can be made by what passes. It cannot if it stands as long
-// as there is much less because we send less, not because the line holds us up; or if it stood from the beginning: then it is
-// how the way to our peers is.
+// believes reports whether a queue that stands while this rate passes can have been made by what passes. It cannot if
+// it still stands when much less passes, and that because we send less and not because the line holds us up. Nor can it
+// if it stood from the beginning: then it is how the way to our peers is.
 func (q *queueSense) believes(rate float64, held bool) bool {
 	if !q.short {
 		return false
@@ -104,7 +105,8 @@ func (q *queueSense) believes(rate float64, held bool) bool {
 	return held || rate >= q.began*beliefShare
 }
 
-// again says whether a small queue comes back at the same rate: then it is not that somebody sent something for a moment.
+// again reports whether a small queue comes back at the same rate: then it was not made by somebody who sent for a
+// moment.
 func (q *queueSense) again(rate float64) bool {
 	again := q.since < againWithin && math.Abs(rate-q.eased) < lineSame*rate
 	q.eased, q.since = rate, 0
@@ -121,8 +123,9 @@ const (
 	leave         // somebody needs the line
 )
 
-// judge looks at the queue. Slack is by how many ms it has to be longer to be one; full: the line carries all that it is
-// believed to; big: we send much of what we may. It says what to do, and whether the queue stands.
+// judge takes a reading of the queue. Slack is by how many ms it has to be longer to be one; full means that the line
+// carries all that it is believed to, big that we send much of what we may. It returns what to do, and reports whether
+// the queue stands.
 func (q *queueSense) judge(r reading, slack float64, full, big bool) (verdict, bool) {
 	queue := r.queue
 	q.rest = max(q.rest-r.dt, 0)
@@ -167,7 +170,7 @@ func (q *queueSense) judge(r reading, slack float64, full, big bool) (verdict, b
 		q.lingering = max(q.lingering-r.dt, 0)
 	}
 	stands := q.standing >= standingAfter || q.lingering >= lingersAfter
-	// After a cut the queue takes a moment to go. It is somebody else's if it grows all the same.
+	// After a cut the queue takes a moment to go. If it grows all the same, it is somebody else's.
 	sharp := q.sharp >= 2 && (q.rest == 0 || queue > q.last+delayGrows)
 	q.last = queue
 	switch {

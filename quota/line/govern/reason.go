@@ -1,18 +1,11 @@
 package govern
 
-import (
-	"fmt"
-	"time"
-
-	"ebb/quota"
-)
+import "fmt"
 
 // reason says how the background is doing, and why, for people.
 func (c *Controller) reason(s Sample) (State, string) {
 	up, down := &c.up, &c.down
 	switch {
-	case s.Around.Paused != "":
-		return Paused, "paused: " + s.Around.Paused
 	case s.Used != "":
 		return Paused, "paused: " + s.Used
 	case s.Allotted.Up == 0 && s.Allotted.Down == 0:
@@ -21,24 +14,24 @@ func (c *Controller) reason(s Sample) (State, string) {
 		return Yielding, "yielding: the machine is short of " + s.Around.Pressure
 	}
 	// The direction with the graver need speaks, and of the same the one that others use more.
-	v, verb := up, "uploading"
+	d, verb := up, "uploading"
 	if s.Allotted.Up == 0 || s.Allotted.Down != 0 && (down.why > up.why || down.why == up.why && down.others > up.others) {
-		v, verb = down, "downloading"
+		d, verb = down, "downloading"
 	}
-	switch v.why {
+	switch d.why {
 	case forOthers:
-		return Yielding, fmt.Sprintf("yielding: someone in the house is %s at %s", verb, bits(max(v.others, v.taken-v.fore)))
+		return Yielding, fmt.Sprintf("yielding: someone in the house is %s at %s", verb, bits(max(d.others, d.taken-d.fore)))
 	case forOwner:
 		return Yielding, "yielding: your own downloads need the line"
 	case forQueue:
-		return Yielding, fmt.Sprintf("yielding: the line's queue is %d ms long, so somebody else needs it", int(v.queue.worst))
+		return Yielding, fmt.Sprintf("yielding: the line's queue is %d ms long, so somebody else needs it", int(d.queue.worst))
 	case comingBack:
 		return Sharing, "sharing: the line is free again, and the background is coming back"
 	case roomBeside:
-		if v.fore > v.others {
+		if d.fore > d.others {
 			return Sharing, "sharing: your own downloads leave room on the line"
 		}
-		return Sharing, fmt.Sprintf("sharing: someone in the house is %s at %s, which leaves room", verb, bits(max(v.others, v.taken-v.fore)))
+		return Sharing, fmt.Sprintf("sharing: someone in the house is %s at %s, which leaves room", verb, bits(max(d.others, d.taken-d.fore)))
 	}
 	return Sharing, "sharing: the line is free"
 }
@@ -53,9 +46,4 @@ func bits(rate float64) string {
 	default:
 		return fmt.Sprintf("%.0f Mbit/s", mega)
 	}
-}
-
-// UsedUp says that a month's transfer is used up.
-func UsedUp(monthly int64, until time.Time) string {
-	return fmt.Sprintf("the month's %s are used up until %d %s", quota.Bytes(monthly), until.Day(), until.Month())
 }

@@ -161,7 +161,7 @@ func TestWhichDirectionTheQueueIsIn(t *testing.T) {
 		"others fill the other, we to": {1.1, 1, .9, 1},
 		"acknowledgements only, of a line that is said to be faster": {.02, .1, 0, 0},
 	} {
-		up, down := valve{line: line{rate: 100}}, valve{line: line{rate: 1000}, taken: c.taken * 1000}
+		up, down := direction{line: line{rate: 100}}, direction{line: line{rate: 1000}, taken: c.taken * 1000}
 		if got := up.blames(c.up*100, &down, c.down*1000); got != (c.want == 1) {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -195,7 +195,8 @@ func (g *rig) moment(own, wan, ms float64) *rig {
 	return g
 }
 
-// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it lasts.
+// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it
+// lasts.
 func TestAShortQueueThatStaysIsTheLines(t *testing.T) {
 	g := newRig(true).ticks(minute, Rates{})
 	for range 16 {
@@ -226,7 +227,8 @@ func TestAQueueThatDrainsIsNobodysUpload(t *testing.T) {
 	}
 }
 
-// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the same.
+// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the
+// same.
 func TestACutIsGivenTimeToWork(t *testing.T) {
 	back := func() *rig {
 		g := newRig(false).ticks(minute, Rates{})

@@ -9,39 +9,38 @@ import (
 // Rates are bytes per second.
 type Rates struct{ Up, Down float64 }
 
-// Surroundings is what the governor has to be told, beside what its own connections tell.
+// Surroundings are what is sensed beside the background's own connections.
 type Surroundings struct {
-	// WAN is what passed through the interface to the internet since the last call. Seen says that it is known: it is not
-	// while the interface is away, or when its counters were reset meanwhile.
+	// WAN is the rate at which bytes passed through the interface to the internet since the last sample. Seen means
+	// that it is known: it is not while the interface is away, nor if its counters were reset meanwhile.
 	Interface string
 	WAN       Rates
 	Seen      bool
 	// Facts say whether the household's traffic passes through that interface.
 	Facts Facts
-	// Line is the line's rate as the owner or the router's own shaper says, Learned as was learned from what it carried;
-	// 0 if they do not say or nothing was learned.
+	// Line is the line's rate as the owner or the router's own shaper says; 0 if they do not. Learned is what to begin
+	// with in that case, as was learned from what the line carried; 0 if nothing was.
 	Line, Learned Rates
 	// Foreground is the payload of the owner's own torrents.
 	Foreground Rates
-	// Probe is how much longer than without a queue the last probe that was answered took, to ProbeHop, the first hop beyond
-	// the line. It was sent ProbeAge ago. Probed says that there is one.
+	// Probe is how much longer than without a queue the last probe that was answered took, to ProbeHop, the first hop
+	// beyond the line. It was sent ProbeAge ago. Probed means that there is one.
 	Probe    time.Duration
 	ProbeAge time.Duration
 	ProbeHop netip.Addr
 	Probed   bool
 	// Pressure is what the machine is short of ("memory", "processor time"); "" if of nothing.
 	Pressure string
-	// Paused is why the background is to be silent ("it is outside the hours that you set"); "" if it is not.
-	Paused string
 }
 
 // Wire is what passed since the last look.
 type Wire struct {
 	Up, Down float64 // bytes on the wire: with headers, acknowledgements, and what was sent twice
-	// Overhead is how many bytes on the wire there were lately for each of payload, at least 1.
+	// Overhead is how many bytes on the wire there were lately for each byte of payload: at least 1.
 	Overhead Rates
-	// Delay is how much longer than without a queue packets took to a peer and back. It is the least of all peers', because the
-	// queue that all of them share is the line's. Known says whether anything was measured since the last look.
+	// Delay is how much longer than without a queue packets took to a peer and back. It is the least of all peers',
+	// because the queue that all of them share is the line's. Known means that anything was measured since the last
+	// look.
 	Delay time.Duration
 	Known bool
 	Busy  int // connections by which something passed
@@ -58,8 +57,8 @@ const (
 	Auto = -1
 	// Uncapped is a month without a bound.
 	Uncapped = -1
-	// GuessedOverhead is the wire's bytes for one of payload where the kernel does not count them: full segments, and half as
-	// many acknowledgements the other way.
+	// GuessedOverhead is the wire's bytes for one of payload where the kernel does not count them: full segments, and
+	// half as many acknowledgements the other way.
 	GuessedOverhead = 1.04
 	// SmallestGrant is how many bytes of payload leave a connection together: two full TCP segments are acknowledged at
 	// once, and a single one up to 40 ms later (RFC 9293 §3.8.6.3), which would look like a queue.
@@ -67,11 +66,6 @@ const (
 	// Tick is the time from one decision to the next.
 	Tick = 250 * time.Millisecond
 )
-
-// Clean takes what is no number of bytes for what it may have meant.
-func (a Allotment) Clean() Allotment {
-	return Allotment{Up: max(a.Up, Auto), Down: max(a.Down, Auto), Monthly: max(a.Monthly, Uncapped)}
-}
 
 // State is how the background is doing.
 type State string

@@ -52,8 +52,8 @@ func inEach(t *testing.T, scene func(h *house), seconds float64, check func(t *t
 	}
 }
 
-// figures are what is promised: rates as parts of the line's, delays in ms, times in seconds. The model has no packets that
-// come in clusters, so its delays have to be well below what is promised.
+// figures are what is promised: rates as parts of the line's, delays in ms, times in seconds. The model has no packets
+// that come in clusters, so its delays have to be well below what is promised.
 var figures = map[bool]struct{ ping, used, share, added, gone, back float64 }{
 	true:  {ping: 3, used: .90, share: .985, added: 2, gone: .75, back: 11},
 	false: {ping: 5, used: .90, share: .970, added: 4, gone: 1, back: 12},
@@ -102,7 +102,8 @@ func TestFiguresOfAHouseholdUpload(t *testing.T) {
 	})
 }
 
-// The background uploads meanwhile. On the router it need not give way: nobody else uploads. Behind it, nobody can tell.
+// The background uploads meanwhile. On the router it need not give way: nobody else uploads. Behind it, nobody can
+// tell.
 func TestFiguresOfAHouseholdDownload(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		t.Run(fmt.Sprintf("the background downloads too: %v", both), func(t *testing.T) {
@@ -291,7 +292,8 @@ func TestCountersThatMoveInLumps(t *testing.T) {
 	})
 }
 
-// A delay that was there from the beginning and does not move is no queue. One that appears later is taken for one first.
+// A delay that was there from the beginning and does not move is no queue. One that appears later is taken for one
+// first.
 func TestADelayThatIsNoQueue(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for _, bias := range []float64{.012, .020, .040} {

@@ -85,10 +85,6 @@ func TestReasons(t *testing.T) {
 	g.ticks(1, Rates{})
 	g.expect(t, "pressure", 0, .04, Yielding, "yielding: the machine is short of memory")
 	g.s.Around.Pressure = ""
-	g.s.Around.Paused = "it is outside the hours that you set"
-	g.ticks(1, Rates{})
-	g.expect(t, "paused", 0, 0, Paused, "paused: it is outside the hours that you set")
-	g.s.Around.Paused = ""
 	g.s.Used = "the month's 500 GiB are used up until 1 December"
 	g.ticks(1, Rates{})
 	g.expect(t, "used up", 0, 0, Paused, "paused: the month's 500 GiB are used up until 1 December")
@@ -127,10 +123,10 @@ func TestPositions(t *testing.T) {
 		"what the facts are nobody can say": {Facts{}, false},
 	} {
 		var w whereabouts
-		if got := w.look(Surroundings{Seen: true, Facts: c.facts}); got != c.router || strings.HasPrefix(w.String(), "on the router") != c.router {
+		if got := w.onRouter(Surroundings{Seen: true, Facts: c.facts}); got != c.router || strings.HasPrefix(w.String(), "on the router") != c.router {
 			t.Errorf("%s: %v, %q", name, got, w.String())
 		}
-		if w.look(Surroundings{Facts: c.facts}) {
+		if w.onRouter(Surroundings{Facts: c.facts}) {
 			t.Errorf("%s: on the router although the interface is away", name)
 		}
 	}

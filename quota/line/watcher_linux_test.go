@@ -2,7 +2,6 @@ package line
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -46,7 +45,7 @@ func send(t testing.TB, from, to net.Conn, n int) {
 
 func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	watcher, other := ours.Watch(), theirs.Watch()
+	watcher, other := newWatcher(ours), newWatcher(theirs)
 	const many, each = 50, 256 << 10 // more connections than are looked at
 	var from, to []net.Conn
 	for range many {
@@ -57,8 +56,8 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	for i := range few {
 		send(t, from[i], to[i], each)
 	}
-	first := watcher.Look()
-	other.Look()
+	first := watcher.look()
+	other.look()
 	if first.Up < few*each || first.Up > few*each*1.1 {
 		t.Errorf("at first %.0f bytes, guessed from %d", first.Up, few*each)
 	}
@@ -66,7 +65,7 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 		for i := range n {
 			send(t, from[i], to[i], each)
 		}
-		up, down := watcher.Look(), other.Look()
+		up, down := watcher.look(), other.look()
 		if up.Up < float64(n*each) || up.Up > float64(n*each)*1.1 {
 			t.Errorf("%d connections sent %.0f bytes on the wire, for %d of payload", n, up.Up, n*each)
 		}
@@ -83,7 +82,7 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 	if n := len(watcher.busy); n != watchMost {
 		t.Errorf("%d of %d connections were looked at", n, many)
 	}
-	if silent := watcher.Look(); silent.Up > 2000 || silent.Known {
+	if silent := watcher.look(); silent.Up > 2000 || silent.Known {
 		t.Errorf("when nothing is sent: %+v", silent)
 	}
 	// What was on its way at a look is counted by the next one; then a silent connection is left alone.
@@ -99,30 +98,32 @@ func TestTheKernelTellsWhatIsOnTheWire(t *testing.T) {
 }
 
 // Whoever probes the line needs to know toward whom.
-func TestTheBusiestPeerIsKnown(t *testing.T) {
+func TestThebusiestPeerIsKnown(t *testing.T) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	g := NewGovernor(GovernorConfig{Bandwidth: ours, Senses: quiet{}, Store: &memory{}, Allotment: govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: govern.Uncapped}, Log: slog.New(slog.DiscardHandler)})
+	o := lends(govern.Auto, govern.Auto, govern.Uncapped)
+	g := newGoverned(ours, &memory{}, o, emptyHome, nil)
 	pass := func(n int) {
 		ours.SetLimits(Unlimited, Unlimited)
 		c, s := pair(t, ours, theirs)
 		send(t, c, s, n)
 	}
 	pass(100_000)
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("before it has looked, and is paused: %s", peer)
 	}
 	g.tick()
-	if peer := g.BusiestPeer(); peer != netip.MustParseAddr("127.0.0.1") {
+	if peer := g.busiestPeer(); peer != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("got %s", peer)
 	}
 	g.tick() // what was on its way
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("when nothing passes: %s", peer)
 	}
 	pass(100_000)
-	g.Set(govern.Allotment{Monthly: govern.Uncapped})
+	o.lend(0, 0, govern.Uncapped)
+	g.Apply()
 	g.tick()
-	if peer := g.BusiestPeer(); peer.IsValid() {
+	if peer := g.busiestPeer(); peer.IsValid() {
 		t.Errorf("while it is paused: %s", peer)
 	}
 }
@@ -135,7 +136,7 @@ func TestNeighboursAreNotLimited(t *testing.T) {
 	if up, down := ours.Totals(); up != 0 || down != 0 {
 		t.Errorf("Totals = %d, %d", up, down)
 	}
-	if wire := ours.Watch().Look(); wire.Up != 0 || wire.Known {
+	if wire := newWatcher(ours).look(); wire.Up != 0 || wire.Known {
 		t.Errorf("Look = %+v", wire)
 	}
 	if up, _ := theirs.Totals(); up != 1 {
@@ -146,7 +147,8 @@ func TestNeighboursAreNotLimited(t *testing.T) {
 // A tick with as many connections as are looked at, all of them busy.
 func BenchmarkTick(b *testing.B) {
 	ours, theirs := across(NewBandwidth(Unlimited, Unlimited)), across(NewBandwidth(Unlimited, Unlimited))
-	g := NewGovernor(GovernorConfig{Bandwidth: ours, Senses: quiet{}, Store: &memory{}, Allotment: govern.Allotment{Up: govern.Auto, Down: govern.Auto, Monthly: govern.Uncapped}, Log: slog.New(slog.DiscardHandler)})
+	o := lends(govern.Auto, govern.Auto, govern.Uncapped)
+	g := newGoverned(ours, &memory{}, o, emptyHome, nil)
 	var conns []*conn
 	for range 200 {
 		c, _ := pair(b, ours, theirs)

@@ -1,4 +1,4 @@
-package agent
+package line
 
 import (
 	"cmp"
@@ -11,7 +11,6 @@ import (
 
 	"ebb/platform"
 	"ebb/quota/line/govern"
-	"ebb/webui"
 )
 
 const (
@@ -26,22 +25,22 @@ const (
 	noQueue = 5 * time.Millisecond
 )
 
-// lineProbe asks the first hop beyond the line how long the way there is, while the background is busy. So the governor
-// can tell a queue at a peer's end from one of our line.
-type lineProbe struct {
-	look func() busyLine
+// prober asks the first hop beyond the line how long the way there is, while the background is busy. So a queue at a
+// peer's end can be told from one of our line.
+type prober struct {
+	busy func() busyLine
 	find func(ctx context.Context, peer netip.Addr) (platform.Hop, error)
 	ask  func(ctx context.Context, peer netip.Addr, hop int) (platform.Hop, error)
 	log  *slog.Logger
 
 	newest  atomic.Pointer[probed] // nil: nothing is known of this line
-	silence atomic.Pointer[string] // why nothing was answered, when it was found out last; nil: it was not
+	silence atomic.Pointer[string] // why nobody answered, the last time; nil: there was no such time
 }
 
-// busyLine is what has to be known before a question.
+// busyLine is what has to be known before a question is asked.
 type busyLine struct {
-	peer  netip.Addr // the background is busy with it; the zero Addr: it is with nobody, or is to be silent
-	link  string     // the interface to the internet, "" while there is none
+	peer  netip.Addr // whom the background is busy with; the zero Addr: nobody, or it is paused
+	link  string     // the interface to the internet; "" while there is none
 	clear bool       // it is known that the line has no queue
 }
 
@@ -49,35 +48,30 @@ type busyLine struct {
 type probed struct {
 	link  string
 	hop   platform.Hop
-	delay time.Duration // how much longer than without a queue it took
+	delay time.Duration // by which it took longer than without a queue
 }
 
-func (a *Agent) newLineProbe() *lineProbe {
+func newProber(busy func() busyLine, log *slog.Logger) *prober {
 	var probe platform.Probe
-	return &lineProbe{look: a.lookAtLine, find: probe.FirstWANHop, ask: probe.Hop, log: a.log}
+	return &prober{busy: busy, find: probe.FirstWANHop, ask: probe.Hop, log: log}
 }
 
-func (a *Agent) lookAtLine() busyLine {
-	s := a.governor.Status()
-	return busyLine{peer: a.governor.BusiestPeer(), link: s.Interface, clear: s.Delayed && s.Delay < noQueue}
-}
-
-// course is the way that is probed.
+// course is the way that is being probed, and what is known of it.
 type course struct {
 	link   string
-	peer   netip.Addr   // toward whom; another one's way may lead through other hops
+	peer   netip.Addr   // at its end; the way to another one may lead through other hops
 	hop    platform.Hop // the zero Hop: to be found
 	trips  map[netip.Addr]*leastTrip
 	misses int           // questions in a row without an answer
-	rest   time.Duration // the last one; 0: since then there was an answer
-	until  time.Time     // the end of it
+	rest   time.Duration // how long the last pause was; 0: somebody has answered since
+	until  time.Time     // when it ends
 }
 
 // mostHops is how many hops of a line are remembered.
 const mostHops = 8
 
-// run probes until ctx ends, or until it turns out that this process must not.
-func (p *lineProbe) run(ctx context.Context) {
+// run probes until ctx ends, or until it turns out that this process may not.
+func (p *prober) run(ctx context.Context) {
 	timer := time.NewTimer(probeEvery)
 	defer timer.Stop()
 	var on course
@@ -87,7 +81,7 @@ func (p *lineProbe) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if err := p.turn(ctx, &on); errors.Is(err, platform.ErrNoProbe) {
+		if err := p.step(ctx, &on); errors.Is(err, platform.ErrNoProbe) {
 			p.silent(err)
 			return
 		}
@@ -95,9 +89,9 @@ func (p *lineProbe) run(ctx context.Context) {
 	}
 }
 
-// turn asks a question, if there is one. It returns the error of what was asked.
-func (p *lineProbe) turn(ctx context.Context, on *course) error {
-	at := p.look()
+// step asks a question, if there is one to ask. It returns the error of the answer.
+func (p *prober) step(ctx context.Context, on *course) error {
+	at := p.busy()
 	if at.link != on.link {
 		*on = course{link: at.link, trips: map[netip.Addr]*leastTrip{}}
 		p.newest.Store(nil)
@@ -132,23 +126,23 @@ func (p *lineProbe) turn(ctx context.Context, on *course) error {
 	return err
 }
 
-// pause lets the network be for a while.
-func (p *lineProbe) pause(on *course, why error) {
+// pause leaves the network alone for a while.
+func (p *prober) pause(on *course, why error) {
 	on.hop = platform.Hop{}
 	on.rest = min(max(2*on.rest, probeRest), probeMostRest)
 	on.until = time.Now().Add(on.rest)
 	p.silent(why)
 }
 
-// silent says once that nothing answers, for that is nothing to worry about.
-func (p *lineProbe) silent(why error) {
+// silent notes why nobody answers. The log says so once only, for it is nothing to worry about.
+func (p *prober) silent(why error) {
 	text := why.Error()
 	if p.silence.Swap(&text) == nil {
 		p.log.Debug("no hop beyond the line answers, so only the background's own connections tell of its queue", "err", why)
 	}
 }
 
-// trip is that to the hop.
+// trip returns what is known of the round trip to the hop.
 func (on *course) trip() *leastTrip {
 	t := on.trips[on.hop.Addr]
 	if t == nil {
@@ -161,17 +155,17 @@ func (on *course) trip() *leastTrip {
 	return t
 }
 
-// leastTrip is the shortest of the round trips that were made lately: in the last five minutes in which the line was known
-// to have no queue, for if somebody fills the line for longer, a queue must not become what is usual.
+// leastTrip is the shortest of the round trips of the last five minutes in which the line was known to have no queue.
+// Other minutes do not count: if somebody fills the line for longer, a queue must not become what is usual.
 type leastTrip struct {
 	parts [5]time.Duration // the least of each minute, newest first; 0: there was none
-	clear int              // questions of the newest that were asked while there was no queue
+	clear int              // how many of the newest minute's were made while there was no queue
 }
 
 // partOf is how many questions a minute has.
 const partOf = int(time.Minute / probeEvery)
 
-// add returns by how much a round trip was longer than the shortest. False: none is known to be without a queue.
+// add returns by how much a round trip was longer than the shortest, and false if none is known to have met no queue.
 func (l *leastTrip) add(rtt time.Duration, clear bool) (time.Duration, bool) {
 	if clear {
 		if l.clear == partOf {
@@ -188,22 +182,25 @@ func (l *leastTrip) add(rtt time.Duration, clear bool) (time.Duration, bool) {
 	return rtt - least, l.clear > 0
 }
 
-// sense tells the governor of the newest answer on a line.
-func (p *lineProbe) sense(around *govern.Surroundings, now time.Time) {
-	if a := p.newest.Load(); a != nil && a.link == around.Interface {
-		around.Probe, around.ProbeAge, around.ProbeHop, around.Probed = a.delay, now.Sub(a.hop.Sent), a.hop.Addr, true
-	}
+// FirstHop is what is known of the first hop beyond the line.
+type FirstHop struct {
+	Hop     platform.Hop // that answered last; the zero Hop: none has, on this line
+	Silence string       // why nobody answered, the last time; "": there was no such time
 }
 
-// checkProbe tells what is known of the first hop beyond the line. It asks nobody.
-func (d *diagnosis) checkProbe(p *lineProbe) {
-	const about = "first hop beyond the line"
-	switch a, why := p.newest.Load(), p.silence.Load(); {
-	case a != nil:
-		d.add(webui.FindingOK, about, "%s, %s away, answered pings last in %.1f ms", a.hop.Addr, count(a.hop.Number, "hop"), a.hop.RTT.Seconds()*1000)
-	case why != nil:
-		d.add(webui.FindingNote, about, "none answers, so only the background's own connections tell of the line's queue: %s", *why)
-	default:
-		d.add(webui.FindingNote, about, "it has not been asked, or not while the line was free: it is while the background is busy")
+func (p *prober) firstHop() (known FirstHop) {
+	if a := p.newest.Load(); a != nil {
+		known.Hop = a.hop
+	}
+	if why := p.silence.Load(); why != nil {
+		known.Silence = *why
+	}
+	return known
+}
+
+// tell adds the newest answer, if it is of the line that the rest is about.
+func (p *prober) tell(around *govern.Surroundings, now time.Time) {
+	if a := p.newest.Load(); a != nil && a.link == around.Interface {
+		around.Probe, around.ProbeAge, around.ProbeHop, around.Probed = a.delay, now.Sub(a.hop.Sent), a.hop.Addr, true
 	}
 }

@@ -12,121 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/quota"
 	"ebb/quota/disk/fragstore"
 )
-
-func TestBudgetLastsADay(t *testing.T) {
-	zone := time.FixedZone("somewhere", 2*60*60)
-	at := func(text string) time.Time {
-		wall, err := time.ParseInLocation("2006-01-02 15:04", text, zone)
-		must(t, err)
-		return wall
-	}
-	// Each step: the clock, hours of running, bytes written by then; what is spent, and when the budget renews.
-	type step struct {
-		wall    string
-		up      float64
-		written int64
-		spent   int64
-		renews  string
-	}
-	for name, steps := range map[string][]step{
-		"midnight is local": {
-			{"2026-03-01 12:00", 0, 10, 10, "2026-03-02 00:00"},
-			{"2026-03-01 23:59", 11.9, 30, 30, "2026-03-02 00:00"},
-			{"2026-03-02 00:00", 12, 35, 5, "2026-03-03 00:00"},
-			{"2026-03-02 23:59", 35.9, 36, 6, "2026-03-03 00:00"},
-		},
-		"boot in 1970, then NTP": {
-			{"1970-01-01 00:00", 0, 10, 10, "1970-01-02 00:00"},
-			{"2026-03-01 12:00", 0.1, 30, 20, "2026-03-02 00:00"}, // a later day than any
-			{"2026-03-01 12:01", 0.2, 31, 21, "2026-03-02 00:00"},
-		},
-		"back by an hour over midnight": {
-			{"2026-03-02 00:10", 0, 10, 10, "2026-03-03 00:00"},
-			{"2026-03-01 23:10", 0.1, 20, 20, "2026-03-02 23:04"},
-			{"2026-03-02 00:00", 1, 30, 30, "2026-03-02 23:00"}, // the day that it is already
-			{"2026-03-02 23:00", 24, 31, 1, "2026-03-03 00:00"}, // after 24 h at the latest
-		},
-		"to 2099 and back": {
-			{"2026-03-01 12:00", 0, 10, 10, "2026-03-02 00:00"},
-			{"2099-01-01 12:00", 1, 20, 10, "2099-01-02 00:00"},
-			{"2026-03-01 14:00", 2, 30, 20, "2026-03-02 13:00"},
-			{"2026-03-02 00:30", 12.5, 40, 30, "2026-03-02 13:00"},
-			{"2026-03-02 12:59", 24.9, 41, 31, "2026-03-02 13:05"},
-			{"2026-03-02 13:00", 25, 45, 4, "2026-03-03 13:00"},
-			{"2026-03-03 13:00", 49, 46, 1, "2026-03-04 13:00"},
-		},
-		"a clock that stands still": {
-			{"2026-03-01 12:00", 0, 10, 10, "2026-03-02 00:00"},
-			{"2026-03-01 12:00", 23.9, 20, 20, "2026-03-01 12:06"},
-			{"2026-03-01 12:00", 24, 21, 1, "2026-03-02 00:00"},
-		},
-		"hour by hour backwards": {
-			{"2026-03-01 12:00", 0, 10, 10, "2026-03-02 00:00"},
-			{"2026-02-28 12:00", 1, 20, 20, "2026-03-01 11:00"},
-			{"2026-02-27 12:00", 2, 30, 30, "2026-02-28 10:00"},
-			{"1970-01-01 00:00", 3, 40, 40, "1970-01-01 21:00"},
-			{"2026-03-01 12:00", 4, 50, 50, "2026-03-02 00:00"},
-		},
-	} {
-		var b budget
-		for i, s := range steps {
-			wall, up := at(s.wall), time.Duration(s.up*float64(time.Hour))
-			b.count(wall, up, s.written)
-			if got := b.renews(wall).Round(time.Minute); b.spent != s.spent || !got.Equal(at(s.renews)) {
-				t.Errorf("%s, step %d: %d spent, renews %v; want %d and %s", name, i, b.spent, got, s.spent, s.renews)
-			}
-			// A restart at any point changes nothing, as long as the day is the same.
-			again := parseBudget(b.String())
-			again.count(wall, 0, 7)
-			if again.spent != b.spent+7 {
-				t.Errorf("%s, step %d: %d spent after a restart, %d before", name, i, again.spent, b.spent)
-			}
-		}
-	}
-}
-
-// A router that is rebooted every morning, and whose clock was in 2099 once, has a budget all the same.
-func TestBudgetAgesOverRestarts(t *testing.T) {
-	wall := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-	b := budget{day: 20990101, spent: 5}
-	renewed := 0
-	for range 10 {
-		b = parseBudget(b.String())
-		b.count(wall, 0, 0)
-		b.count(wall.Add(10*time.Hour), 10*time.Hour, 10)
-		if b.spent == 10 {
-			renewed++
-		}
-		wall = wall.Add(24 * time.Hour)
-	}
-	if renewed < 3 {
-		t.Errorf("renewed %d times in ten days of ten hours", renewed)
-	}
-}
-
-func TestWhatIsKeptOfABudgetIsReadWithCare(t *testing.T) {
-	for text, want := range map[string]budget{
-		"20260301 1234 60":               {day: 20260301, spent: 1234, age: time.Minute},
-		"20260301 1234 9999999":          {day: 20260301, spent: 1234, age: 24 * time.Hour},
-		"20260301 9223372036854775807 1": {day: 20260301, spent: mostFree, age: time.Second},
-		"":                               {}, "x": {}, "1 2": {}, "1 2 3 4": {}, "1 2 3x": {}, "-1 2 3": {}, "1 -2 3": {}, "1 2 -3": {},
-		"1 99999999999999999999 3": {}, "\x00\xff": {},
-	} {
-		if got := parseBudget(text); got != want {
-			t.Errorf("%q: %+v, want %+v", text, got, want)
-		}
-	}
-	b := budget{spent: mostFree - 1}
-	b.count(time.Unix(0, 0), 0, 1<<62)
-	if b.day == 0 || b.spent != mostFree {
-		b.count(time.Unix(0, 0), 0, 1<<62)
-	}
-	if b.spent < 0 || b.spent > mostFree {
-		t.Errorf("spent: %d", b.spent)
-	}
-}
 
 // writingStore counts writes by itself, so that a test can tell to the byte.
 type writingStore struct {
@@ -347,7 +235,7 @@ func TestBudgetThatCannotBeWrittenDownIsTriedOnceAMinute(t *testing.T) {
 		s := &brokenMeta{Store: w.store}
 		l := w.over(s, Limits{Writes: mib})
 		l.mu.Lock()
-		l.budget = budget{day: 20990101, spent: 5}
+		l.budget = quota.ParsePeriod(quota.Daily, "20990101 5 0")
 		l.mu.Unlock()
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup

@@ -1,6 +1,6 @@
 package govern
 
-// Facts are what tells whether the household's traffic passes through this machine.
+// Facts are the evidence of whether the household's traffic passes through this machine.
 type Facts struct {
 	Forwarding bool   // the kernel forwards packets of others
 	LANs       int    // networks with a socket or a radio, other than the one that leads to the internet
@@ -10,26 +10,25 @@ type Facts struct {
 
 // whereabouts finds out whether the household's traffic passes through this machine.
 type whereabouts struct {
-	seen   bool // the interface was, at the last sample
-	router bool
-	judged bool
+	seen   bool // the interface was there at the last sample
+	router bool // this machine is the router, as far as is known
 }
 
 const (
-	// forwardedEnough is how many packets must have been forwarded before a machine that could be the router is taken for
-	// it, and forwardedShare the part of those that arrived: containers also have their packets forwarded, and hardware
-	// that speeds up flows lets us see only the first packets of each.
+	// A machine that could be the router is taken for it when forwardedEnough packets have been forwarded, and
+	// forwardedShare of those that arrived. It is so little because hardware that speeds up flows lets us see only the
+	// first packets of each; but containers have their packets forwarded, too.
 	forwardedEnough = 1000
 	forwardedShare  = 0.001
 )
 
-// look returns whether the rates of the sample are those of the whole household.
-func (w *whereabouts) look(s Surroundings) bool {
+// onRouter reports whether the rates of the interface are those of the whole household.
+func (w *whereabouts) onRouter(s Surroundings) bool {
 	f := s.Facts
 	w.seen = s.Seen
-	w.judged = w.judged || f != Facts{}
-	if f != (Facts{}) {
-		w.router = f.Forwarding && f.LANs > 0 && f.Forwarded >= forwardedEnough && float64(f.Forwarded) >= forwardedShare*float64(f.Received)
+	if f != (Facts{}) { // else they are not known, and what they were last still counts
+		w.router = f.Forwarding && f.LANs > 0 &&
+			f.Forwarded >= forwardedEnough && float64(f.Forwarded) >= forwardedShare*float64(f.Received)
 	}
 	return w.router && w.seen
 }

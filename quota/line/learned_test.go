@@ -1,4 +1,4 @@
-package platform
+package line
 
 import (
 	"bytes"
@@ -9,29 +9,29 @@ import (
 	"pgregory.net/rapid"
 )
 
-// history feeds a Learned, four times a second.
+// history feeds a learned, four times a second.
 type history struct {
-	Learned
+	learned
 	now time.Time
 }
 
 // newHistory begins with a sample, so that the next one completes the first interval.
 func newHistory() *history {
 	h := &history{now: noon}
-	h.Add(h.now, 0, 0)
+	h.add(h.now, 0, 0)
 	return h
 }
 
 func (h *history) carry(d time.Duration, up, down float64) {
 	for range int(d / quarter) {
 		h.now = h.now.Add(quarter)
-		h.Add(h.now, up, down)
+		h.add(h.now, up, down)
 	}
 }
 
 func (h *history) expect(t *testing.T, what string, up, down float64) {
 	t.Helper()
-	gotUp, gotDown := h.Rates()
+	gotUp, gotDown := h.rates()
 	near := func(got int64, want float64) bool { return math.Abs(float64(got)-want) <= max(1, want/100) }
 	if !near(gotUp, up) || !near(gotDown, down) {
 		t.Errorf("%s: got %d up and %d down, want %.0f and %.0f", what, gotUp, gotDown, up, down)
@@ -45,7 +45,7 @@ func TestLearnedIsWhatWasSustained(t *testing.T) {
 	h.expect(t, "after a minute", 1000, 5000)
 	h.carry(3*time.Second, 9000, 90_000)
 	h.carry(time.Minute, 1000, 5000)
-	if up, down := h.Rates(); up > 4000 || down > 40_000 {
+	if up, down := h.rates(); up > 4000 || down > 40_000 {
 		t.Errorf("after a burst of three seconds: %d, %d", up, down)
 	}
 	h.carry(30*time.Second, 9000, 40_000)
@@ -57,10 +57,10 @@ func TestLearnedIsWhatWasSustained(t *testing.T) {
 func TestLearnedDoesNotBelieveOnePeriod(t *testing.T) {
 	h := newHistory()
 	h.carry(time.Minute, 1000, 1000)
-	h.carry(learnPeriod, 1e9, 1000)
+	h.carry(learnStretch, 1e9, 1000)
 	h.carry(time.Hour, 1000, 1000)
 	h.expect(t, "after one period", 1000, 1000)
-	h.carry(learnPeriod, 1e9, 1000)
+	h.carry(learnStretch, 1e9, 1000)
 	h.expect(t, "after another one", 1e9, 1000)
 }
 
@@ -87,7 +87,7 @@ func TestLearnedKeepsTheRateOfALineThatNobodyUses(t *testing.T) {
 	}
 	h.expect(t, "after a holiday", 8000, 100_000)
 	h.carry(10*learnDay, 130, 20)
-	if up, _ := h.Rates(); up > 4000 {
+	if up, _ := h.rates(); up > 4000 {
 		t.Errorf("a line that carries a sixtieth is slow, but still %d are believed", up)
 	}
 }
@@ -97,7 +97,7 @@ func TestLearnedBearsClocksThatJump(t *testing.T) {
 	h.carry(time.Minute, 8000, 8000)
 	for _, jump := range []time.Duration{365 * 24 * time.Hour, -3 * 365 * 24 * time.Hour, 0, time.Minute} {
 		h.now = h.now.Add(jump)
-		h.Add(h.now, 1e9, 1e9) // the mean over a gap says nothing
+		h.add(h.now, 1e9, 1e9) // the mean over a gap says nothing
 		h.carry(5*time.Second, 1000, 1000)
 	}
 	h.expect(t, "after jumps", 8000, 8000)
@@ -110,7 +110,7 @@ func TestLearnedNeedsSamplesThatFollowEachOther(t *testing.T) {
 	h := newHistory()
 	for range 100 {
 		h.now = h.now.Add(learnGap + time.Millisecond)
-		h.Add(h.now, 1e6, 1e6)
+		h.add(h.now, 1e6, 1e6)
 	}
 	h.expect(t, "after stray samples", 0, 0)
 }
@@ -125,9 +125,9 @@ func TestLearnedTakesTheBestOfADay(t *testing.T) {
 func TestLearnedPeriodsHaveNoGaps(t *testing.T) {
 	h := newHistory()
 	for range 100 {
-		h.carry(learnPeriod-time.Second, 1e6, 1e6)
+		h.carry(learnStretch-time.Second, 1e6, 1e6)
 		h.now = h.now.Add(time.Minute)
-		h.Add(h.now, 1e6, 1e6)
+		h.add(h.now, 1e6, 1e6)
 	}
 	h.expect(t, "after pieces of periods", 0, 0)
 }
@@ -163,7 +163,7 @@ func TestLearnedSurvivesARestart(t *testing.T) {
 			h.carry(learnDay, 4000, 90_000)
 		}
 	}
-	up, down := before.Rates()
+	up, down := before.rates()
 	after.expect(t, "after the restart", float64(up), float64(down))
 	if up >= 8000 || up <= 4000 {
 		t.Errorf("%d: nothing was tested", up)
@@ -190,7 +190,7 @@ func TestLearnedRefusesTextThatItDidNotWrite(t *testing.T) {
 // Whatever it is fed, the rates are those of a line, and the text can be read again.
 func TestLearnedStaysPlausible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var l Learned
+		var l learned
 		at := noon
 		rate := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 2e12), rapid.Just(math.NaN()))
 		for range rapid.IntRange(1, 20).Draw(t, "stretches") {
@@ -200,7 +200,7 @@ func TestLearnedStaysPlausible(t *testing.T) {
 			l.day = time.Duration(rapid.Int64Range(0, int64(learnDay)).Draw(t, "time of day"))
 			for range rapid.IntRange(1, 100).Draw(t, "samples") {
 				at = at.Add(step)
-				l.Add(at, up, down)
+				l.add(at, up, down)
 			}
 		}
 		for _, w := range []way{l.up, l.down} {
@@ -209,7 +209,7 @@ func TestLearnedStaysPlausible(t *testing.T) {
 			}
 		}
 		text, _ := l.MarshalText()
-		var read Learned
+		var read learned
 		if err := read.UnmarshalText(text); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -219,26 +219,26 @@ func TestLearnedStaysPlausible(t *testing.T) {
 func FuzzLearned(f *testing.F) {
 	f.Add([]byte("1 3600 8000 8000 7000 1e5 0 0"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var l Learned
+		var l learned
 		if l.UnmarshalText(text) != nil {
 			return
 		}
-		if up, down := l.Rates(); up < 0 || down < 0 || float64(max(up, down)) > learnFastest {
+		if up, down := l.rates(); up < 0 || down < 0 || float64(max(up, down)) > learnFastest {
 			t.Fatalf("%d, %d", up, down)
 		}
 		again, _ := l.MarshalText()
-		if err := new(Learned).UnmarshalText(again); err != nil {
+		if err := new(learned).UnmarshalText(again); err != nil {
 			t.Fatalf("%q was read, but not %q: %v", text, again, err)
 		}
 	})
 }
 
 func BenchmarkLearned(b *testing.B) {
-	var l Learned
+	var l learned
 	at := noon
 	b.ReportAllocs()
 	for b.Loop() {
 		at = at.Add(quarter)
-		l.Add(at, 1e6, 1e7)
+		l.add(at, 1e6, 1e7)
 	}
 }

@@ -1,4 +1,4 @@
-package agent
+package line
 
 import (
 	"bytes"
@@ -16,7 +16,6 @@ import (
 
 	"ebb/platform"
 	"ebb/quota/line/govern"
-	"ebb/webui"
 )
 
 var (
@@ -24,9 +23,9 @@ var (
 	peerOne, peerTwo = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
 )
 
-// network is one that a lineProbe asks, in fake time.
+// network is one that a prober asks, in fake time.
 type network struct {
-	*lineProbe
+	*prober
 	t   *testing.T
 	log bytes.Buffer
 
@@ -43,8 +42,8 @@ type network struct {
 func probing(t *testing.T, scene func(n *network)) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{t: t, at: busyLine{peerOne, "wan", true}, first: platform.Hop{Number: 2, Addr: hopOne}, rtt: 10 * time.Millisecond}
-		n.lineProbe = &lineProbe{
-			look: func() busyLine { n.mu.Lock(); defer n.mu.Unlock(); return n.at },
+		n.prober = &prober{
+			busy: func() busyLine { n.mu.Lock(); defer n.mu.Unlock(); return n.at },
 			find: func(ctx context.Context, peer netip.Addr) (platform.Hop, error) {
 				hop, err := n.answer(ctx, "find "+peer.String())
 				if n.fails != nil {
@@ -107,8 +106,8 @@ func (n *network) after(d time.Duration, change func()) []string {
 
 // sensed is what the governor is told.
 func (n *network) sensed() govern.Surroundings {
-	around := govern.Surroundings{Interface: n.look().link}
-	n.sense(&around, time.Now())
+	around := govern.Surroundings{Interface: n.busy().link}
+	n.tell(&around, time.Now())
 	return around
 }
 
@@ -139,9 +138,8 @@ func TestTheLineIsProbedWhileTheBackgroundIsBusy(t *testing.T) {
 		if s := n.sensed(); s.ProbeAge < time.Minute {
 			t.Errorf("a minute later the answer was asked for %s ago", s.ProbeAge)
 		}
-		var d diagnosis
-		if d.checkProbe(n.lineProbe); d[0].Level != webui.FindingOK || !strings.Contains(d[0].Text, "203.0.113.1, 2 hops away, answered pings last in 110.0 ms") {
-			t.Errorf("doctor: %+v", d)
+		if known := n.firstHop(); known.Hop.Addr != hopOne || known.Hop.Number != 2 || known.Hop.RTT != 110*time.Millisecond || known.Silence != "" {
+			t.Errorf("known: %+v", known)
 		}
 	})
 }
@@ -228,9 +226,8 @@ func TestAProbeThatIsNotAllowedEnds(t *testing.T) {
 		if len(asked) != 1 || strings.Count(n.log.String(), "\n") != 1 {
 			t.Errorf("it asks %q, and says\n%s", asked, n.log.String())
 		}
-		var d diagnosis
-		if d.checkProbe(n.lineProbe); d[0].Level != webui.FindingNote || !strings.Contains(d[0].Text, "may not send pings") {
-			t.Errorf("doctor: %+v", d)
+		if known := n.firstHop(); known.Hop != (platform.Hop{}) || !strings.Contains(known.Silence, "may not send pings") {
+			t.Errorf("known: %+v", known)
 		}
 	})
 }
