@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +11,17 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
-	"time"
 
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
+	"ebb/agent/owner"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
+	"ebb/agent/records"
 	"ebb/agent/swarm"
 	"ebb/platform"
 	"ebb/quota/disk"
@@ -41,12 +44,12 @@ type Options struct {
 
 // Agent is a whole ebb. Build it with New, and then Run it once.
 type Agent struct {
-	configPath string
-	log        *slog.Logger
-	events     *webui.EventLog
-	started    time.Time
-	state      *stateDir
-	token      string
+	configPath  string
+	preferences *prefs.Live
+	events      *webui.EventLog
+	log         *slog.Logger // which events come from
+	state       *records.Directory
+	token       string
 
 	peerID     [20]byte
 	guard      peersource.Guard
@@ -55,7 +58,6 @@ type Agent struct {
 	bandwidth  *line.Bandwidth
 	governor   *line.Governor
 	disk       *disk.Watch
-	moves      *moves
 	port       *peerwire.Port
 	dhtConn    net.PacketConn
 	dht        *peersource.DHT // nil when network.dht is false
@@ -66,11 +68,9 @@ type Agent struct {
 	candidates *discovery.Candidates
 	rendezvous *discovery.Rendezvous
 	web        net.Listener
+	owner      *owner.Owner
 
-	changed chan struct{} // has a value when the preferences changed; capacity 1
-
-	mu          sync.Mutex // guards what follows
-	preferences prefs.Preferences
+	closers []func() error // of what was opened, in that order
 }
 
 // New builds an agent and opens everything that it needs: files, ports,
@@ -89,7 +89,7 @@ func New(o Options) (_ *Agent, err error) {
 	for _, open := range []func(prefs.Preferences) error{
 		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
 	} {
-		if err := open(a.preferences); err != nil {
+		if err := open(a.preferences.Get()); err != nil {
 			return nil, err
 		}
 	}
@@ -114,49 +114,59 @@ func build(o Options) (*Agent, error) {
 		}
 	}
 	events := webui.NewEventLog()
-	a := &Agent{
+	return &Agent{
 		configPath:  o.ConfigPath,
-		log:         slog.New(swarm.Listen(o.Log.Handler(), events.Publish)),
-		started:     time.Now(),
+		preferences: prefs.NewLive(p),
 		events:      events,
-		changed:     make(chan struct{}, 1),
-		preferences: p,
-	}
-	return a, nil
+		log:         slog.New(swarm.Listen(o.Log.Handler(), events.Publish)),
+	}, nil
 }
 
+// opened notes how to close what was opened.
+func (a *Agent) opened(close func() error) { a.closers = append(a.closers, close) }
+
 func (a *Agent) openState(p prefs.Preferences) (err error) {
-	if a.state, err = openStateDir(p.State.Directory); err != nil {
+	if a.state, err = records.OpenDirectory(p.State.Directory); err != nil {
 		return err
 	}
-	if a.token, err = webui.LoadToken(a.state.file(webui.TokenFile)); err != nil {
-		return openError("the API's token", err)
+	a.opened(a.state.Close)
+	if a.token, err = webui.LoadToken(a.state.File(webui.TokenFile)); err != nil {
+		return records.OpenError("the API's token", err)
 	}
 	return nil
 }
 
 func (a *Agent) openQuota(p prefs.Preferences) (err error) {
-	index := a.state.file("fragments.db")
-	a.disk = disk.NewWatch(disk.WatchConfig{Directory: a.state.path, Index: index, Preferences: a.current, Log: a.log})
-	a.store, err = fragstore.Open(a.state.file("fragments"), index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
+	index := a.state.File("fragments.db")
+	a.disk = disk.NewWatch(disk.WatchConfig{Directory: a.state.Path, Index: index, Preferences: a.preferences.Get, Log: a.log})
+	a.store, err = fragstore.Open(a.state.File("fragments"), index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
 	if err != nil {
-		return openError("the fragment store", err)
+		return records.OpenError("the fragment store", err)
 	}
-	a.moves = newMoves(a)
+	a.opened(a.store.Close)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store:       a.store,
-		Fragments:   measured(a.state.file("fragments")),
-		Downloads:   measured(a.downloads(p)),
-		Limits:      func() disk.Limits { return disk.LimitsOf(a.current()) },
+		Fragments:   measured(a.state.File("fragments")),
+		Downloads:   measured(a.downloads()),
+		Limits:      func() disk.Limits { return disk.LimitsOf(a.preferences.Get()) },
 		Reclaimed:   a.reclaimed,
 		Unavailable: a.disk.Unavailable,
 	})
 	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has decided
 	a.governor = line.NewGovernor(line.GovernorConfig{
-		Bandwidth: a.bandwidth, Platform: platform.System, Preferences: a.current, Foreground: a.foregroundRates,
+		Bandwidth: a.bandwidth, Platform: platform.System, Preferences: a.preferences.Get,
+		Foreground: func() govern.Rates {
+			up, down := a.foreground.Rates()
+			return govern.Rates{Up: float64(up), Down: float64(down)}
+		},
 		MemoryShort: func() bool { return a.memory.Short() }, Unavailable: a.disk.Unavailable, Store: a.store, Log: a.log,
 	})
 	return nil
+}
+
+// downloads is the directory for the owner's downloads.
+func (a *Agent) downloads() string {
+	return cmp.Or(a.preferences.Get().Foreground.Directory, a.state.File("downloads"))
 }
 
 // measured measures the file system of a path.
@@ -164,24 +174,12 @@ func measured(path string) func() (platform.FileSystem, error) {
 	return func() (platform.FileSystem, error) { return platform.DiskUsage(path) }
 }
 
-// reclaimed passes on that the ledger deleted fragments. It may do so while
-// the agent is still being built.
+// reclaimed passes on that the ledger deleted fragments. It may do so while the agent is still being built.
 func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
-	if a.background != nil {
+	if a.owner != nil {
 		a.background.Reclaimed(keys)
+		a.owner.Reclaimed(keys, why)
 	}
-	for h, n := range countBySwarm(keys) {
-		swarm.Tell(a.log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
-	}
-}
-
-// foregroundRates is how fast the owner's torrents are, all together.
-func (a *Agent) foregroundRates() (all govern.Rates) {
-	for _, t := range a.foreground.Torrents() {
-		all.Up += float64(t.UploadRate)
-		all.Down += float64(t.DownloadRate)
-	}
-	return all
 }
 
 func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
@@ -205,14 +203,16 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 	if err != nil {
 		return listenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
 	}
+	a.opened(a.port.Close)
 	if p.Network.DHT {
 		if a.dhtConn, err = net.ListenPacket("udp", a.port.Addr().String()); err != nil {
 			return listenError("the DHT's port", "network.peer_address", a.port.Addr().String(), err)
 		}
+		a.opened(a.dhtConn.Close)
 		a.dht = peersource.NewDHT(a.dhtConn, peersource.DHTConfig{
 			Bootstrap:    p.Network.DHTBootstrap,
 			AllowPrivate: p.Network.AllowPrivateTrackers,
-			StatePath:    a.state.file("dht-nodes"),
+			StatePath:    a.state.File("dht-nodes"),
 			Log:          a.log,
 		})
 	}
@@ -233,8 +233,8 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	}
 	first, last := torrentPorts(a.port.Addr().Port())
 	a.foreground, err = foreground.Open(foreground.Config{
-		Directory:      a.downloads(p),
-		Database:       a.state.file("foreground.db"),
+		Directory:      a.downloads(),
+		Database:       a.state.File("foreground.db"),
 		Host:           host,
 		PortBegin:      first,
 		PortEnd:        last,
@@ -248,8 +248,9 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		Log:            a.log,
 	})
 	if err != nil {
-		return openError("the downloads", err)
+		return records.OpenError("the downloads", err)
 	}
+	a.opened(a.foreground.Close)
 	return nil
 }
 
@@ -288,9 +289,14 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Log:         a.log,
 	})
 	if err != nil {
-		return openError("the background swarms", err)
+		return records.OpenError("the background swarms", err)
 	}
 	a.memory = memory.NewWatch(platform.System, a.background.SetMostConns, a.log)
+	a.owner = owner.New(owner.Config{
+		Kept: a.kept(), Version: Version, ConfigPath: a.configPath, Bandwidth: a.bandwidth, Governor: a.governor,
+		Memory: a.memory, Foreground: a.foreground, Background: a.background, Candidates: a.candidates,
+		Events: a.events, Log: a.log,
+	})
 	return nil
 }
 
@@ -298,7 +304,34 @@ func (a *Agent) openWeb(p prefs.Preferences) (err error) {
 	if a.web, err = net.Listen("tcp", p.Web.Address); err != nil {
 		return listenError("the page", "web.address", p.Web.Address, err)
 	}
+	a.opened(a.web.Close)
 	return nil
+}
+
+// kept is what the agent keeps on disk.
+func (a *Agent) kept() owner.Kept {
+	return owner.Kept{
+		Preferences: a.preferences, StatePath: a.state.Path, Downloads: a.downloads(), Store: a.store, Ledger: a.ledger, Disk: a.disk,
+	}
+}
+
+// Owner is what the owner of a running agent sees and does.
+func (a *Agent) Owner() *owner.Owner { return a.owner }
+
+// Doctor looks over all that an agent keeps on disk while it does not run, and with mend repairs what can be repaired.
+// Opening the store mends what a crash has left behind, as every start does.
+func Doctor(o Options, mend bool) (webui.Diagnosis, error) {
+	a, err := build(o)
+	if err != nil {
+		return webui.Diagnosis{}, err
+	}
+	defer a.close()
+	for _, open := range []func(prefs.Preferences) error{a.openState, a.openQuota} {
+		if err := open(a.preferences.Get()); err != nil {
+			return webui.Diagnosis{}, err
+		}
+	}
+	return owner.CheckUp(context.Background(), a.kept(), mend), nil
 }
 
 // URL is where the page is, seen from this machine.
@@ -321,7 +354,7 @@ var ErrRestart = disk.ErrRemounted
 // error. When it returns everything is saved and closed, and no goroutine is left.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
-	if err := a.state.writeAddress(a.URL()); err != nil {
+	if err := a.state.WriteAddress(a.URL()); err != nil {
 		// On a full disk ebb must run all the same, for it can make room. The
 		// commands then look at web.address.
 		a.log.Warn("writing down where the API is", "err", err)
@@ -347,13 +380,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("disk", a.watchDisk)
 	start("memory", quiet(a.memory.Run))
 	start("governor", quiet(a.governor.Run))
-	start("background", quiet(a.runBackground))
-	start("moves", quiet(a.moves.run))
+	start("background", quiet(func(ctx context.Context) { a.background.RunAllotted(ctx, a.allotted, a.preferences.Changed) }))
+	start("owner", quiet(a.owner.Run))
 	start("foreground swarms", quiet(a.followForeground))
-	start("preferences", quiet(a.watchPreferences))
+	if a.dht != nil {
+		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
+	}
 	start("page", func(ctx context.Context) error {
 		return webui.Serve(ctx, a.web, webui.New(webui.Config{
-			Agent: a, Token: a.token, AllowedHosts: a.current().Web.AllowedHosts, Log: a.log,
+			Agent: a.owner, Token: a.token, AllowedHosts: a.preferences.Get().Web.AllowedHosts, Log: a.log,
 		}), a.log)
 	})
 	swarm.Tell(a.log, "started", swarm.InfoHash{}, "started; page at "+a.URL())
@@ -384,28 +419,11 @@ func quiet(run func(context.Context)) func(context.Context) error {
 	}
 }
 
-// close closes whatever is open, last opened first.
+// close closes whatever is open, last opened first. What Run has closed already may be closed again.
 func (a *Agent) close() {
-	var errs []error
-	if a.web != nil {
-		a.web.Close() // Serve has closed it already, if it ran
-	}
-	if a.foreground != nil {
-		errs = append(errs, a.foreground.Close())
-	}
-	if a.port != nil {
-		errs = append(errs, a.port.Close())
-	}
-	if a.dhtConn != nil {
-		a.dhtConn.Close() // Run has closed it already, if it ran
-	}
-	if a.store != nil {
-		errs = append(errs, a.store.Close())
-	}
-	if a.state != nil {
-		errs = append(errs, a.state.close())
-	}
-	if err := errors.Join(errs...); err != nil {
-		a.log.Warn("closing", "err", err)
+	for _, close := range slices.Backward(a.closers) {
+		if err := close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			a.log.Warn("closing", "err", err)
+		}
 	}
 }

@@ -329,7 +329,7 @@ func TestFirstPreferencesAreSavedWhereThereIsNothingYet(t *testing.T) {
 	a := get[*agent.Agent](t)(agent.New(o))
 	defer a.Run(cancelled())
 	must(t, os.RemoveAll(filepath.Dir(o.ConfigPath))) // as if it had never been
-	must(t, p.Background.Storage.UnmarshalText([]byte("1GiB")), a.SetPreferences(context.Background(), p))
+	must(t, p.Background.Storage.UnmarshalText([]byte("1GiB")), a.Owner().SetPreferences(context.Background(), p))
 	if saved := get[prefs.Preferences](t)(prefs.Load(o.ConfigPath)); !saved.Equal(p) {
 		t.Errorf("saved %+v, want %+v", saved, p)
 	}

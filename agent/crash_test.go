@@ -66,8 +66,8 @@ func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 	must(t, err)
 	// The owner's wishes, and then a stop in good order.
 	a := get[*agent.Agent](t)(agent.New(agent.Options{ConfigPath: config, StateDir: state, Log: slog.New(slog.DiscardHandler)}))
-	get[swarm.InfoHash](t)(a.AddBackground(ctx, webui.Source{File: second.Torrent}))
-	get[swarm.InfoHash](t)(a.AddForeground(ctx, webui.Source{File: first.Torrent}, true))
+	get[swarm.InfoHash](t)(a.Owner().AddBackground(ctx, webui.Source{File: second.Torrent}))
+	get[swarm.InfoHash](t)(a.Owner().AddForeground(ctx, webui.Source{File: first.Torrent}, true))
 	must(t, a.Run(cancelled()))
 
 	for range 8 {

@@ -22,7 +22,7 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 		Saver: records.In[discovery.Veto](a.store, records.Vetoes),
 	})
 	if err != nil {
-		return openError("the vetoes", err)
+		return records.OpenError("the vetoes", err)
 	}
 	a.rendezvous = discovery.NewRendezvous(discovery.Config{
 		Announcer:  a.announcer,
@@ -38,7 +38,7 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 // listed is what we tell other agents: the swarms that we are in, as far as
 // the owner lets us, and then those that we only heard of.
 func (a *Agent) listed() []discovery.Entry {
-	p := a.current()
+	p := a.preferences.Get()
 	var list []discovery.Entry
 	if p.Sharing.ListBackground {
 		for _, s := range a.background.Swarms() {

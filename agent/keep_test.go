@@ -85,7 +85,7 @@ func TestKillsWhileADownloadIsKeptLoseNothing(t *testing.T) {
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
 	interrupted(t, w, x, func(a *agent.Agent) error {
-		return a.RemoveForeground(ctx, c.Hash, webui.Removal{DeleteData: true, KeepHelping: true})
+		return a.Owner().RemoveForeground(ctx, c.Hash, webui.Removal{DeleteData: true, KeepHelping: true})
 	})
 	must(t, await(ctx, kept(t, x, c)))
 	s := get[webui.BackgroundSwarm](t)(x.BackgroundSwarm(ctx, c.Hash))

@@ -141,7 +141,7 @@ func TestKillsDuringAPromotionLoseNothing(t *testing.T) {
 	get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
 	told(t, ctx, x, "complete", c)
 	must(t, seed.Stop())
-	interrupted(t, w, x, func(a *agent.Agent) error { return a.Promote(ctx, c.Hash) })
+	interrupted(t, w, x, func(a *agent.Agent) error { return a.Owner().Promote(ctx, c.Hash) })
 	downloaded(t, ctx, x, c)
 	expectNoFragments(t, ctx, x, c)
 }

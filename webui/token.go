@@ -17,11 +17,8 @@ import (
 	"time"
 )
 
-// Files in the state directory by which the command finds a running agent.
-const (
-	TokenFile   = "api-token"   // what LoadToken makes
-	AddressFile = "api-address" // the URL that the agent serves at, such as http://127.0.0.1:8088
-)
+// TokenFile is what LoadToken makes in the state directory, so that the command can use the API.
+const TokenFile = "api-token"
 
 // tokenDigits is the length of a token: 32 random bytes in hex.
 const tokenDigits = 64

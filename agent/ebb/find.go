@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ebb/agent/prefs"
+	"ebb/agent/records"
 	"ebb/webui"
 )
 
@@ -74,7 +75,7 @@ func defaultConfig() string {
 // address returns the URL that the agent serves at: what it wrote down when it began to, as the preferences may leave
 // the port to chance, or else what they say.
 func (c *call) address(state string) (string, error) {
-	path := filepath.Join(state, webui.AddressFile)
+	path := filepath.Join(state, records.AddressFile)
 	text, err := os.ReadFile(path)
 	if err == nil {
 		base, err := reachable(strings.TrimSpace(string(text)))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ebb/agent/records"
 	"ebb/webui"
 )
 
@@ -21,7 +22,7 @@ func TestAnAgentThatIsNotRunningIsOneLineThatSaysWhatToDo(t *testing.T) {
 	l.Close()
 
 	h := newHousehold(t)
-	h.write(webui.AddressFile, nobody)
+	h.write(records.AddressFile, nobody)
 	for _, args := range [][]string{{"status"}, {"list"}, {"why", "2121"}, {"veto", "2121"}, {"promote", "2121"}, {"add", "magnet:?x"}, {"prefs"}} {
 		expect(t, h.fails(1, args...), "no agent is running", h.state, "'ebb run'")
 	}
@@ -31,7 +32,7 @@ func TestAnAgentThatIsNotRunningIsOneLineThatSaysWhatToDo(t *testing.T) {
 
 func TestTheAgentIsFoundByItsPreferences(t *testing.T) {
 	h := newHousehold(t)
-	if err := os.Remove(filepath.Join(h.state, webui.AddressFile)); err != nil {
+	if err := os.Remove(filepath.Join(h.state, records.AddressFile)); err != nil {
 		t.Fatal(err)
 	}
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(h.url, "http://"))
@@ -69,10 +70,10 @@ func TestBadPreferencesAreNamed(t *testing.T) {
 func TestABadAddressOrTokenIsNamed(t *testing.T) {
 	h := newHousehold(t)
 	for _, address := range []string{"", "8088", "ftp://127.0.0.1:21", "http://127.0.0.1", "http://[::1"} {
-		h.write(webui.AddressFile, address)
-		expect(t, h.fails(1, "status"), filepath.Join(h.state, webui.AddressFile))
+		h.write(records.AddressFile, address)
+		expect(t, h.fails(1, "status"), filepath.Join(h.state, records.AddressFile))
 	}
-	h.write(webui.AddressFile, h.url)
+	h.write(records.AddressFile, h.url)
 	h.write(webui.TokenFile, "short")
 	expect(t, h.fails(1, "status"), "delete it")
 	h.write(webui.TokenFile, strings.Repeat("0", 64))
@@ -99,7 +100,7 @@ func TestTheTokenGoesToTheAgentOnly(t *testing.T) {
 	defer redirects.Close()
 
 	h := newHousehold(t)
-	h.write(webui.AddressFile, redirects.URL)
+	h.write(records.AddressFile, redirects.URL)
 	expect(t, h.fails(1, "status"), redirects.URL, "not an ebb agent")
 
 	// Go never sends what is for loopback through a proxy, so that no request made here could show it.
@@ -112,7 +113,7 @@ func TestAnAnswerThatIsNotJSONIsAnError(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) }))
 	defer other.Close()
 	h := newHousehold(t)
-	h.write(webui.AddressFile, other.URL)
+	h.write(records.AddressFile, other.URL)
 	expect(t, h.fails(1, "status"), "answer")
 	expect(t, h.fails(1, "why", "2121"), "answer")
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ebb/webui"
+	"ebb/agent/records"
 )
 
 // runBriefly is 'ebb run' with preferences that do not let it start.
@@ -87,7 +87,7 @@ address = "127.0.0.1:0"
 			b.Error(err)
 		}
 	}()
-	address := filepath.Join(dir, webui.AddressFile)
+	address := filepath.Join(dir, records.AddressFile)
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(address); err == nil {
 			break

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ebb/agent/prefs"
+	"ebb/agent/records"
 	"ebb/webui"
 	"ebb/webui/webuitest"
 )
@@ -48,7 +49,7 @@ func newHousehold(t *testing.T) *household {
 		t.Fatal(err)
 	}
 	h.url = "http://" + l.Addr().String()
-	h.write(webui.AddressFile, h.url+"\n")
+	h.write(records.AddressFile, h.url+"\n")
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	log := slog.New(slog.DiscardHandler)
@@ -356,7 +357,7 @@ func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 		}
 	}))
 	defer agent.Close()
-	h.write(webui.AddressFile, agent.URL)
+	h.write(records.AddressFile, agent.URL)
 	expect(t, h.fails(1, "prefs", "network.dht=false"), "changed in the meantime")
 }
 

@@ -132,3 +132,12 @@ func displayName(name string) string {
 		return unicode.ReplacementChar
 	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
 }
+
+// Rates is how fast all torrents together are, payload in bytes per second.
+func (s *Session) Rates() (up, down int64) {
+	for _, t := range s.Torrents() {
+		up += t.UploadRate
+		down += t.DownloadRate
+	}
+	return up, down
+}

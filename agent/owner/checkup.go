@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"ebb/agent/foreground"
 	"ebb/agent/prefs"
 	"ebb/platform"
+	"ebb/quota"
+	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
 	"ebb/webui"
@@ -22,45 +24,44 @@ func (d *diagnosis) add(level, about, format string, args ...any) {
 	*d = append(*d, webui.Finding{About: about, Level: level, Text: fmt.Sprintf(format, args...)})
 }
 
-// Doctor looks over everything that ebb keeps on disk while it runs, and with
-// mend repairs what can be repaired.
-func (a *Agent) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) {
+// Kept is what an agent keeps on disk, and what guards it. It can be looked over while the agent does not run.
+type Kept struct {
+	Preferences *prefs.Live
+	StatePath   string // the state directory
+	Downloads   string // the directory of the owner's downloads
+	Store       *fragstore.Store
+	Ledger      *disk.Ledger
+	Disk        *disk.Watch
+}
+
+// Doctor looks over everything that ebb keeps on disk while it runs, and with mend repairs what can be repaired.
+func (o *Owner) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) {
 	var d diagnosis
-	p := a.current()
-	d.checkAllotment(a, p)
-	d.checkDisks(a, p)
-	d.checkStore(a.store, mend)
-	d.checkDownloads(a.foreground.Torrents())
-	d.checkLine(ctx, p)
-	d.checkFirstHop(a.governor.FirstHop())
+	d.checkKept(o.cfg.Kept, mend)
+	d.checkDownloads(o.cfg.Foreground.Torrents())
+	d.checkLine(ctx, o.cfg.Preferences.Get())
+	d.checkFirstHop(o.cfg.Governor.FirstHop())
 	return webui.Diagnosis{Findings: d}, nil
 }
 
-// Doctor is the same for an agent that does not run. Opening the store mends
-// what a crash has left behind, as every start does.
-func Doctor(o Options, mend bool) (_ webui.Diagnosis, err error) {
-	a, err := build(o)
-	if err != nil {
-		return webui.Diagnosis{}, err
-	}
-	defer a.close()
-	p := a.current()
-	for _, open := range []func(prefs.Preferences) error{a.openState, a.openQuota} {
-		if err := open(p); err != nil {
-			return webui.Diagnosis{}, err
-		}
-	}
+// CheckUp is the same for an agent that does not run.
+func CheckUp(ctx context.Context, k Kept, mend bool) webui.Diagnosis {
 	d := diagnosis{{About: "ebb", Level: webui.FindingNote, Text: "it is not running"}}
-	d.checkAllotment(a, p)
-	d.checkDisks(a, p)
-	d.checkStore(a.store, mend)
-	d.checkLine(context.Background(), p)
-	return webui.Diagnosis{Findings: d}, nil
+	d.checkKept(k, mend)
+	d.checkLine(ctx, k.Preferences.Get())
+	return webui.Diagnosis{Findings: d}
 }
 
-func (d *diagnosis) checkAllotment(a *Agent, p prefs.Preferences) {
-	u := a.ledger.Usage()
-	on, _, why := allotted(p, u.Allotment, time.Now())
+func (d *diagnosis) checkKept(k Kept, mend bool) {
+	p := k.Preferences.Get()
+	d.checkAllotment(k, p)
+	d.checkDisks(k, p)
+	d.checkStore(k.Store, mend)
+}
+
+func (d *diagnosis) checkAllotment(k Kept, p prefs.Preferences) {
+	u := k.Ledger.Usage()
+	on, _, why := quota.Allotted(p, u.Allotment, time.Now())
 	switch {
 	case u.DiskError != nil:
 		d.add(webui.FindingProblem, "allotment", "free space cannot be measured, so nothing is fetched: %v", u.DiskError)
@@ -76,9 +77,9 @@ func (d *diagnosis) checkAllotment(a *Agent, p prefs.Preferences) {
 	}
 }
 
-func (d *diagnosis) checkDisks(a *Agent, p prefs.Preferences) {
-	u := a.ledger.Usage()
-	where := a.state.path
+func (d *diagnosis) checkDisks(k Kept, p prefs.Preferences) {
+	u := k.Ledger.Usage()
+	where := k.StatePath
 	switch {
 	case u.DiskError != nil: // said already
 	case u.ReadOnly:
@@ -88,9 +89,9 @@ func (d *diagnosis) checkDisks(a *Agent, p prefs.Preferences) {
 	}
 	if !u.SameDisk {
 		d.add(webui.FindingOK, "downloads' disk", "%s: %s free of %s, on another disk than the fragments: reclaiming them makes no room there",
-			a.downloads(p), prefs.Size(u.Downloads.Free).Rounded(), prefs.Size(u.Downloads.Total).Rounded())
+			k.Downloads, prefs.Size(u.Downloads.Free).Rounded(), prefs.Size(u.Downloads.Total).Rounded())
 	}
-	switch drive, silent := a.disk.Drive(); {
+	switch drive, silent := k.Disk.Drive(); {
 	case drive.Name == "":
 		d.add(webui.FindingNote, "drive", "what kind of drive this is cannot be told, so it is never taken to be asleep")
 	case !drive.Rotational:

@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ import (
 )
 
 // Background lists the swarms that we help.
-func (a *Agent) Background(context.Context) ([]webui.BackgroundSwarm, error) {
-	swarms := a.background.Swarms()
+func (o *Owner) Background(context.Context) ([]webui.BackgroundSwarm, error) {
+	swarms := o.cfg.Background.Swarms()
 	list := make([]webui.BackgroundSwarm, 0, len(swarms))
 	for _, s := range swarms {
 		list = append(list, backgroundSwarm(s))
@@ -26,8 +26,8 @@ func (a *Agent) Background(context.Context) ([]webui.BackgroundSwarm, error) {
 }
 
 // BackgroundSwarm is one of them.
-func (a *Agent) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (webui.BackgroundSwarm, error) {
-	s, ok := a.background.Swarm(h)
+func (o *Owner) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (webui.BackgroundSwarm, error) {
+	s, ok := o.cfg.Background.Swarm(h)
 	if !ok {
 		return webui.BackgroundSwarm{}, webui.ErrNotFound
 	}
@@ -46,18 +46,18 @@ func backgroundSwarm(s background.Status) webui.BackgroundSwarm {
 }
 
 // AddBackground joins a swarm that the owner wants to help.
-func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHash, error) {
-	j, err := a.ownerJoin(ctx, s)
+func (o *Owner) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHash, error) {
+	j, err := o.ownerJoin(ctx, s)
 	if err != nil {
 		return swarm.InfoHash{}, err
 	}
-	if _, ok := a.foreground.Torrent(j.Hash); ok {
+	if _, ok := o.cfg.Foreground.Torrent(j.Hash); ok {
 		return swarm.InfoHash{}, fmt.Errorf("%w: this is one of your downloads already", webui.ErrConflict)
 	}
-	if c, ok := a.candidates.Get(j.Hash); ok && c.State == swarm.CandidateVetoed {
+	if c, ok := o.cfg.Candidates.Get(j.Hash); ok && c.State == swarm.CandidateVetoed {
 		return swarm.InfoHash{}, fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
-	err = a.background.Join(j)
+	err = o.cfg.Background.Join(j)
 	switch {
 	case errors.Is(err, background.ErrJoined), errors.Is(err, background.ErrMetadata):
 		return swarm.InfoHash{}, fmt.Errorf("%w: %w", webui.ErrConflict, err)
@@ -66,12 +66,12 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	case err != nil:
 		return swarm.InfoHash{}, err
 	}
-	a.candidates.Joined(j.Hash)
+	o.cfg.Candidates.Joined(j.Hash)
 	return j.Hash, nil
 }
 
 // ownerJoin reads what the owner gave us as a swarm to join.
-func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join, error) {
+func (o *Owner) ownerJoin(ctx context.Context, s webui.Source) (background.Join, error) {
 	j := background.Join{
 		Health: swarm.UnknownHealth,
 		Why:    swarm.Why{Rule: "the owner asked for it", Introducer: swarm.Introducer{Kind: swarm.KindOwner, Heard: time.Now()}},
@@ -90,7 +90,7 @@ func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join,
 			return j, nil
 		}
 		var err error
-		if file, err = a.foreground.Fetch(ctx, s.URI); err != nil {
+		if file, err = o.cfg.Foreground.Fetch(ctx, s.URI); err != nil {
 			return j, &webui.BadRequest{Err: err}
 		}
 	}
@@ -103,35 +103,35 @@ func (a *Agent) ownerJoin(ctx context.Context, s webui.Source) (background.Join,
 }
 
 // LeaveBackground leaves a swarm and deletes what is held of it.
-func (a *Agent) LeaveBackground(_ context.Context, h swarm.InfoHash) error {
-	if !a.background.Has(h) {
+func (o *Owner) LeaveBackground(_ context.Context, h swarm.InfoHash) error {
+	if !o.cfg.Background.Has(h) {
 		return webui.ErrNotFound
 	}
-	return a.leave(h)
+	return o.leave(h)
 }
 
 // Veto leaves a swarm, deletes what is held of it, and keeps it away for good.
-func (a *Agent) Veto(_ context.Context, h swarm.InfoHash) error {
-	if err := a.candidates.Veto(h, a.nameOf(h), time.Now()); err != nil {
+func (o *Owner) Veto(_ context.Context, h swarm.InfoHash) error {
+	if err := o.cfg.Candidates.Veto(h, o.nameOf(h), time.Now()); err != nil {
 		return err
 	}
-	if err := a.leave(h); err != nil {
+	if err := o.leave(h); err != nil {
 		return err
 	}
-	swarm.Tell(a.log, "vetoed", h, "vetoed: "+a.nameOf(h))
+	swarm.Tell(o.cfg.Log, "vetoed", h, "vetoed: "+o.nameOf(h))
 	return nil
 }
 
 // Why tells how a swarm came to be known, and what became of it.
-func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
-	if s, ok := a.background.Swarm(h); ok {
+func (o *Owner) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
+	if s, ok := o.cfg.Background.Swarm(h); ok {
 		r := s.Record
 		return webui.Why{
 			Hash: h, Name: r.Name, State: swarm.CandidateJoined, Rule: r.Why.Rule, Joined: r.Joined,
 			Introducer: &r.Why.Introducer, Sentence: whySentence(r),
 		}, nil
 	}
-	c, ok := a.candidates.Get(h)
+	c, ok := o.cfg.Candidates.Get(h)
 	if !ok {
 		return webui.Why{}, webui.ErrNotFound
 	}
@@ -143,8 +143,8 @@ func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
 }
 
 // Candidates lists the swarms that are known and not joined.
-func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
-	candidates := a.candidates.List()
+func (o *Owner) Candidates(context.Context) ([]webui.Candidate, error) {
+	candidates := o.cfg.Candidates.List()
 	list := make([]webui.Candidate, 0, len(candidates))
 	for _, c := range candidates {
 		list = append(list, webui.Candidate{Candidate: c, Why: candidateSentence(c)})
@@ -153,15 +153,15 @@ func (a *Agent) Candidates(context.Context) ([]webui.Candidate, error) {
 }
 
 // Approve is the owner's yes to a candidate.
-func (a *Agent) Approve(_ context.Context, h swarm.InfoHash) error {
-	c, ok := a.candidates.Get(h)
+func (o *Owner) Approve(_ context.Context, h swarm.InfoHash) error {
+	c, ok := o.cfg.Candidates.Get(h)
 	switch {
 	case !ok:
 		return webui.ErrNotFound
 	case c.State != swarm.CandidateWaiting:
 		return fmt.Errorf("%w: this swarm does not wait for your yes; it is %s", webui.ErrConflict, c.State)
 	}
-	return a.candidates.Approve(h)
+	return o.cfg.Candidates.Approve(h)
 }
 
 // whySentence says how we came to help a swarm.
@@ -198,20 +198,23 @@ func candidateSentence(c swarm.Candidate) string {
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // nameOf is what people call a swarm; its hash, if we never heard a name.
-func (a *Agent) nameOf(h swarm.InfoHash) string {
-	if s, ok := a.background.Swarm(h); ok {
+func (o *Owner) nameOf(h swarm.InfoHash) string {
+	if s, ok := o.cfg.Background.Swarm(h); ok {
 		return s.Record.Name
 	}
-	if c, ok := a.candidates.Get(h); ok && c.Name != "" {
+	if c, ok := o.cfg.Candidates.Get(h); ok && c.Name != "" {
 		return c.Name
 	}
 	return h.String()
 }
 
-func countBySwarm(keys []fragstore.Key) map[swarm.InfoHash]int {
-	n := make(map[swarm.InfoHash]int)
+// Reclaimed tells the owner which fragments were deleted, and why.
+func (o *Owner) Reclaimed(keys []fragstore.Key, why string) {
+	fragments := make(map[swarm.InfoHash]int)
 	for _, k := range keys {
-		n[k.Hash]++
+		fragments[k.Hash]++
 	}
-	return n
+	for h, n := range fragments {
+		swarm.Tell(o.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), o.nameOf(h), why))
+	}
 }

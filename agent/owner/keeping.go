@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"errors"
@@ -14,11 +14,11 @@ import (
 )
 
 // keepHelping begins to turn a download into fragments.
-func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
-	t, ok := a.foreground.Torrent(h)
-	c, known := a.candidates.Get(h)
-	_, moving := a.moves.read(h)
-	switch usage := a.ledger.Usage(); {
+func (o *Owner) keepHelping(h swarm.InfoHash, deleteData bool) error {
+	t, ok := o.cfg.Foreground.Torrent(h)
+	c, known := o.cfg.Candidates.Get(h)
+	_, moving := o.moves.read(h)
+	switch usage := o.cfg.Ledger.Usage(); {
 	case !ok:
 		return webui.ErrNotFound
 	case moving:
@@ -32,20 +32,20 @@ func (a *Agent) keepHelping(h swarm.InfoHash, deleteData bool) error {
 	case known && c.State == swarm.CandidateVetoed:
 		return fmt.Errorf("%w: you have vetoed this swarm", webui.ErrConflict)
 	}
-	if err := a.moves.written.Put(h, move{DeleteData: deleteData}); err != nil {
+	if err := o.moves.written.Put(h, move{DeleteData: deleteData}); err != nil {
 		return err
 	}
-	if err := a.foreground.Stop(h); err != nil {
-		a.log.Warn("stopping a download that is removed", "swarm", h.String(), "err", err)
+	if err := o.cfg.Foreground.Stop(h); err != nil {
+		o.cfg.Log.Warn("stopping a download that is removed", "swarm", h.String(), "err", err)
 	}
-	swarm.Tell(a.log, "keeping", h, fmt.Sprintf("%s is no download any more; what fits of it is kept as fragments", t.Name))
-	a.moves.check()
+	swarm.Tell(o.cfg.Log, "keeping", h, fmt.Sprintf("%s is no download any more; what fits of it is kept as fragments", t.Name))
+	o.moves.check()
 	return nil
 }
 
 // keepOn takes the steps of keeping on.
 func (m *moves) keepOn(h swarm.InfoHash, v move) error {
-	a := m.agent
+	o := m.owner
 	m.mu.Lock()
 	d := m.lent[h]
 	m.mu.Unlock()
@@ -61,10 +61,10 @@ func (m *moves) keepOn(h swarm.InfoHash, v move) error {
 			return m.finishKeeping(h, v)
 		}
 	}
-	if !a.background.Running() {
+	if !o.cfg.Background.Running() {
 		return nil // outside the hours; it goes on when they come
 	}
-	loan, err := a.foreground.Lend(h)
+	loan, err := o.cfg.Foreground.Lend(h)
 	switch {
 	case errors.Is(err, foreground.ErrUnknown):
 		m.strike(h)
@@ -72,14 +72,14 @@ func (m *moves) keepOn(h swarm.InfoHash, v move) error {
 	case err != nil:
 		return err
 	}
-	t, _ := a.foreground.Torrent(h)
+	t, _ := o.cfg.Foreground.Torrent(h)
 	d = &donor{moves: m, loan: loan, giveBack: v.DeleteData, pieceLength: t.PieceLength}
 	m.mu.Lock()
 	m.lent[h] = d
 	m.mu.Unlock()
 	if err := m.give(h, d); err != nil {
 		// Vetoed, private, or no room for its metadata: then it is only removed.
-		swarm.Tell(a.log, "refused", h, fmt.Sprintf("%s is not kept on: %v", a.nameOf(h), err))
+		swarm.Tell(o.cfg.Log, "refused", h, fmt.Sprintf("%s is not kept on: %v", o.nameOf(h), err))
 		d.Close(true)
 	}
 	return nil
@@ -87,15 +87,15 @@ func (m *moves) keepOn(h swarm.InfoHash, v move) error {
 
 // give hands the donor to the engine, which joins the swarm if it is not in it.
 func (m *moves) give(h swarm.InfoHash, d *donor) error {
-	a := m.agent
-	if a.background.Has(h) {
-		return a.background.Give(h, d)
+	o := m.owner
+	if o.cfg.Background.Has(h) {
+		return o.cfg.Background.Give(h, d)
 	}
 	t, err := peerwire.ParseTorrent(d.loan.Torrent())
 	if err != nil {
 		return err
 	}
-	return a.background.Join(background.Join{
+	return o.cfg.Background.Join(background.Join{
 		Hash: h, Name: t.Info.Name, Trackers: t.Trackers, Metadata: t.Raw, Donor: d,
 		Health: swarm.UnknownHealth,
 		Why: swarm.Why{
@@ -107,10 +107,10 @@ func (m *moves) give(h swarm.InfoHash, d *donor) error {
 
 // finishKeeping takes the last step.
 func (m *moves) finishKeeping(h swarm.InfoHash, v move) error {
-	if err := m.agent.store.Sync(); err != nil {
+	if err := m.owner.cfg.Store.Sync(); err != nil {
 		return err // see givenBack
 	}
-	if err := m.agent.foreground.Remove(h, v.DeleteData); err != nil && !errors.Is(err, foreground.ErrUnknown) {
+	if err := m.owner.cfg.Foreground.Remove(h, v.DeleteData); err != nil && !errors.Is(err, foreground.ErrUnknown) {
 		return err
 	}
 	m.strike(h)
@@ -123,7 +123,7 @@ func (m *moves) returnLoans() {
 	defer m.mu.Unlock()
 	for h, d := range m.lent {
 		if err := d.loan.Close(); err != nil {
-			m.agent.log.Warn("taking back what was lent of a download", "swarm", h.String(), "err", err)
+			m.owner.cfg.Log.Warn("taking back what was lent of a download", "swarm", h.String(), "err", err)
 		}
 	}
 	clear(m.lent)
@@ -158,8 +158,8 @@ func (d *donor) Stored(index uint32) {
 	if int64(len(d.stored))*d.pieceLength < givenBack {
 		return
 	}
-	log := d.moves.agent.log
-	if err := d.moves.agent.store.Sync(); err != nil {
+	log := d.moves.owner.cfg.Log
+	if err := d.moves.owner.cfg.Store.Sync(); err != nil {
 		log.Warn("writing the index before files are given back", "err", err)
 		return // the next piece tries again
 	}
@@ -181,6 +181,6 @@ func (d *donor) Close(done bool) {
 // end takes back what is lent.
 func (d *donor) end() {
 	if err := d.loan.Close(); err != nil {
-		d.moves.agent.log.Warn("taking back what was lent of a download", "err", err)
+		d.moves.owner.cfg.Log.Warn("taking back what was lent of a download", "err", err)
 	}
 }

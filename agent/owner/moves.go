@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"context"
@@ -42,7 +42,7 @@ const moveRetry = 10 * time.Second
 
 // moves makes them, one step of one move at a time.
 type moves struct {
-	agent   *Agent
+	owner   *Owner
 	written records.Table[move]
 	wake    chan struct{} // capacity 1
 
@@ -52,9 +52,9 @@ type moves struct {
 }
 
 // newMoves is called when the store is open.
-func newMoves(a *Agent) *moves {
+func newMoves(o *Owner) *moves {
 	return &moves{
-		agent: a, written: records.In[move](a.store, records.Moves), wake: make(chan struct{}, 1),
+		owner: o, written: records.In[move](o.cfg.Store, records.Moves), wake: make(chan struct{}, 1),
 		lent: make(map[swarm.InfoHash]*donor), failed: make(map[swarm.InfoHash]string),
 	}
 }
@@ -63,7 +63,7 @@ func newMoves(a *Agent) *moves {
 func (m *moves) read(h swarm.InfoHash) (v move, there bool) {
 	v, there, err := m.written.Get(h)
 	if err != nil {
-		m.agent.log.Error("a move is damaged, and forgotten", "swarm", h.String(), "err", err)
+		m.owner.cfg.Log.Error("a move is damaged, and forgotten", "swarm", h.String(), "err", err)
 		m.strike(h)
 	}
 	return v, there
@@ -73,7 +73,7 @@ func (m *moves) read(h swarm.InfoHash) (v move, there bool) {
 func (m *moves) strike(h swarm.InfoHash) {
 	if err := m.written.Delete(h); err != nil {
 		// It stays, and finds nothing left to do.
-		m.agent.log.Warn("striking out a move", "swarm", h.String(), "err", err)
+		m.owner.cfg.Log.Warn("striking out a move", "swarm", h.String(), "err", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -138,6 +138,6 @@ func (m *moves) advance(ctx context.Context, h swarm.InfoHash, v move) {
 	m.failed[h] = err.Error()
 	m.mu.Unlock()
 	if news {
-		swarm.Tell(m.agent.log, "waiting", h, fmt.Sprintf("%s: waits, and is tried again: %v", m.agent.nameOf(h), err))
+		swarm.Tell(m.owner.cfg.Log, "waiting", h, fmt.Sprintf("%s: waits, and is tried again: %v", m.owner.nameOf(h), err))
 	}
 }

@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ import (
 )
 
 // Promote makes a background swarm a download of the owner's.
-func (a *Agent) Promote(_ context.Context, h swarm.InfoHash) error {
-	s, ok := a.background.Swarm(h)
+func (o *Owner) Promote(_ context.Context, h swarm.InfoHash) error {
+	s, ok := o.cfg.Background.Swarm(h)
 	switch {
 	case !ok:
 		return webui.ErrNotFound
@@ -29,30 +29,30 @@ func (a *Agent) Promote(_ context.Context, h swarm.InfoHash) error {
 	case s.Record.Pieces == 0:
 		return fmt.Errorf("%w: nobody has told us yet what this swarm shares; try again when ebb has met a peer of it", webui.ErrConflict)
 	}
-	return a.promote(h, move{Promotion: true, Start: true})
+	return o.promote(h, move{Promotion: true, Start: true})
 }
 
 // promote begins a promotion.
-func (a *Agent) promote(h swarm.InfoHash, v move) error {
-	if _, moving := a.moves.read(h); moving {
+func (o *Owner) promote(h swarm.InfoHash, v move) error {
+	if _, moving := o.moves.read(h); moving {
 		return fmt.Errorf("%w: it is on its way between your downloads and the background; wait until it is there", webui.ErrConflict)
 	}
-	if err := a.moves.written.Put(h, v); err != nil {
+	if err := o.moves.written.Put(h, v); err != nil {
 		return err
 	}
-	if _, err := a.background.Release(h); err != nil {
-		a.moves.strike(h)
+	if _, err := o.cfg.Background.Release(h); err != nil {
+		o.moves.strike(h)
 		return err
 	}
-	swarm.Tell(a.log, "promoting", h, fmt.Sprintf("%s becomes one of your downloads; what ebb holds of it is kept", a.nameOf(h)))
-	a.moves.check()
+	swarm.Tell(o.cfg.Log, "promoting", h, fmt.Sprintf("%s becomes one of your downloads; what ebb holds of it is kept", o.nameOf(h)))
+	o.moves.check()
 	return nil
 }
 
 // promote takes the steps of a promotion.
 func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
-	a := m.agent
-	released, err := a.background.Release(h)
+	o := m.owner
+	released, err := o.cfg.Background.Release(h)
 	if errors.Is(err, background.ErrUnknown) {
 		m.strike(h) // the last step was taken already
 		return nil
@@ -69,7 +69,7 @@ func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 	if err != nil {
 		return m.giveUp(h, name, err)
 	}
-	pieces := &heldPieces{store: a.store, info: info, began: func() error {
+	pieces := &heldPieces{store: o.cfg.Store, info: info, began: func() error {
 		if v.Placed {
 			return nil
 		}
@@ -77,27 +77,27 @@ func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 		return m.written.Put(h, v)
 	}}
 	total := len(pieces.Indexes())
-	if _, err := a.foreground.Adopt(ctx, file, v.Start, pieces); err != nil {
+	if _, err := o.cfg.Foreground.Adopt(ctx, file, v.Start, pieces); err != nil {
 		if v.Placed || ctx.Err() != nil {
 			return err // what was placed must not be left behind
 		}
 		return m.giveUp(h, name, err)
 	}
-	if err := a.background.Forget(h); err != nil && !errors.Is(err, background.ErrUnknown) {
+	if err := o.cfg.Background.Forget(h); err != nil && !errors.Is(err, background.ErrUnknown) {
 		return err
 	}
 	m.strike(h)
-	swarm.Tell(a.log, "promoted", h, fmt.Sprintf("%s is one of your downloads now; %s became part of it", name, count(total, "fragment")))
+	swarm.Tell(o.cfg.Log, "promoted", h, fmt.Sprintf("%s is one of your downloads now; %s became part of it", name, count(total, "fragment")))
 	return nil
 }
 
 // giveUp ends a promotion that cannot be; the swarm is helped on.
 func (m *moves) giveUp(h swarm.InfoHash, name string, why error) error {
-	if err := m.agent.background.Resume(h); err != nil && !errors.Is(err, background.ErrUnknown) {
+	if err := m.owner.cfg.Background.Resume(h); err != nil && !errors.Is(err, background.ErrUnknown) {
 		return err
 	}
 	m.strike(h)
-	swarm.Tell(m.agent.log, "failed", h, fmt.Sprintf("%s could not be made yours, and is helped on: %v", name, why))
+	swarm.Tell(m.owner.cfg.Log, "failed", h, fmt.Sprintf("%s could not be made yours, and is helped on: %v", name, why))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package agent
+package records
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"ebb/agent/prefs"
-	"ebb/webui"
 )
 
-// stateDir is the directory in which the agent keeps everything that must
+// AddressFile is where the commands of ebb find the URL of the API, such as http://127.0.0.1:8088/, while the agent runs.
+const AddressFile = "api-address"
+
+// Directory is the directory in which the agent keeps everything that must
 // survive a restart. Only one agent works on it at a time.
 //
 //	lock            held while the agent runs
@@ -25,18 +25,18 @@ import (
 //	foreground.db   rain's database of the owner's torrents
 //	dht-nodes       DHT nodes to start from
 //	downloads/      the owner's downloads, unless foreground.directory says otherwise
-type stateDir struct {
-	path string
+type Directory struct {
+	Path string
 	lock *os.File
 }
 
-// openStateDir creates the directory if need be and locks it. Every error says what to do.
-func openStateDir(path string) (*stateDir, error) {
+// OpenDirectory creates the directory if need be and locks it. Every error says what to do.
+func OpenDirectory(path string) (*Directory, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory %s cannot be created (%w): choose another with -state, or with directory in the section [state] of ebb.toml", path, cause(err))
 	}
-	s := &stateDir{path: path}
-	f, err := os.OpenFile(s.file("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	s := &Directory{Path: path}
+	f, err := os.OpenFile(s.File("lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("state directory %s cannot be written (%w): %s", path, cause(err), advice(err))
 	}
@@ -45,38 +45,31 @@ func openStateDir(path string) (*stateDir, error) {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another ebb is running on the state directory %s: stop it first, or give this one a directory of its own with -state", path)
 		}
-		return nil, fmt.Errorf("locking %s: %w", s.file("lock"), err)
+		return nil, fmt.Errorf("locking %s: %w", s.File("lock"), err)
 	}
 	s.lock = f
 	return s, nil
 }
 
-func (s *stateDir) file(name string) string { return filepath.Join(s.path, name) }
-
-// downloads is the directory for the owner's downloads.
-func (a *Agent) downloads(p prefs.Preferences) string {
-	if p.Foreground.Directory != "" {
-		return p.Foreground.Directory
-	}
-	return a.state.file("downloads")
-}
+// File is the path of a file in the directory.
+func (s *Directory) File(name string) string { return filepath.Join(s.Path, name) }
 
 // close lets another agent have the directory.
-func (s *stateDir) close() error {
-	err := os.Remove(s.file(webui.AddressFile))
+func (s *Directory) Close() error {
+	err := os.Remove(s.File(AddressFile))
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
 	return errors.Join(err, s.lock.Close())
 }
 
-// writeAddress tells the commands of ebb where the API is.
-func (s *stateDir) writeAddress(url string) error {
-	temporary := s.file("api-address.new")
+// WriteAddress tells the commands of ebb where the API is.
+func (s *Directory) WriteAddress(url string) error {
+	temporary := s.File(AddressFile + ".new")
 	if err := os.WriteFile(temporary, []byte(url+"\n"), 0o600); err != nil {
 		return fmt.Errorf("writing %s: %w", temporary, err)
 	}
-	return os.Rename(temporary, s.file(webui.AddressFile))
+	return os.Rename(temporary, s.File(AddressFile))
 }
 
 // cause strips the operation and path that the os package puts before an
@@ -100,24 +93,10 @@ func advice(err error) string {
 	}
 }
 
-// openError explains why a part of the state could not be opened, in one line.
-func openError(what string, err error) error {
+// OpenError explains why a part of the state could not be opened, in one line.
+func OpenError(what string, err error) error {
 	if strings.Contains(err.Error(), "\n") {
 		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return fmt.Errorf("%s: %w: %s", what, err, advice(err))
-}
-
-// listenError explains why an address could not be listened on.
-func listenError(what, key, address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: %s is in use by another program: stop that one, or change %s", what, address, key)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s: this machine has no address %s: change %s", what, address, key)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%s: no permission to listen on %s: choose a port above 1023 in %s", what, address, key)
-	default:
-		return fmt.Errorf("%s: listening on %s: %w: check %s", what, address, err, key)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"ebb/agent"
+	"ebb/agent/owner"
 	"ebb/agent/swarm"
 )
 
@@ -70,6 +71,7 @@ address = "%v:0"
 // Agent is an ebb that runs in this process.
 type Agent struct {
 	*agent.Agent
+	*owner.Owner
 	Addr   netip.AddrPort // where background peers reach it
 	Config string         // path of its ebb.toml
 	State  string         // its state directory
@@ -105,7 +107,7 @@ func (a *Agent) Start(log *slog.Logger) error {
 		return fmt.Errorf("starting an agent: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a.Agent, a.cancel, a.ended = started, cancel, make(chan struct{})
+	a.Agent, a.Owner, a.cancel, a.ended = started, started.Owner(), cancel, make(chan struct{})
 	go func() {
 		defer close(a.ended)
 		a.err = started.Run(ctx)

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"ebb/agent/records"
 	"ebb/agent/swarm"
 	"ebb/webui"
 )
@@ -80,7 +81,7 @@ func (e *ebb) open(ctx context.Context) (*http.Response, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		address, err := os.ReadFile(filepath.Join(e.state, webui.AddressFile))
+		address, err := os.ReadFile(filepath.Join(e.state, records.AddressFile))
 		if err != nil {
 			continue
 		}
