@@ -250,7 +250,7 @@ func torrentPorts(peer uint16) (first, last uint16) {
 }
 
 func (a *Agent) openBackground(p prefs.Preferences) (err error) {
-	if err := a.openDiscovery(p); err != nil {
+	if err := a.openDiscovery(); err != nil {
 		return err
 	}
 	a.background, err = background.New(background.Config{

@@ -12,9 +12,9 @@ import (
 )
 
 // openDiscovery builds the part that hears of swarms.
-func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
+func (a *Agent) openDiscovery() (err error) {
 	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
-		Policy: discovery.PolicyFrom(p.Sources),
+		Sources: func() prefs.Sources { return a.current().Sources },
 		Member: func(h swarm.InfoHash) bool {
 			if a.background.Has(h) {
 				return true

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"ebb/agent/discovery"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
@@ -40,7 +39,6 @@ func (a *Agent) apply(p prefs.Preferences) {
 
 	a.ledger.SetLimits(limits(p))
 	a.governor.Set(allotment(p))
-	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
 	a.background.SetGoal(p.Background.Goal)
 	select {
 	case a.changed <- struct{}{}:

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
@@ -18,11 +20,13 @@ var ErrUnknown = errors.New("not a candidate")
 // bounded, and every introducer pays for what it named (see share.go). Its
 // methods may be called from any goroutine.
 type Candidates struct {
-	member func(swarm.InfoHash) bool
-	saver  Saver
-	limits limits
+	member  func(swarm.InfoHash) bool
+	sources func() prefs.Sources
+	saver   Saver
+	limits  limits
 
-	mu     sync.Mutex // guards everything below
+	mu     sync.Mutex    // guards everything below
+	heeded prefs.Sources // the preferences that the policy was made from; see heed
 	policy Policy
 	table  map[swarm.InfoHash]*known
 	shares map[string]*share // by Introducer.Key; sum of claims in the table
@@ -32,9 +36,10 @@ type Candidates struct {
 
 // CandidatesConfig is what a table works with.
 type CandidatesConfig struct {
-	Policy Policy
-	// Member tells whether we are in a swarm, foreground or background; such a
-	// swarm is not a candidate. It is called without locks held.
+	// Sources returns the owner's consent as it stands. It is called with the table locked.
+	Sources func() prefs.Sources
+	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is
+	// called without locks held.
 	Member func(swarm.InfoHash) bool
 	Saver  Saver // keeps the vetoes; nil to forget them at exit
 }
@@ -42,13 +47,13 @@ type CandidatesConfig struct {
 // NewCandidates makes an empty table, with the vetoes that were saved.
 func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	c := &Candidates{
-		member: cfg.Member,
-		saver:  cfg.Saver,
-		limits: defaultLimits,
-		policy: cfg.Policy,
-		table:  make(map[swarm.InfoHash]*known),
-		shares: make(map[string]*share),
-		vetoes: make(map[swarm.InfoHash]Veto),
+		member:  cfg.Member,
+		sources: cfg.Sources,
+		saver:   cfg.Saver,
+		limits:  defaultLimits,
+		table:   make(map[swarm.InfoHash]*known),
+		shares:  make(map[string]*share),
+		vetoes:  make(map[swarm.InfoHash]Veto),
 	}
 	if c.saver == nil {
 		return c, nil
@@ -105,11 +110,13 @@ func (k *known) arrange() {
 	}
 }
 
-// SetPolicy changes the consent policy, for candidates already known too.
-func (c *Candidates) SetPolicy(p Policy) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.policy = p
+// heed takes note of the owner's consent as it stands, for candidates that were heard of before too. c.mu is held.
+func (c *Candidates) heed() {
+	now := c.sources()
+	if reflect.DeepEqual(now, c.heeded) {
+		return
+	}
+	c.heeded, c.policy = now, PolicyFrom(now)
 	for _, k := range c.table {
 		for _, cl := range k.claims {
 			if cl.failures == 0 {
@@ -119,11 +126,13 @@ func (c *Candidates) SetPolicy(p Policy) {
 	}
 }
 
-// Policy returns the consent policy.
-func (c *Candidates) Policy() Policy {
+// Wants reports whether what introducers of a kind name may become candidates at all, and so whether they are worth asking.
+func (c *Candidates) Wants(kind swarm.Kind) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.policy
+	c.heed()
+	decision, _ := c.policy.source(kind)
+	return decision != Refuse
 }
 
 // Hear takes in what an introducer lists, and returns the entries that were
@@ -135,6 +144,7 @@ func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	for _, e := range entries {
 		if _, vetoed := c.vetoes[e.Hash]; vetoed || c.policy.Deny[e.Hash] {
 			continue
@@ -176,6 +186,7 @@ func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time)
 func (c *Candidates) Verified(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	cl := c.find(h, by)
 	if cl == nil {
 		return swarm.Candidate{}, false
@@ -216,6 +227,7 @@ func (c *Candidates) Ready() []swarm.Candidate {
 func (c *Candidates) List() []swarm.Candidate {
 	all := c.collect(func(*known) bool { return true })
 	c.mu.Lock()
+	c.heed()
 	for _, v := range c.vetoes {
 		all = append(all, v.candidate(c.policy))
 	}
@@ -235,6 +247,7 @@ func (c *Candidates) PassOn() []Entry {
 		verified, at time.Time
 	}
 	c.mu.Lock()
+	c.heed()
 	var all []heard
 	for _, k := range c.table {
 		if e, ok := k.entry().PassedOn(); ok && k.refused == "" && !c.policy.Deny[e.Hash] {
@@ -257,6 +270,7 @@ func (c *Candidates) PassOn() []Entry {
 // in meanwhile.
 func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
 	c.mu.Lock()
+	c.heed()
 	var some []swarm.Candidate
 	for _, k := range c.table {
 		if which(k) {
@@ -271,6 +285,7 @@ func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
 func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	if k, ok := c.table[h]; ok {
 		return c.show(k), true
 	}

@@ -15,7 +15,10 @@ import (
 // start is when the tests without a clock begin.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var autoPolicy = Policy{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds: prefs.ModeAuto}
+var allAuto = prefs.Sources{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds: prefs.ModeAuto}
+
+// always is consent that does not change.
+func always(s prefs.Sources) func() prefs.Sources { return func() prefs.Sources { return s } }
 
 // agentAt is an introducer that listens at addr; its peer ID goes with it.
 func agentAt(addr string) swarm.Introducer {
@@ -26,9 +29,9 @@ func agentAt(addr string) swarm.Introducer {
 	return in
 }
 
-func newTable(t *testing.T, policy Policy, members ...swarm.InfoHash) *Candidates {
+func newTable(t *testing.T, sources prefs.Sources, members ...swarm.InfoHash) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Policy: policy, Member: memberOf(members...)})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(sources), Member: memberOf(members...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func hashes(list []swarm.Candidate) (hs []swarm.InfoHash) {
 }
 
 func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
 		t.Fatalf("added %+v", added)
 	}
@@ -76,7 +79,7 @@ func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
 }
 
 func TestCandidateTellsWhyItIsThere(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start.Add(time.Minute))
 	k, ok := c.Get(hash(1))
@@ -104,7 +107,7 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 }
 
 func TestSwarmsWeAreInAreNoCandidates(t *testing.T) {
-	c, x := newTable(t, autoPolicy, hash(1)), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto, hash(1)), agentAt("192.0.2.1:51515")
 	added := c.Hear(x, []Entry{listed(1), listed(2)}, start)
 	if len(added) != 1 || added[0].Hash != hash(2) || len(c.List()) != 1 {
 		t.Errorf("added %+v", added)
@@ -112,7 +115,7 @@ func TestSwarmsWeAreInAreNoCandidates(t *testing.T) {
 }
 
 func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
 	c.member = memberOf(hash(1)) // the owner added it
@@ -125,7 +128,7 @@ func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
 }
 
 func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
 	if k, ok := c.Get(hash(1)); !ok || k.Introducer().PeerID != x.PeerID {
@@ -141,7 +144,7 @@ func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
 }
 
 func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
-	c, x := newTable(t, Policy{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, prefs.Sources{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1), listed(2)}, start)
 	c.Verified(hash(1), x, start)
 	if s := state(t, c, hash(1)); s != swarm.CandidateWaiting || len(c.Ready()) != 0 {
@@ -167,35 +170,35 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 }
 
 func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
 	for _, step := range []struct {
-		policy Policy
-		want   swarm.CandidateState
+		sources prefs.Sources
+		want    swarm.CandidateState
 	}{
-		{Policy{Peers: prefs.ModeAsk}, swarm.CandidateWaiting},
-		{Policy{Peers: prefs.ModeOff}, swarm.CandidateRefused},
-		{Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, swarm.CandidateRefused},
-		{Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}}, swarm.CandidateRefused},
-		{autoPolicy, swarm.CandidateVerified},
+		{prefs.Sources{Peers: prefs.ModeAsk}, swarm.CandidateWaiting},
+		{prefs.Sources{Peers: prefs.ModeOff}, swarm.CandidateRefused},
+		{prefs.Sources{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, swarm.CandidateRefused},
+		{prefs.Sources{Peers: prefs.ModeAuto, Deny: []swarm.InfoHash{hash(1)}}, swarm.CandidateRefused},
+		{allAuto, swarm.CandidateVerified},
 	} {
-		c.SetPolicy(step.policy)
+		c.sources = always(step.sources)
 		if got := state(t, c, hash(1)); got != step.want || (step.want == swarm.CandidateVerified) != (len(c.Ready()) == 1) {
-			t.Errorf("%+v: %s, %d ready", step.policy, got, len(c.Ready()))
+			t.Errorf("%+v: %s, %d ready", step.sources, got, len(c.Ready()))
 		}
 	}
 }
 
 func TestDeniedSwarmIsNotTakenIn(t *testing.T) {
-	c := newTable(t, Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}})
+	c := newTable(t, prefs.Sources{Peers: prefs.ModeAuto, Deny: []swarm.InfoHash{hash(1)}})
 	if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
 		t.Error("taken in")
 	}
 }
 
 func TestEngineRefusalStaysWithItsReason(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
 	c.Refused(hash(1), "private torrent (BEP 27)")
@@ -210,7 +213,7 @@ func TestEngineRefusalStaysWithItsReason(t *testing.T) {
 }
 
 func TestVerifiedIntroducersWordCounts(t *testing.T) {
-	c := newTable(t, Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)})
+	c := newTable(t, prefs.Sources{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)})
 	liar, honest := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
 	lie := listed(1)
 	lie.Name, lie.Length, lie.Pieces = "huge", 48<<30, 48<<10
@@ -232,7 +235,7 @@ func TestVerifiedIntroducersWordCounts(t *testing.T) {
 }
 
 func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start.Add(time.Second))
 	e := listed(1)
@@ -247,7 +250,7 @@ func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
 }
 
 func TestVerifyingSomethingForgottenIsNoHarm(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	if _, ok := c.Verified(hash(1), x, start); ok {
 		t.Error("verified out of nothing")
 	}
@@ -258,7 +261,7 @@ func TestVerifyingSomethingForgottenIsNoHarm(t *testing.T) {
 }
 
 func TestListsAreOrdered(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	for i := range 5 {
 		c.Hear(x, []Entry{listed(i)}, start.Add(time.Duration(i)*time.Minute))
 	}
@@ -284,18 +287,18 @@ func TestListsAreOrdered(t *testing.T) {
 }
 
 func TestWhatTheOwnerDeniesIsNotPassedOn(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
-	policy := autoPolicy
-	policy.Deny = map[swarm.InfoHash]bool{hash(1): true}
-	c.SetPolicy(policy)
+	denying := allAuto
+	denying.Deny = []swarm.InfoHash{hash(1)}
+	c.sources = always(denying)
 	if got := c.PassOn(); len(got) != 1 || got[0].Hash != hash(2) {
 		t.Errorf("passed on %+v", got)
 	}
 }
 
 func TestEntriesWithoutHopsAreNotPassedOn(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	last, gone := listed(1), listed(2)
 	last.TTL, gone.TTL = 1, 0
 	c.Hear(agentAt("192.0.2.1:51515"), []Entry{last, gone}, start)
@@ -305,7 +308,7 @@ func TestEntriesWithoutHopsAreNotPassedOn(t *testing.T) {
 }
 
 func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
 	c.Verified(hash(1), x, start)
 	c.Hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
@@ -334,7 +337,7 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 }
 
 func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y, z := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515"), agentAt("203.0.113.1:51515")
 	for _, in := range []swarm.Introducer{x, y, z} {
 		c.Hear(in, []Entry{listed(1)}, start)
@@ -352,7 +355,7 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 }
 
 func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
@@ -191,7 +190,7 @@ func (r *Rendezvous) take(t *talk, m peerwire.Message) error {
 // Ask returns the request to send to a peer that speaks ebb_list, or false if
 // it is not to be asked now.
 func (r *Rendezvous) Ask(p swarm.Introducer) (request []byte, ok bool) {
-	if r.cfg.Candidates.Policy().Peers == prefs.ModeOff {
+	if !r.cfg.Candidates.Wants(swarm.KindPeer) {
 		return nil, false
 	}
 	return r.cfg.Lists.Ask(p, time.Now())

@@ -65,7 +65,7 @@ func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...En
 		t.Fatal(err)
 	}
 	n.port = port
-	if n.candidates, err = NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: n.Knows}); err != nil {
+	if n.candidates, err = NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: n.Knows}); err != nil {
 		t.Fatal(err)
 	}
 	n.rendezvous = NewRendezvous(Config{

@@ -14,7 +14,6 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
@@ -194,7 +193,7 @@ func (r *Rendezvous) InfoHashes() iter.Seq[swarm.InfoHash] {
 // tracker decides who that is, so their number is bounded, and nobody is
 // dialled twice within redialInterval.
 func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
-	if r.cfg.Candidates.Policy().Peers == prefs.ModeOff {
+	if !r.cfg.Candidates.Wants(swarm.KindPeer) {
 		return // the owner wants no candidates from peers: there is nothing to ask
 	}
 	now := time.Now()

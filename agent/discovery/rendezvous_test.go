@@ -314,7 +314,7 @@ func TestRunEndsWithItsContextAndWaits(t *testing.T) {
 func TestPeersOffMeansNobodyIsAsked(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		x, y := w.agent("192.0.2.1:51515", listed(swarmB)), w.agent("198.51.100.1:51515", listed(swarmC))
-		x.candidates.SetPolicy(offPolicy)
+		x.candidates.sources = always(allOff)
 		for _, a := range []*agent{x, y} {
 			a.rendezvous.SetForeground([]Foreground{public(swarmA)})
 			a.run()

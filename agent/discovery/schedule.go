@@ -38,6 +38,7 @@ type try struct {
 func (c *Candidates) due(now time.Time, n int) []try {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	busy := make(map[netip.Addr]bool)
 	var ripe []*claim
 	for _, k := range c.table {

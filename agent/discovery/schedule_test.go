@@ -21,7 +21,7 @@ func tried(c *Candidates, at time.Time, n int) (swarms []int) {
 }
 
 func TestClaimIsTriedAtMostThreeTimesWithGrowingPauses(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:1")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:1")
 	c.Hear(x, []Entry{listed(1)}, start)
 	now := start
 	for i, pause := range pauses {
@@ -55,7 +55,7 @@ func TestClaimIsTriedAtMostThreeTimesWithGrowingPauses(t *testing.T) {
 }
 
 func TestOneClaimPerAddressIsTriedAtATime(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y := agentAt("192.0.2.1:1"), agentAt("192.0.2.2:1")
 	sameHost := agentAt("192.0.2.1:2")
 	c.Hear(x, []Entry{listed(1), listed(2)}, start)
@@ -75,7 +75,7 @@ func TestOneClaimPerAddressIsTriedAtATime(t *testing.T) {
 }
 
 func TestUnreachableIntroducerRestsWithAllItsClaims(t *testing.T) {
-	c, x, y := newTable(t, autoPolicy), agentAt("192.0.2.1:1"), agentAt("198.51.100.1:1")
+	c, x, y := newTable(t, allAuto), agentAt("192.0.2.1:1"), agentAt("198.51.100.1:1")
 	c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
 	c.Hear(y, []Entry{listed(4)}, start)
 	for _, d := range c.due(start, 8) {
@@ -96,8 +96,8 @@ func TestOnlyClaimsThatCanBeTestedAreTried(t *testing.T) {
 	far, huge := listed(1), listed(2)
 	far.TTL = MaxTTL - 1
 	huge.Length, huge.Pieces = 48<<30, 48<<10
-	policy := Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)}
-	c := newTable(t, policy)
+	limited := prefs.Sources{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)}
+	c := newTable(t, limited)
 	c.Hear(x, []Entry{far}, start)
 	c.Hear(y, []Entry{huge}, start)
 	c.Hear(z, []Entry{listed(3)}, start)
@@ -108,14 +108,14 @@ func TestOnlyClaimsThatCanBeTestedAreTried(t *testing.T) {
 		t.Errorf("tried %v, want only what the introducer is in, can be dialled, and we may join", got)
 	}
 	c.Verified(hash(4), v, start)
-	c.SetPolicy(autoPolicy)
+	c.sources = always(allAuto)
 	if got := tried(c, start, 8); len(got) != 1 || got[0] != 2 {
 		t.Errorf("tried %v after the limit was lifted", got)
 	}
 }
 
 func TestVerifiedCandidateIsNotTriedAgain(t *testing.T) {
-	c, x, y := newTable(t, autoPolicy), agentAt("192.0.2.1:1"), agentAt("198.51.100.1:1")
+	c, x, y := newTable(t, allAuto), agentAt("192.0.2.1:1"), agentAt("198.51.100.1:1")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Hear(y, []Entry{listed(1)}, start)
 	c.Verified(hash(1), x, start)
@@ -125,7 +125,7 @@ func TestVerifiedCandidateIsNotTriedAgain(t *testing.T) {
 }
 
 func TestClaimsThatFailedLessAreTriedFirst(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y, z := agentAt("192.0.2.1:1"), agentAt("192.0.2.2:1"), agentAt("192.0.2.3:1")
 	c.Hear(x, []Entry{listed(1)}, start)
 	c.Hear(y, []Entry{listed(2)}, start.Add(2*time.Second))

@@ -15,7 +15,7 @@ import (
 // tableOf makes a small table: limits in claims, bytes to spare.
 func tableOf(t *testing.T, claims int) *Candidates {
 	t.Helper()
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	c.limits = limits{claims: claims, bytes: 1 << 30, perSwarm: 2, fraction: 4, leastEach: 1}
 	return c
 }
@@ -240,7 +240,7 @@ func TestFailedClaimsGiveWayToOtherIntroducersOfTheSwarm(t *testing.T) {
 // invariants after each step.
 func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := newTable(t, autoPolicy)
+		c := newTable(t, allAuto)
 		c.limits = limits{claims: 24, bytes: 24 << 10, perSwarm: 2, fraction: 4, leastEach: 2}
 		now := start
 		any := rapid.IntRange(0, 40)

@@ -33,7 +33,7 @@ func (d *drawer) DeleteVeto(h swarm.InfoHash) error {
 
 func tableWith(t *testing.T, d *drawer) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: memberOf(), Saver: d})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: memberOf(), Saver: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
 }
 
 func TestVetoNeedsNoSaver(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	if err := c.Veto(hash(1), "x", start); err != nil || !c.Vetoed(hash(1)) {
 		t.Error(err)
 	}

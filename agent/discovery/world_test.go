@@ -99,7 +99,7 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 		return a.in[h] || a.rendezvous.Knows(h)
 	}
 	var err error
-	if a.candidates, err = NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: member}); err != nil {
+	if a.candidates, err = NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: member}); err != nil {
 		w.t.Fatal(err)
 	}
 	a.rendezvous = NewRendezvous(Config{
@@ -349,4 +349,4 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-var offPolicy = Policy{Peers: prefs.ModeOff}
+var allOff = prefs.Sources{Peers: prefs.ModeOff}
