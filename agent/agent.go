@@ -15,6 +15,7 @@ import (
 
 	"ebb/agent/background"
 	"ebb/agent/discovery"
+	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
@@ -64,7 +65,9 @@ type Agent struct {
 	background *background.Engine
 	memory     *memoryWatch
 	candidates *discovery.Candidates
-	rendezvous *discovery.Rendezvous
+	lists      *discovery.Lists
+	rendezvous *rendezvous.Rendezvous
+	prover     *discovery.Prover
 	web        net.Listener
 
 	changed chan struct{} // has a value when the preferences changed; capacity 1
@@ -261,7 +264,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Store:      a.store,
 		Ledger:     a.ledger,
 		Announcer:  a.announcer,
-		Lists:      a.rendezvous,
+		Lists:      a.lists,
 		Candidates: a.candidates,
 		Goal:       p.Background.Goal,
 		UploadLimit: func() int64 {
@@ -324,7 +327,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("announcer", a.announcer.Run)
 	start("quota", quiet(a.ledger.Run))
 	start("foreground", a.foreground.Run)
-	start("rendezvous", a.rendezvous.Run)
+	start("discovery", a.prover.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
 	start("memory", quiet(a.memory.run))

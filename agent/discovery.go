@@ -6,12 +6,13 @@ import (
 
 	"ebb/agent/background"
 	"ebb/agent/discovery"
+	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
 )
 
-// openDiscovery builds the part that hears of swarms.
+// openDiscovery builds the part that hears of swarms: the table of candidates, the sources, and who proves what they say.
 func (a *Agent) openDiscovery() (err error) {
 	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
 		Sources: func() prefs.Sources { return a.current().Sources },
@@ -23,16 +24,25 @@ func (a *Agent) openDiscovery() (err error) {
 			return ok
 		},
 		Saver: vetoes{a.store},
+		Log:   a.log,
 	})
 	if err != nil {
 		return openError("the vetoes", err)
 	}
-	a.rendezvous = discovery.NewRendezvous(discovery.Config{
+	dialer := discovery.DialPort(a.port)
+	a.lists = discovery.NewLists(a.candidates, a.listed, a.guard.CheckURL)
+	a.rendezvous = rendezvous.New(rendezvous.Config{
 		Announcer:  a.announcer,
-		Dial:       discovery.DialPort(a.port),
+		Dialer:     dialer,
 		Port:       a.port.Addr().Port(),
 		Candidates: a.candidates,
-		Lists:      discovery.NewLists(a.listed, a.guard.CheckURL),
+		Lists:      a.lists,
+		Log:        a.log,
+	})
+	a.prover = discovery.NewProver(discovery.ProverConfig{
+		Candidates: a.candidates,
+		Sources:    map[string]discovery.Source{"rendezvous": a.rendezvous},
+		Proofs:     map[swarm.Kind]discovery.Proof{swarm.KindPeer: discovery.Handshake{Dialer: dialer}},
 		Log:        a.log,
 	})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"sync"
@@ -23,6 +24,8 @@ type Candidates struct {
 	member  func(swarm.InfoHash) bool
 	sources func() prefs.Sources
 	saver   Saver
+	log     *slog.Logger
+	wake    chan struct{} // holds a token when there may be claims to test
 	limits  limits
 
 	mu     sync.Mutex    // guards everything below
@@ -42,6 +45,7 @@ type CandidatesConfig struct {
 	// called without locks held.
 	Member func(swarm.InfoHash) bool
 	Saver  Saver // keeps the vetoes; nil to forget them at exit
+	Log    *slog.Logger
 }
 
 // NewCandidates makes an empty table, with the vetoes that were saved.
@@ -50,6 +54,8 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 		member:  cfg.Member,
 		sources: cfg.Sources,
 		saver:   cfg.Saver,
+		log:     cfg.Log,
+		wake:    make(chan struct{}, 1),
 		limits:  defaultLimits,
 		table:   make(map[swarm.InfoHash]*known),
 		shares:  make(map[string]*share),
@@ -78,11 +84,10 @@ type known struct {
 	failure  string // what went wrong at the last attempt to verify it
 }
 
-// claim is what one introducer says of one candidate.
+// claim is a Claim as the table keeps it.
 type claim struct {
-	swarm.Introducer
+	Claim
 	of       *known
-	entry    Entry
 	share    *share // that pays for it
 	seen     time.Time
 	failures int       // attempts to verify it that failed
@@ -91,7 +96,7 @@ type claim struct {
 }
 
 // entry is the word that we take on the candidate.
-func (k *known) entry() Entry { return k.claims[0].entry }
+func (k *known) entry() Entry { return k.claims[0].Entry }
 
 // verified is when that word was verified; zero if it was not.
 func (k *known) verified() time.Time {
@@ -135,10 +140,9 @@ func (c *Candidates) Wants(kind swarm.Kind) bool {
 	return decision != Refuse
 }
 
-// Hear takes in what an introducer lists, and returns the entries that were
-// news. Swarms that we are in, that the owner vetoed or denied, and those for
-// which the introducer has no share left, are passed over.
-func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
+// hear takes in what an introducer names, and returns the entries that were news. Swarms that we are in, that the owner
+// vetoed or denied, and those for which the introducer has no share left, are passed over.
+func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return c.member(e.Hash) })
 	in.Heard, in.Verified = now, time.Time{}
 
@@ -153,7 +157,7 @@ func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (
 		if !old {
 			k = &known{hash: e.Hash, heard: now}
 		}
-		if !c.hear(k, in, e, now) {
+		if !c.note(k, in, e, now) {
 			continue
 		}
 		c.table[e.Hash] = k // again, should making room have dropped its only claim
@@ -164,9 +168,9 @@ func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (
 	return added
 }
 
-// hear adds or renews one claim. It tells whether there was room. c.mu is held.
-func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time) bool {
-	cl := &claim{Introducer: in, of: k, entry: e, seen: now}
+// note adds or renews one claim. It reports whether there was room. c.mu is held.
+func (c *Candidates) note(k *known, in swarm.Introducer, e Entry, now time.Time) bool {
+	cl := &claim{Claim: Claim{in, e}, of: k, seen: now}
 	i := slices.IndexFunc(k.claims, func(o *claim) bool { return o.Same(in) })
 	if i < 0 {
 		return c.admit(cl)
@@ -180,10 +184,9 @@ func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time)
 	return c.renew(old, cl)
 }
 
-// Verified notes that an introducer shook hands with us in a swarm that it
-// named. Its word on the swarm is the one to take from now on. ok is false
-// when the candidate, or its claim, has gone meanwhile.
-func (c *Candidates) Verified(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
+// proven notes that an introducer's word on a swarm stood the test. It is the one to take from now on. ok is false when
+// the candidate, or its claim, has gone meanwhile.
+func (c *Candidates) proven(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heed()

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -31,7 +32,7 @@ func agentAt(addr string) swarm.Introducer {
 
 func newTable(t *testing.T, sources prefs.Sources, members ...swarm.InfoHash) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Sources: always(sources), Member: memberOf(members...)})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(sources), Member: memberOf(members...), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +65,13 @@ func hashes(list []swarm.Candidate) (hs []swarm.InfoHash) {
 
 func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
+	if added := c.hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
 		t.Fatalf("added %+v", added)
 	}
 	if s := state(t, c, hash(1)); s != swarm.CandidateHeard || len(c.Ready()) != 0 {
 		t.Errorf("before the handshake: %s, ready %d", s, len(c.Ready()))
 	}
-	if _, ok := c.Verified(hash(1), x, start.Add(time.Second)); !ok {
+	if _, ok := c.proven(hash(1), x, start.Add(time.Second)); !ok {
 		t.Fatal("not verified")
 	}
 	if s := state(t, c, hash(1)); s != swarm.CandidateVerified || len(c.Ready()) != 1 {
@@ -80,8 +81,8 @@ func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
 
 func TestCandidateTellsWhyItIsThere(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start.Add(time.Minute))
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start.Add(time.Minute))
 	k, ok := c.Get(hash(1))
 	if !ok {
 		t.Fatal("not there")
@@ -108,7 +109,7 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 
 func TestSwarmsWeAreInAreNoCandidates(t *testing.T) {
 	c, x := newTable(t, allAuto, hash(1)), agentAt("192.0.2.1:51515")
-	added := c.Hear(x, []Entry{listed(1), listed(2)}, start)
+	added := c.hear(x, []Entry{listed(1), listed(2)}, start)
 	if len(added) != 1 || added[0].Hash != hash(2) || len(c.List()) != 1 {
 		t.Errorf("added %+v", added)
 	}
@@ -116,8 +117,8 @@ func TestSwarmsWeAreInAreNoCandidates(t *testing.T) {
 
 func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	c.member = memberOf(hash(1)) // the owner added it
 	if len(c.Ready()) != 0 || len(c.List()) != 0 || len(c.PassOn()) != 0 {
 		t.Error("still shown")
@@ -129,8 +130,8 @@ func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
 
 func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	if k, ok := c.Get(hash(1)); !ok || k.Introducer().PeerID != x.PeerID {
 		t.Fatalf("%+v, %v", k, ok)
 	}
@@ -138,15 +139,15 @@ func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
 	if _, ok := c.Get(hash(1)); ok || len(c.List()) != 0 {
 		t.Error("still there")
 	}
-	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != swarm.CandidateHeard {
+	if added := c.hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != swarm.CandidateHeard {
 		t.Error("after leaving it, it has to be heard of and verified again")
 	}
 }
 
 func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 	c, x := newTable(t, prefs.Sources{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1), listed(2)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1), listed(2)}, start)
+	c.proven(hash(1), x, start)
 	if s := state(t, c, hash(1)); s != swarm.CandidateWaiting || len(c.Ready()) != 0 {
 		t.Fatalf("%s, %d ready", s, len(c.Ready()))
 	}
@@ -171,8 +172,8 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 
 func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	for _, step := range []struct {
 		sources prefs.Sources
 		want    swarm.CandidateState
@@ -192,17 +193,17 @@ func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
 
 func TestDeniedSwarmIsNotTakenIn(t *testing.T) {
 	c := newTable(t, prefs.Sources{Peers: prefs.ModeAuto, Deny: []swarm.InfoHash{hash(1)}})
-	if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
+	if added := c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
 		t.Error("taken in")
 	}
 }
 
 func TestEngineRefusalStaysWithItsReason(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	c.Refused(hash(1), "private torrent (BEP 27)")
-	c.Hear(x, []Entry{listed(1)}, start.Add(time.Hour))
+	c.hear(x, []Entry{listed(1)}, start.Add(time.Hour))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateRefused || k.Reason != "private torrent (BEP 27)" || len(c.Ready()) != 0 {
 		t.Errorf("%s because %q", k.State, k.Reason)
@@ -217,18 +218,18 @@ func TestVerifiedIntroducersWordCounts(t *testing.T) {
 	liar, honest := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
 	lie := listed(1)
 	lie.Name, lie.Length, lie.Pieces = "huge", 48<<30, 48<<10
-	c.Hear(liar, []Entry{lie}, start)
-	c.Hear(honest, []Entry{listed(1)}, start)
+	c.hear(liar, []Entry{lie}, start)
+	c.hear(honest, []Entry{listed(1)}, start)
 	k, _ := c.Get(hash(1))
 	if k.Name != "huge" || k.State != swarm.CandidateRefused {
 		t.Fatalf("%q is %s", k.Name, k.State)
 	}
-	c.Verified(hash(1), honest, start.Add(time.Second))
+	c.proven(hash(1), honest, start.Add(time.Second))
 	k, _ = c.Get(hash(1))
 	if k.Name != "swarm 1" || k.State != swarm.CandidateVerified || k.Introducer().PeerID != honest.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%q is %s by %s", k.Name, k.State, k.Introducer().Addr)
 	}
-	c.Hear(liar, []Entry{lie}, start.Add(time.Minute))
+	c.hear(liar, []Entry{lie}, start.Add(time.Minute))
 	if k, _ = c.Get(hash(1)); k.Name != "swarm 1" {
 		t.Error("a later lie took the place of what was verified")
 	}
@@ -236,11 +237,11 @@ func TestVerifiedIntroducersWordCounts(t *testing.T) {
 
 func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start.Add(time.Second))
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start.Add(time.Second))
 	e := listed(1)
 	e.Seeds, e.Leechers = 0, 9
-	if added := c.Hear(x, []Entry{e}, start.Add(time.Hour)); len(added) != 0 {
+	if added := c.hear(x, []Entry{e}, start.Add(time.Hour)); len(added) != 0 {
 		t.Error("told as news")
 	}
 	k, _ := c.Get(hash(1))
@@ -251,11 +252,11 @@ func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
 
 func TestVerifyingSomethingForgottenIsNoHarm(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	if _, ok := c.Verified(hash(1), x, start); ok {
+	if _, ok := c.proven(hash(1), x, start); ok {
 		t.Error("verified out of nothing")
 	}
-	c.Hear(x, []Entry{listed(1)}, start)
-	if _, ok := c.Verified(hash(1), agentAt("192.0.2.2:51515"), start); ok {
+	c.hear(x, []Entry{listed(1)}, start)
+	if _, ok := c.proven(hash(1), agentAt("192.0.2.2:51515"), start); ok {
 		t.Error("verified by one who never claimed it")
 	}
 }
@@ -263,10 +264,10 @@ func TestVerifyingSomethingForgottenIsNoHarm(t *testing.T) {
 func TestListsAreOrdered(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	for i := range 5 {
-		c.Hear(x, []Entry{listed(i)}, start.Add(time.Duration(i)*time.Minute))
+		c.hear(x, []Entry{listed(i)}, start.Add(time.Duration(i)*time.Minute))
 	}
-	c.Verified(hash(3), x, start.Add(time.Hour))
-	c.Verified(hash(1), x, start.Add(2*time.Hour))
+	c.proven(hash(3), x, start.Add(time.Hour))
+	c.proven(hash(1), x, start.Add(2*time.Hour))
 	want := []swarm.InfoHash{hash(0), hash(1), hash(2), hash(3), hash(4)}
 	if got := hashes(c.List()); !reflect.DeepEqual(got, want) {
 		t.Errorf("listed %v, want the first heard first", got)
@@ -288,7 +289,7 @@ func TestListsAreOrdered(t *testing.T) {
 
 func TestWhatTheOwnerDeniesIsNotPassedOn(t *testing.T) {
 	c := newTable(t, allAuto)
-	c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
+	c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
 	denying := allAuto
 	denying.Deny = []swarm.InfoHash{hash(1)}
 	c.sources = always(denying)
@@ -301,7 +302,7 @@ func TestEntriesWithoutHopsAreNotPassedOn(t *testing.T) {
 	c := newTable(t, allAuto)
 	last, gone := listed(1), listed(2)
 	last.TTL, gone.TTL = 1, 0
-	c.Hear(agentAt("192.0.2.1:51515"), []Entry{last, gone}, start)
+	c.hear(agentAt("192.0.2.1:51515"), []Entry{last, gone}, start)
 	if got := c.PassOn(); len(got) != 1 || got[0].Hash != hash(1) || got[0].TTL != 0 {
 		t.Errorf("passed on %+v", got)
 	}
@@ -309,9 +310,9 @@ func TestEntriesWithoutHopsAreNotPassedOn(t *testing.T) {
 
 func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
-	c.Verified(hash(1), x, start)
-	c.Hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
+	c.hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
+	c.proven(hash(1), x, start)
+	c.hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
 	for _, step := range []struct {
 		after time.Duration
 		left  []swarm.InfoHash
@@ -340,12 +341,12 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 	c := newTable(t, allAuto)
 	x, y, z := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515"), agentAt("203.0.113.1:51515")
 	for _, in := range []swarm.Introducer{x, y, z} {
-		c.Hear(in, []Entry{listed(1)}, start)
+		c.hear(in, []Entry{listed(1)}, start)
 	}
-	c.Verified(hash(1), x, start)
-	c.Verified(hash(1), z, start) // both were tried at once
-	c.Hear(y, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Hear(z, []Entry{listed(1)}, start.Add(keepVerified))
+	c.proven(hash(1), x, start)
+	c.proven(hash(1), z, start) // both were tried at once
+	c.hear(y, []Entry{listed(1)}, start.Add(keepVerified))
+	c.hear(z, []Entry{listed(1)}, start.Add(keepVerified))
 	c.Expire(start.Add(keepVerified + time.Second))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
@@ -357,9 +358,9 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
 	c := newTable(t, allAuto)
 	x, y := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
-	c.Hear(y, []Entry{listed(1)}, start.Add(keepVerified))
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
+	c.hear(y, []Entry{listed(1)}, start.Add(keepVerified))
 	c.Expire(start.Add(keepVerified + time.Second))
 	k, ok := c.Get(hash(1))
 	if !ok || k.State != swarm.CandidateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {

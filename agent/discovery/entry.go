@@ -68,8 +68,8 @@ func (e Entry) candidate() swarm.Candidate {
 	}
 }
 
-// shown is how the story calls the swarm.
-func (e Entry) shown() string {
+// label is what the owner reads for the swarm.
+func (e Entry) label() string {
 	if e.Name == "" {
 		return e.Hash.String()
 	}

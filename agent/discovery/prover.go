@@ -3,63 +3,110 @@ package discovery
 import (
 	"context"
 	"errors"
-	"net"
+	"log/slog"
+	"sync"
 	"time"
 
 	"ebb/agent/swarm"
 )
 
-// startVerifying puts claims to the test, a few at a time.
-func (r *Rendezvous) startVerifying(ctx context.Context) {
+const (
+	// checkInterval is how often pauses before another try are looked at.
+	checkInterval = 15 * time.Second
+
+	maxProving = 8 // proofs under way at once
+)
+
+// ProverConfig is what a Prover works with. Every field is required.
+type ProverConfig struct {
+	Candidates *Candidates
+	Sources    map[string]Source // by the name that the log knows each by
+	Proofs     map[swarm.Kind]Proof
+	Log        *slog.Logger
+}
+
+// Prover runs the sources, and puts what they offer to the test.
+type Prover struct {
+	cfg     ProverConfig
+	running sync.WaitGroup // sources and proofs
+
+	mu      sync.Mutex // guards what follows
+	proving int        // proofs under way
+}
+
+// NewProver makes a Prover. Nothing happens before Run.
+func NewProver(cfg ProverConfig) *Prover { return &Prover{cfg: cfg} }
+
+// Run works until ctx ends, and waits for what it started. It is to be called once. Its error is always nil.
+func (p *Prover) Run(ctx context.Context) error {
+	defer p.running.Wait()
+	for name, s := range p.cfg.Sources {
+		p.running.Go(func() { p.follow(ctx, name, s) })
+	}
+	tick := time.NewTicker(checkInterval)
+	defer tick.Stop()
+	for {
+		p.start(ctx)
+		select {
+		case <-p.cfg.Candidates.wake:
+		case <-tick.C:
+			p.cfg.Candidates.Expire(time.Now())
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// follow runs one source for as long as it goes.
+func (p *Prover) follow(ctx context.Context, name string, s Source) {
+	if err := s.Run(ctx); err != nil && ctx.Err() == nil {
+		p.cfg.Log.Warn("hearing no more from a source", "source", name, "err", err)
+	}
+}
+
+// start puts claims to the test, a few at a time.
+func (p *Prover) start(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range r.cfg.Candidates.due(time.Now(), maxVerifying-r.verifying) {
-		r.verifying++
-		r.running.Go(func() {
-			r.verify(ctx, t)
-			r.mu.Lock()
-			r.verifying--
-			r.mu.Unlock()
-			r.poke()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, cl := range p.cfg.Candidates.due(time.Now(), maxProving-p.proving, p.possible) {
+		p.proving++
+		p.running.Go(func() {
+			p.prove(ctx, cl)
+			p.mu.Lock()
+			p.proving--
+			p.mu.Unlock()
+			p.cfg.Candidates.poke()
 		})
 	}
 }
 
-// verify dials an introducer under the info-hash of a swarm that it claims to
-// be in. Nothing is asked of it but the handshake, and that the peer who
-// answers is the one who made the claim.
-func (r *Rendezvous) verify(ctx context.Context, t try) {
-	if r.cfg.Candidates.dismiss(t.hash) {
-		return
-	}
-	c, err := r.dial(ctx, t.by.Addr, t.hash)
-	if ctx.Err() != nil {
-		if err == nil {
-			c.Close()
-		}
-		return // our end says nothing about the claim
-	}
-	if err != nil {
-		r.cfg.Log.Debug("not verified", "address", t.by.Addr, "swarm", t.name, "err", err)
-		r.cfg.Candidates.failed(t, "not verified: "+t.by.String()+" did not answer as a peer of this swarm", unreachable(err), time.Now())
-		return
-	}
-	defer c.Close()
-	if c.PeerID() != t.by.PeerID {
-		r.cfg.Candidates.failed(t, "not verified: another peer answered at "+t.by.Addr.String(), false, time.Now())
-		return
-	}
-	if _, ok := r.cfg.Candidates.Verified(t.hash, t.by, time.Now()); ok {
-		swarm.Tell(r.cfg.Log, ToldVerified, t.hash, "verified: "+t.by.String()+" shook hands with us in "+t.name)
-	}
+// possible reports whether there is a proof for a claim.
+func (p *Prover) possible(cl Claim) bool {
+	proof, ok := p.cfg.Proofs[cl.Kind]
+	return ok && proof.Possible(cl)
 }
 
-// unreachable tells whether a dial failed before anybody answered, so that it
-// would have failed under any info-hash.
-func unreachable(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+// prove puts one claim to the test.
+func (p *Prover) prove(ctx context.Context, cl Claim) {
+	table := p.cfg.Candidates
+	if table.dismiss(cl.Entry.Hash) {
+		return
+	}
+	found, err := p.cfg.Proofs[cl.Kind].Prove(ctx, cl)
+	switch {
+	case ctx.Err() != nil: // our end says nothing about the claim
+	case err != nil:
+		p.cfg.Log.Debug("not proven", "introducer", cl.Introducer, "swarm", cl.Entry.label(), "err", err, "cause", errors.Unwrap(err))
+		table.failed(cl, "not verified: "+err.Error(), unreachable(err), time.Now())
+	default:
+		if _, ok := table.proven(cl.Entry.Hash, cl.Introducer, time.Now()); ok {
+			swarm.Tell(p.cfg.Log, ToldVerified, cl.Entry.Hash, "verified: "+found.Text)
+		}
+	}
+	if found.Conn != nil {
+		found.Conn.Close()
+	}
 }

@@ -20,22 +20,10 @@ var pauses = [maxTries]time.Duration{time.Minute, 5 * time.Minute, 6 * time.Hour
 // change of policy ends it at once.
 const recheckPolicy = time.Hour
 
-// dialable reports whether an introducer's claims can be tested by a handshake.
-func dialable(in swarm.Introducer) bool { return in.Addr.IsValid() && in.Addr.Port() != 0 }
-
-// try is one claim to be verified: by, it is said, is in the swarm hash.
-type try struct {
-	hash swarm.InfoHash
-	name string
-	by   swarm.Introducer
-}
-
-// due picks at most n claims to verify now, and marks them as being tried:
-// those on candidates that nobody verified yet, whose introducer claims to be
-// in the swarm and can be dialled, and which the policy does not refuse. At
-// most one claim is tried per address at a time, so that nobody can make us
-// flood a host by listing much.
-func (c *Candidates) due(now time.Time, n int) []try {
+// due picks at most n claims to put to the test now, and marks them as being tried: those on candidates that nobody
+// proved yet, for which there is a possible proof, and which the policy does not refuse. At most one claim is tried per
+// address at a time, so that nobody can make us flood a host by listing much.
+func (c *Candidates) due(now time.Time, n int, possible func(Claim) bool) []Claim {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heed()
@@ -47,7 +35,7 @@ func (c *Candidates) due(now time.Time, n int) []try {
 			case cl.trying:
 				busy[cl.Addr.Addr()] = true
 			case k.verified().IsZero() && k.refused == "" &&
-				cl.entry.Direct() && dialable(cl.Introducer) && cl.failures < maxTries && !now.Before(cl.next):
+				cl.failures < maxTries && !now.Before(cl.next) && possible(cl.Claim):
 				ripe = append(ripe, cl)
 			}
 		}
@@ -55,13 +43,13 @@ func (c *Candidates) due(now time.Time, n int) []try {
 	slices.SortFunc(ripe, func(a, b *claim) int {
 		return cmp.Or(cmp.Compare(a.failures, b.failures), a.Heard.Compare(b.Heard), a.of.hash.Compare(b.of.hash))
 	})
-	var tries []try
+	var tries []Claim
 	for _, cl := range ripe {
 		if len(tries) == n {
 			break
 		}
 		addr := cl.Addr.Addr()
-		if busy[addr] {
+		if addr.IsValid() && busy[addr] {
 			continue
 		}
 		// The policy judges this claim on its own: another introducer may
@@ -71,14 +59,14 @@ func (c *Candidates) due(now time.Time, n int) []try {
 			continue
 		}
 		busy[addr], cl.trying = true, true
-		tries = append(tries, try{hash: cl.of.hash, name: cl.entry.shown(), by: cl.Introducer})
+		tries = append(tries, cl.Claim)
 	}
 	return tries
 }
 
 // judged is the candidate as if nobody else had named it.
 func judged(cl *claim) swarm.Candidate {
-	c := cl.entry.candidate()
+	c := cl.Entry.candidate()
 	c.Introducers = []swarm.Introducer{cl.Introducer}
 	return c
 }
@@ -86,16 +74,16 @@ func judged(cl *claim) swarm.Candidate {
 // failed notes that a try came to nothing. With wholeHost, nothing answered at
 // the introducer's address, so that its other claims need not be tried before
 // the pause is over either, nor more often.
-func (c *Candidates) failed(t try, reason string, wholeHost bool, now time.Time) {
+func (c *Candidates) failed(t Claim, reason string, wholeHost bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.table {
 		for _, cl := range k.claims {
-			this := k.hash == t.hash && cl.Same(t.by)
+			this := k.hash == t.Entry.Hash && cl.Same(t.Introducer)
 			if this {
 				cl.trying = false
 			}
-			alike := wholeHost && cl.Same(t.by) && cl.Verified.IsZero() && cl.failures < maxTries
+			alike := wholeHost && cl.Same(t.Introducer) && cl.Verified.IsZero() && cl.failures < maxTries
 			if !this && !alike {
 				continue
 			}

@@ -26,7 +26,7 @@ type share struct {
 
 func (s *share) add(n int, cl *claim) {
 	s.claims += n
-	s.bytes += int64(n) * cl.entry.cost()
+	s.bytes += int64(n) * cl.Entry.cost()
 }
 
 // kept tells whether a claim is safe from making room: it was verified, or
@@ -46,7 +46,7 @@ func compareUse(a, b *claim) int {
 	return cmp.Or(
 		cmp.Compare(pending(a), pending(b)),
 		cmp.Compare(b.failures, a.failures),
-		cmp.Compare(a.entry.TTL, b.entry.TTL),
+		cmp.Compare(a.Entry.TTL, b.Entry.TTL),
 	)
 }
 
@@ -84,7 +84,7 @@ func (c *Candidates) admit(cl *claim) bool {
 // nil if there is room, and whether those with the largest share go first.
 // c.mu is held.
 func (c *Candidates) lacks(cl *claim) (among func(*claim) bool, bySize bool) {
-	l, cost := c.limits, cl.entry.cost()
+	l, cost := c.limits, cl.Entry.cost()
 	switch {
 	case len(cl.of.claims) >= l.perSwarm:
 		return func(o *claim) bool { return o.of == cl.of }, false
@@ -124,7 +124,7 @@ func (c *Candidates) leastUseful(among func(*claim) bool, bySize bool) (least *c
 // longer fits its share. c.mu is held.
 func (c *Candidates) renew(old, cl *claim) bool {
 	cl.share = old.share
-	growth := cl.entry.cost() - old.entry.cost()
+	growth := cl.Entry.cost() - old.Entry.cost()
 	if growth > 0 && (old.share.bytes+growth > c.limits.bytes/int64(c.limits.fraction) || c.total.bytes+growth > c.limits.bytes) {
 		old.seen = cl.seen
 		return false

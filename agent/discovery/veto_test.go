@@ -44,8 +44,8 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
 	x := agentAt("192.0.2.1:51515")
 	c := tableWith(t, d)
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	if err := c.Veto(hash(1), "", start); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Candidates{c, tableWith(t, d)} {
-		if added := c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start); len(added) != 1 || added[0].Hash != hash(3) {
+		if added := c.hear(x, []Entry{listed(1), listed(2), listed(3)}, start); len(added) != 1 || added[0].Hash != hash(3) {
 			t.Errorf("added %+v", added)
 		}
 		if len(c.Ready()) != 0 || !c.Vetoed(hash(1)) || !c.Vetoed(hash(2)) || c.Vetoed(hash(3)) {
@@ -86,7 +86,7 @@ func TestApprovingLiftsAVeto(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Candidates{c, tableWith(t, d)} {
-		if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 1 {
+		if added := c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 1 {
 			t.Error("still vetoed")
 		}
 	}
