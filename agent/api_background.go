@@ -66,7 +66,7 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	case err != nil:
 		return swarm.InfoHash{}, err
 	}
-	a.candidates.Joined(j.Hash)
+	a.candidates.Dismiss(j.Hash)
 	return j.Hash, nil
 }
 

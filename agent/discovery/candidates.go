@@ -31,9 +31,10 @@ type Candidates struct {
 	mu     sync.Mutex    // guards everything below
 	heeded prefs.Sources // the preferences that the policy was made from; see heed
 	policy Policy
-	table  map[swarm.InfoHash]*known
+	table  map[swarm.InfoHash]*candidate
 	shares map[string]*share // by Introducer.Key; sum of claims in the table
 	total  share
+	open   int // connections that wait for the engine
 	vetoes map[swarm.InfoHash]Veto
 }
 
@@ -57,7 +58,7 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 		log:     cfg.Log,
 		wake:    make(chan struct{}, 1),
 		limits:  defaultLimits,
-		table:   make(map[swarm.InfoHash]*known),
+		table:   make(map[swarm.InfoHash]*candidate),
 		shares:  make(map[string]*share),
 		vetoes:  make(map[swarm.InfoHash]Veto),
 	}
@@ -74,20 +75,23 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	return c, nil
 }
 
-// known is one candidate in the table.
-type known struct {
+// candidate is one swarm in the table.
+type candidate struct {
 	hash     swarm.InfoHash
 	claims   []*claim // a verified one, if there is one, comes first; empty only before it is in the table
 	heard    time.Time
 	approved bool   // by the owner
 	refused  string // why the background engine does not want it; empty if it has not said so
 	failure  string // what went wrong at the last attempt to verify it
+
+	conn    Conn        // on which it was proven, while it waits for the engine; see keep
+	closing *time.Timer // closes it; nil with conn
 }
 
 // claim is a Claim as the table keeps it.
 type claim struct {
 	Claim
-	of       *known
+	of       *candidate
 	share    *share // that pays for it
 	seen     time.Time
 	failures int       // attempts to verify it that failed
@@ -96,10 +100,10 @@ type claim struct {
 }
 
 // entry is the word that we take on the candidate.
-func (k *known) entry() Entry { return k.claims[0].Entry }
+func (k *candidate) entry() Entry { return k.claims[0].Entry }
 
 // verified is when that word was verified; zero if it was not.
-func (k *known) verified() time.Time {
+func (k *candidate) verified() time.Time {
 	if len(k.claims) == 0 {
 		return time.Time{}
 	}
@@ -107,7 +111,7 @@ func (k *known) verified() time.Time {
 }
 
 // arrange moves a verified claim to the front, if there is none there.
-func (k *known) arrange() {
+func (k *candidate) arrange() {
 	i := slices.IndexFunc(k.claims, func(cl *claim) bool { return !cl.Verified.IsZero() })
 	if i > 0 && k.verified().IsZero() {
 		first := k.claims[i]
@@ -155,7 +159,7 @@ func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (
 		}
 		k, old := c.table[e.Hash]
 		if !old {
-			k = &known{hash: e.Hash, heard: now}
+			k = &candidate{hash: e.Hash, heard: now}
 		}
 		if !c.note(k, in, e, now) {
 			continue
@@ -169,7 +173,7 @@ func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (
 }
 
 // note adds or renews one claim. It reports whether there was room. c.mu is held.
-func (c *Candidates) note(k *known, in swarm.Introducer, e Entry, now time.Time) bool {
+func (c *Candidates) note(k *candidate, in swarm.Introducer, e Entry, now time.Time) bool {
 	cl := &claim{Claim: Claim{in, e}, of: k, seen: now}
 	i := slices.IndexFunc(k.claims, func(o *claim) bool { return o.Same(in) })
 	if i < 0 {
@@ -216,19 +220,22 @@ func (c *Candidates) find(h swarm.InfoHash, by swarm.Introducer) *claim {
 // Ready lists the candidates that are verified and that the policy lets the
 // background join now, in the order in which they were verified.
 func (c *Candidates) Ready() []swarm.Candidate {
-	ready := c.collect(func(k *known) bool { return !k.verified().IsZero() })
-	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool {
-		return k.State != swarm.CandidateVerified && k.State != swarm.CandidateApproved
-	})
+	ready := c.collect(func(k *candidate) bool { return !k.verified().IsZero() })
+	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool { return !joinable(k) })
 	slices.SortFunc(ready, func(a, b swarm.Candidate) int {
 		return cmp.Or(a.Verified.Compare(b.Verified), a.Hash.Compare(b.Hash))
 	})
 	return ready
 }
 
+// joinable reports whether the background may join a candidate as it is.
+func joinable(k swarm.Candidate) bool {
+	return k.State == swarm.CandidateVerified || k.State == swarm.CandidateApproved
+}
+
 // List lists all candidates and vetoed swarms, in the order in which they were heard of.
 func (c *Candidates) List() []swarm.Candidate {
-	all := c.collect(func(*known) bool { return true })
+	all := c.collect(func(*candidate) bool { return true })
 	c.mu.Lock()
 	c.heed()
 	for _, v := range c.vetoes {
@@ -271,7 +278,7 @@ func (c *Candidates) PassOn() []Entry {
 
 // collect shows some of the candidates, without those that we have come to be
 // in meanwhile.
-func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
+func (c *Candidates) collect(which func(*candidate) bool) []swarm.Candidate {
 	c.mu.Lock()
 	c.heed()
 	var some []swarm.Candidate
@@ -299,7 +306,7 @@ func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 }
 
 // show is the candidate as others see it. c.mu is held.
-func (c *Candidates) show(k *known) swarm.Candidate {
+func (c *Candidates) show(k *candidate) swarm.Candidate {
 	shown := k.entry().candidate()
 	shown.Heard, shown.Verified = k.heard, k.verified()
 	shown.Reason = cmp.Or(k.refused, k.failure)
@@ -310,23 +317,16 @@ func (c *Candidates) show(k *known) swarm.Candidate {
 	return shown
 }
 
-// Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it is
-// next listed.
-func (c *Candidates) Joined(h swarm.InfoHash) {
+// Dismiss takes a swarm that we have come to be in, by whatever way, out of the table. It reports whether it is one.
+func (c *Candidates) Dismiss(h swarm.InfoHash) bool {
+	if !c.member(h) {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
 		c.forget(k)
 	}
-}
-
-// dismiss takes a swarm that we have come to be in, by whatever way, out of
-// the table, and tells whether it is one.
-func (c *Candidates) dismiss(h swarm.InfoHash) bool {
-	if !c.member(h) {
-		return false
-	}
-	c.Joined(h)
 	return true
 }
 
@@ -337,6 +337,7 @@ func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
 		k.refused = reason
+		c.hangUp(k)
 	}
 }
 

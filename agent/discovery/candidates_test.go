@@ -123,7 +123,7 @@ func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
 	if len(c.Ready()) != 0 || len(c.List()) != 0 || len(c.PassOn()) != 0 {
 		t.Error("still shown")
 	}
-	if !c.dismiss(hash(1)) || state(t, c, hash(1)) != "gone" {
+	if !c.Dismiss(hash(1)) || state(t, c, hash(1)) != "gone" {
 		t.Error("not taken out")
 	}
 }

@@ -6,6 +6,8 @@
 //	                       told: heard ─┘        │        │         └─ Policy, vetoes, the owner's yes
 //	                a share for each introducer ─┘        └─ by the introducer's kind; told: verified
 //
+// The parts:
+//
 //   - A [Source] hears of swarms, and offers them. Each has a package of its own below this one; [Prover] runs them.
 //   - List passing is ebb_list, an extension (BEP 10) in which an agent tells another which swarms it is in. [Parse] and
 //     [Message.Marshal] are its codec; [Lists] decides whom to ask, what to answer and what to believe. The connections

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -63,6 +64,9 @@ func dialable(in swarm.Introducer) bool { return in.Addr.IsValid() && in.Addr.Po
 // Prove dials the introducer in the swarm.
 func (h Handshake) Prove(ctx context.Context, c Claim) (Evidence, error) {
 	conn, err := h.Dialer.Dial(ctx, c.Addr, c.Entry.Hash)
+	if unreachable(err) {
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	if err != nil {
 		return Evidence{}, refutation{c.Introducer.String() + " did not answer as a peer of this swarm", err}
 	}

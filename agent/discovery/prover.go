@@ -39,6 +39,7 @@ func NewProver(cfg ProverConfig) *Prover { return &Prover{cfg: cfg} }
 
 // Run works until ctx ends, and waits for what it started. It is to be called once. Its error is always nil.
 func (p *Prover) Run(ctx context.Context) error {
+	defer p.cfg.Candidates.hangUpAll()
 	defer p.running.Wait()
 	for name, s := range p.cfg.Sources {
 		p.running.Go(func() { p.follow(ctx, name, s) })
@@ -92,7 +93,7 @@ func (p *Prover) possible(cl Claim) bool {
 // prove puts one claim to the test.
 func (p *Prover) prove(ctx context.Context, cl Claim) {
 	table := p.cfg.Candidates
-	if table.dismiss(cl.Entry.Hash) {
+	if table.Dismiss(cl.Entry.Hash) {
 		return
 	}
 	found, err := p.cfg.Proofs[cl.Kind].Prove(ctx, cl)
@@ -100,11 +101,16 @@ func (p *Prover) prove(ctx context.Context, cl Claim) {
 	case ctx.Err() != nil: // our end says nothing about the claim
 	case err != nil:
 		p.cfg.Log.Debug("not proven", "introducer", cl.Introducer, "swarm", cl.Entry.label(), "err", err, "cause", errors.Unwrap(err))
-		table.failed(cl, "not verified: "+err.Error(), unreachable(err), time.Now())
+		table.failed(cl, "not verified: "+err.Error(), errors.Is(err, ErrUnreachable), time.Now())
 	default:
-		if _, ok := table.proven(cl.Entry.Hash, cl.Introducer, time.Now()); ok {
-			swarm.Tell(p.cfg.Log, ToldVerified, cl.Entry.Hash, "verified: "+found.Text)
+		proven, ok := table.proven(cl.Entry.Hash, cl.Introducer, time.Now())
+		if !ok {
+			break
 		}
+		if found.Conn != nil && joinable(proven) && table.keep(proven.Hash, found.Conn) {
+			found.Conn = nil // it is the table's now
+		}
+		swarm.Tell(p.cfg.Log, ToldVerified, cl.Entry.Hash, "verified: "+found.Text)
 	}
 	if found.Conn != nil {
 		found.Conn.Close()

@@ -298,3 +298,220 @@ func TestOurOwnEndIsNoFailureOfTheIntroducer(t *testing.T) {
 		}
 	})
 }
+
+// open counts the connections that are open.
+func (w *world) open() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.conns {
+		if !c.closed {
+			n++
+		}
+	}
+	return n
+}
+
+// meets has the agent hear of swarms from agents that are in them, one each.
+func (w *world) meets(swarms ...int) {
+	for _, n := range swarms {
+		in := agentAt(fmt.Sprintf("192.0.%d.1:6881", n))
+		w.puts(in.Addr.String(), peerAt{id: in.PeerID})
+		w.hears(in, n)
+	}
+}
+
+func TestConnectionOfAProofWaitsHalfAMinuteForTheEngine(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.meets(1)
+		pass(openFor - time.Second)
+		if n := w.open(); n != 1 || len(w.candidates.Ready()) != 1 {
+			t.Errorf("%d connections wait for the engine", n)
+		}
+		pass(time.Second)
+		if n := w.open(); n != 0 || len(w.candidates.Ready()) != 1 {
+			t.Errorf("%d connections still wait", n)
+		}
+	})
+}
+
+func TestConnectionsThatWaitForTheEngineAreBounded(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		var many []int
+		for i := range maxOpen + 5 {
+			many = append(many, i)
+		}
+		w.meets(many...)
+		if n := w.open(); n != maxOpen || len(w.candidates.Ready()) != len(many) {
+			t.Errorf("%d connections wait for the engine", n)
+		}
+		w.candidates.Joined(hash(0))
+		w.meets(100)
+		if n := w.open(); n != maxOpen {
+			t.Errorf("%d connections after one made room", n)
+		}
+		pass(openFor)
+		w.meets(101)
+		if n := w.open(); n != 1 {
+			t.Errorf("%d connections after all had waited", n)
+		}
+	})
+}
+
+func TestConnectionOfACandidateThatIsNotToBeJoinedIsClosed(t *testing.T) {
+	for name, no := range map[string]func(*world){
+		"refused by the engine": func(w *world) { w.candidates.Refused(hash(1), "private") },
+		"vetoed":                func(w *world) { _ = w.candidates.Veto(hash(1), "", time.Now()) },
+		"in it otherwise": func(w *world) {
+			w.mu.Lock()
+			w.in[hash(1)] = true
+			w.mu.Unlock()
+			w.candidates.Dismiss(hash(1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.run()
+				w.meets(1)
+				if n := w.open(); n != 1 {
+					t.Fatalf("%d connections wait for the engine", n)
+				}
+				no(w)
+				if n := w.open(); n != 0 || w.candidates.open != 0 {
+					t.Errorf("%d connections still wait, %d by the table", n, w.candidates.open)
+				}
+			})
+		})
+	}
+	inWorld(t, func(w *world) {
+		w.consent.Peers = prefs.ModeAsk
+		w.run()
+		w.meets(1)
+		if n := w.open(); n != 0 || state(t, w.candidates, hash(1)) != swarm.CandidateWaiting {
+			t.Errorf("%d connections wait for the owner's yes, which may take days", n)
+		}
+	})
+}
+
+func TestConnectionsAreClosedWhenTheProverEnds(t *testing.T) {
+	inWorld(t, func(w *world) {
+		cancel := w.run()
+		w.meets(1, 2)
+		cancel()
+		pass(0)
+		if n := w.open(); n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+	})
+}
+
+// feed is a source, and the proof of what it lists: it knows which swarms are alive.
+type feed struct {
+	lists func(Offer)
+	offer Offer
+	err   error // with which it ends; nil to go on
+	alive map[swarm.InfoHash]bool
+}
+
+func (f feed) Run(ctx context.Context) error {
+	f.lists(f.offer)
+	if f.err == nil {
+		<-ctx.Done()
+	}
+	return f.err
+}
+
+func (f feed) Possible(c Claim) bool { return c.Entry.Hash != hash(13) }
+
+func (f feed) Prove(_ context.Context, c Claim) (Evidence, error) {
+	if !f.alive[c.Entry.Hash] {
+		return Evidence{}, errors.New("nobody is there")
+	}
+	return Evidence{Text: "somebody is in " + c.Entry.label() + ", which " + c.Client + " lists"}, nil
+}
+
+// theFeed is an introducer without an address.
+var theFeed = swarm.Introducer{Kind: swarm.KindFeed, Client: "Linux"}
+
+func TestClaimsOfAnotherKindAreProvenInTheirOwnWay(t *testing.T) {
+	inWorld(t, func(w *world) {
+		f := feed{lists: w.candidates.Offer, offer: offer(theFeed, 1, 2, 3, 13), alive: map[swarm.InfoHash]bool{hash(1): true, hash(3): true}}
+		w.sources["feed"], w.proofs[swarm.KindFeed] = f, f
+		w.run()
+		pass(0)
+		for n, want := range map[int]swarm.CandidateState{
+			1: swarm.CandidateVerified, 2: swarm.CandidateHeard, 3: swarm.CandidateVerified, 13: swarm.CandidateHeard,
+		} {
+			if got := state(t, w.candidates, hash(n)); got != want {
+				t.Errorf("swarm %d is %s, want %s", n, got, want)
+			}
+		}
+		if k, _ := w.candidates.Get(hash(2)); k.Reason != "not verified: nobody is there" {
+			t.Errorf("reason %q", k.Reason)
+		}
+		if k, _ := w.candidates.Get(hash(1)); k.Rule != `sources.feeds = "auto"` || k.Introducer().Client != "Linux" {
+			t.Errorf("%+v", k)
+		}
+		if len(w.dialled()) != 0 || !strings.Contains(w.told(), "verified: somebody is in swarm 1, which Linux lists") {
+			t.Errorf("%d dials; the story is\n%s", len(w.dialled()), w.told())
+		}
+		if conn := w.candidates.Joined(hash(1)); conn != nil {
+			t.Error("a connection came from nowhere")
+		}
+	})
+}
+
+func TestKindWithoutAProofStaysHearsay(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.hears(theFeed, 1)
+		pass(time.Hour)
+		if got := state(t, w.candidates, hash(1)); got != swarm.CandidateHeard {
+			t.Errorf("it is %s", got)
+		}
+	})
+}
+
+func TestSwarmThatTwoSourcesOfferIsOneCandidateOfTwoIntroducers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		peer := agentAt("192.0.2.1:6881") // who is not in the swarm
+		w.puts("192.0.2.1:6881", peerAt{absent: true})
+		meeting := feed{lists: w.candidates.Offer, offer: offer(peer, 1)}
+		f := feed{lists: w.candidates.Offer, offer: offer(theFeed, 1), alive: map[swarm.InfoHash]bool{hash(1): true}}
+		w.sources["meeting"], w.sources["feed"] = meeting, f
+		w.proofs[swarm.KindFeed] = f
+		w.run()
+		pass(0)
+		all := w.candidates.List()
+		if len(all) != 1 || len(all[0].Introducers) != 2 || all[0].State != swarm.CandidateVerified {
+			t.Fatalf("%+v", all)
+		}
+		if by := all[0].Introducer(); by.Kind != swarm.KindFeed || by.Verified.IsZero() || !all[0].Introducers[1].Verified.IsZero() {
+			t.Errorf("it is the word of %+v", all[0].Introducers)
+		}
+		if n := strings.Count(w.told(), "a swarm we are not in"); n != 1 {
+			t.Errorf("told %d times:\n%s", n, w.told())
+		}
+	})
+}
+
+func TestSourceThatEndsLeavesTheOthersAndWhatItOffered(t *testing.T) {
+	inWorld(t, func(w *world) {
+		short := feed{lists: w.candidates.Offer, offer: offer(theFeed, 1), err: errors.New("no such document"),
+			alive: map[swarm.InfoHash]bool{hash(1): true, hash(2): true}}
+		other := theFeed
+		other.Client = "Maps"
+		w.sources["short"], w.proofs[swarm.KindFeed] = short, short
+		w.sources["long"] = feed{lists: w.candidates.Offer, offer: offer(other, 2)}
+		w.run()
+		pass(time.Minute)
+		if got := hashes(w.candidates.Ready()); len(got) != 2 {
+			t.Errorf("ready: %v", got)
+		}
+		w.meets(3)
+		if got := hashes(w.candidates.Ready()); len(got) != 3 {
+			t.Errorf("ready, after one source ended: %v", got)
+		}
+	})
+}

@@ -147,6 +147,7 @@ func (c *Candidates) drop(cl *claim) {
 		delete(c.shares, cl.Key())
 	}
 	if len(k.claims) == 0 {
+		c.hangUp(k)
 		delete(c.table, k.hash)
 		return
 	}
@@ -154,7 +155,7 @@ func (c *Candidates) drop(cl *claim) {
 }
 
 // forget takes a candidate out of the table. c.mu is held.
-func (c *Candidates) forget(k *known) {
+func (c *Candidates) forget(k *candidate) {
 	for _, cl := range slices.Clone(k.claims) {
 		c.drop(cl)
 	}

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,10 +33,13 @@ type Claim struct {
 type Proof interface {
 	// Possible reports whether the claim can be put to the test. One that cannot stays hearsay. It must not block.
 	Possible(Claim) bool
-	// Prove tests a claim that it is possible to test, until ctx ends. The error's text is for the owner; where it
-	// wraps a failure to dial, nothing else that the introducer says is tested for a while either.
+	// Prove tests a claim that it is possible to test, until ctx ends. The error's text is for the owner. Where it wraps
+	// ErrUnreachable, nothing else that the introducer says is tested for a while either.
 	Prove(context.Context, Claim) (Evidence, error)
 }
+
+// ErrUnreachable says that nothing answered at the introducer's own address, so that none of its claims could be tested.
+var ErrUnreachable = errors.New("introducer cannot be reached")
 
 // Evidence is what a proof found.
 type Evidence struct {

@@ -143,6 +143,21 @@ func TestDiscoveryOverRealConnections(t *testing.T) {
 				if in.Addr != c.from.port.Addr() || in.PeerID != c.from.id || in.Client != "ebb "+c.from.port.Addr().Addr().String() {
 					t.Errorf("introducer: %+v", in)
 				}
+				// The swarm may be joined on the very connection on which it was proven.
+				conn := c.who.candidates.Joined(hash(c.swarm))
+				if conn == nil {
+					t.Fatal("the connection was not kept")
+				}
+				defer conn.Close()
+				if conn.InfoHash() != hash(c.swarm) || conn.RemoteAddr() != c.from.port.Addr() || conn.Incoming() {
+					t.Errorf("handed over a connection to %s in %s", conn.RemoteAddr(), conn.InfoHash())
+				}
+				if err := conn.Send(peerwire.Message{Type: peerwire.Interested}); err != nil {
+					t.Errorf("saying something on it: %v", err)
+				}
+				if c.who.candidates.Joined(hash(c.swarm)) != nil {
+					t.Error("handed over twice")
+				}
 			}
 		})
 	}
