@@ -503,11 +503,14 @@ func TestSourceThatEndsLeavesTheOthersAndWhatItOffered(t *testing.T) {
 		other := theFeed
 		other.Client = "Maps"
 		w.sources["short"], w.proofs[swarm.KindFeed] = short, short
-		w.sources["long"] = feed{lists: w.candidates.Offer, offer: offer(other, 2)}
+		w.sources["long"] = feed{lists: w.candidates.Offer, offer: offer(other, 1, 2)}
 		w.run()
 		pass(time.Minute)
 		if got := hashes(w.candidates.Ready()); len(got) != 2 {
 			t.Errorf("ready: %v", got)
+		}
+		if k, _ := w.candidates.Get(hash(1)); len(k.Introducers) != 2 {
+			t.Errorf("two feeds list it: %+v", k.Introducers)
 		}
 		w.meets(3)
 		if got := hashes(w.candidates.Ready()); len(got) != 3 {
