@@ -17,9 +17,8 @@ import (
 // ErrUnknown says that a swarm is not among the candidates.
 var ErrUnknown = errors.New("not a candidate")
 
-// Candidates is the table of swarms that we know of and have not joined. It is
-// bounded, and every introducer pays for what it named (see share.go). Its
-// methods may be called from any goroutine.
+// Candidates is the table of swarms that we know of and have not joined. It is bounded, and every introducer pays for
+// what it named (see share.go). Its methods may be called from any goroutine.
 type Candidates struct {
 	member  func(swarm.InfoHash) bool
 	sources func() prefs.Sources
@@ -42,8 +41,8 @@ type Candidates struct {
 type CandidatesConfig struct {
 	// Sources returns the owner's consent as it stands. It is called with the table locked.
 	Sources func() prefs.Sources
-	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is
-	// called without locks held.
+	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is called
+	// without locks held.
 	Member func(swarm.InfoHash) bool
 	Saver  Saver // keeps the vetoes; nil to forget them at exit
 	Log    *slog.Logger
@@ -84,7 +83,7 @@ type candidate struct {
 	refused  string // why the background engine does not want it; empty if it has not said so
 	failure  string // what went wrong at the last attempt to verify it
 
-	conn    Conn        // on which it was proven, while it waits for the engine; see keep
+	conn    Conn        // on which it was proven, while it waits for the engine; see leaveOpen
 	closing *time.Timer // closes it; nil with conn
 }
 
@@ -217,8 +216,8 @@ func (c *Candidates) find(h swarm.InfoHash, by swarm.Introducer) *claim {
 	return nil
 }
 
-// Ready lists the candidates that are verified and that the policy lets the
-// background join now, in the order in which they were verified.
+// Ready lists the candidates that are verified and that the policy lets the background join now, in the order in which
+// they were verified.
 func (c *Candidates) Ready() []swarm.Candidate {
 	ready := c.collect(func(k *candidate) bool { return !k.verified().IsZero() })
 	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool { return !joinable(k) })
@@ -248,9 +247,8 @@ func (c *Candidates) List() []swarm.Candidate {
 	return all
 }
 
-// PassOn lists the candidates as we may list them to other agents: those that
-// nobody here said no to, with one hop less, verified ones first, then the
-// latest heard.
+// PassOn lists the candidates as we may list them to other agents: those that nobody here said no to, with one hop
+// less, verified ones first, then the latest heard.
 func (c *Candidates) PassOn() []Entry {
 	type heard struct {
 		entry        Entry
@@ -276,8 +274,7 @@ func (c *Candidates) PassOn() []Entry {
 	return entries
 }
 
-// collect shows some of the candidates, without those that we have come to be
-// in meanwhile.
+// collect shows some of the candidates, without those that we have come to be in meanwhile.
 func (c *Candidates) collect(which func(*candidate) bool) []swarm.Candidate {
 	c.mu.Lock()
 	c.heed()
@@ -330,8 +327,8 @@ func (c *Candidates) Dismiss(h swarm.InfoHash) bool {
 	return true
 }
 
-// Refused notes that the background engine does not want a candidate, and why.
-// The candidate stays in the table, so that it is not tried again.
+// Refused notes that the background engine does not want a candidate, and why. The candidate stays in the table, so
+// that it is not tried again.
 func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -341,11 +338,11 @@ func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
 	}
 }
 
-// Claims are dropped this long after the introducer last repeated them. The
-// longer time gives a verified candidate a chance to be joined when there is room.
+// Claims are dropped this long after the introducer last repeated them. The longer time gives a verified candidate a
+// chance to be joined when there is room.
 const (
-	keepHeard    = 24 * time.Hour
-	keepVerified = 7 * 24 * time.Hour
+	heardLasts    = 24 * time.Hour
+	verifiedLasts = 7 * 24 * time.Hour
 )
 
 // Expire drops what nobody has repeated for long.
@@ -354,11 +351,11 @@ func (c *Candidates) Expire(now time.Time) {
 	defer c.mu.Unlock()
 	for _, k := range c.table {
 		for _, cl := range slices.Clone(k.claims) {
-			keep := keepHeard
-			if cl.kept() {
-				keep = keepVerified
+			lasts := heardLasts
+			if cl.safe() {
+				lasts = verifiedLasts
 			}
-			if now.Sub(cl.seen) > keep {
+			if now.Sub(cl.seen) > lasts {
 				c.drop(cl)
 			}
 		}

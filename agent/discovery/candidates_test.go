@@ -317,10 +317,10 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 		after time.Duration
 		left  []swarm.InfoHash
 	}{
-		{keepHeard, []swarm.InfoHash{hash(1), hash(2), hash(3)}},
-		{keepHeard + time.Second, []swarm.InfoHash{hash(1), hash(2)}},
-		{keepHeard + 21*time.Hour, []swarm.InfoHash{hash(1)}},
-		{keepVerified + time.Second, nil},
+		{heardLasts, []swarm.InfoHash{hash(1), hash(2), hash(3)}},
+		{heardLasts + time.Second, []swarm.InfoHash{hash(1), hash(2)}},
+		{heardLasts + 21*time.Hour, []swarm.InfoHash{hash(1)}},
+		{verifiedLasts + time.Second, nil},
 	} {
 		c.Expire(start.Add(step.after))
 		for _, h := range []swarm.InfoHash{hash(1), hash(2), hash(3)} {
@@ -345,9 +345,9 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 	}
 	c.proven(hash(1), x, start)
 	c.proven(hash(1), z, start) // both were tried at once
-	c.hear(y, []Entry{listed(1)}, start.Add(keepVerified))
-	c.hear(z, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Expire(start.Add(keepVerified + time.Second))
+	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.hear(z, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.Expire(start.Add(verifiedLasts + time.Second))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%s by %s of %d", k.State, k.Introducer().Addr, len(k.Introducers))
@@ -360,8 +360,8 @@ func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
 	x, y := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
 	c.hear(x, []Entry{listed(1)}, start)
 	c.proven(hash(1), x, start)
-	c.hear(y, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Expire(start.Add(keepVerified + time.Second))
+	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.Expire(start.Add(verifiedLasts + time.Second))
 	k, ok := c.Get(hash(1))
 	if !ok || k.State != swarm.CandidateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {
 		t.Errorf("after its verified claim expired: %+v, %v", k, ok)

@@ -8,7 +8,7 @@ import (
 )
 
 // A candidate that may be joined is proven on a connection in its swarm, which is just what the background engine needs
-// next. So it stays open for a while: prover, keep, Joined, engine.
+// next. So it stays open for a while: prover, leaveOpen, Joined, engine.
 const (
 	// openFor is how long. The engine looks for candidates every two seconds; one that it has not taken by then waits for
 	// room, and may wait for days.
@@ -17,9 +17,9 @@ const (
 	maxOpen = 16
 )
 
-// keep has the connection on which a candidate was proven wait for the engine. It reports whether there was room; if not,
+// leaveOpen has the connection on which a candidate was proven wait for the engine. It reports whether there was room; if not,
 // the caller closes it.
-func (c *Candidates) keep(h swarm.InfoHash, conn Conn) bool {
+func (c *Candidates) leaveOpen(h swarm.InfoHash, conn Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.table[h]

@@ -15,14 +15,14 @@ import (
 const (
 	// answerInterval is how often a peer gets our list.
 	answerInterval = 10 * time.Minute
-	// askInterval is how often we ask one. The margin keeps a request that
-	// travels faster than the one before it from coming too early.
+	// askInterval is how often we ask one. The margin keeps a request that travels faster than the one before it from
+	// coming too early.
 	askInterval = answerInterval + 30*time.Second
-	// maxMessages is how many messages a peer may send in an answerInterval. A
-	// good one sends two: its request and its answer.
+	// maxMessages is how many messages a peer may send in an answerInterval. A good one sends two: its request and its
+	// answer.
 	maxMessages = 10
-	// maxAnswers is how many peers behind one address get our list in an
-	// answerInterval. Peer IDs are free; this bounds what making them up yields.
+	// maxAnswers is how many peers behind one address get our list in an answerInterval. Peer IDs are free; this bounds
+	// what making them up yields.
 	maxAnswers = 16
 	// maxDealings bounds the memory of whom we dealt with lately.
 	maxDealings = 4096
@@ -32,9 +32,6 @@ const (
 var ErrMisbehaved = errors.New("peer misbehaved in list passing")
 
 var errUnasked = errors.New("an answer that was not asked for")
-
-// maxClientRunes is how much is kept of what an introducer calls itself.
-const maxClientRunes = 64
 
 // Lists is our side of list passing, without its I/O: it decides whom to ask and what to answer, and offers what others
 // list to the table. The connections are those of the rendezvous and of the background engine. Its methods may be
@@ -63,8 +60,7 @@ func NewLists(candidates *Candidates, listed func() []Entry, checkURL func(strin
 	}
 }
 
-// peerKey tells peers apart. Behind one address there may be several; one peer
-// may show up on several connections.
+// peerKey tells peers apart. Behind one address there may be several; one peer may show up on several connections.
 type peerKey struct {
 	id   swarm.PeerID
 	addr netip.Addr
@@ -106,8 +102,8 @@ func (w *window) add(now time.Time) int {
 	return w.n
 }
 
-// Ask returns the request to send to a peer that speaks ebb_list, or false if it is not to be asked now: it was less than
-// ten minutes ago, or the owner wants no candidates from its kind.
+// Ask returns the request to send to a peer that speaks ebb_list, or false if it is not to be asked now: it was less
+// than ten minutes ago, or the owner wants no candidates from its kind.
 func (l *Lists) Ask(p swarm.Introducer) (request []byte, ok bool) {
 	if !l.candidates.Wants(p.Kind) {
 		return nil, false
@@ -126,8 +122,8 @@ func (l *Lists) ask(p swarm.Introducer, now time.Time) (request []byte, ok bool)
 	return Message{Type: TypeRequest, Want: MaxEntries}.Marshal(), true
 }
 
-// Handle takes an ebb_list message from a peer, and returns the reply to send, or nil when it was an answer. What the peer
-// lists is offered to the table. After an error, which wraps ErrMisbehaved, the peer is to be dropped.
+// Handle takes an ebb_list message from a peer, and returns the reply to send, or nil when it was an answer. What the
+// peer lists is offered to the table. After an error, which wraps ErrMisbehaved, the peer is to be dropped.
 func (l *Lists) Handle(p swarm.Introducer, payload []byte) (reply []byte, err error) {
 	reply, heard, err := l.handle(p, payload, time.Now())
 	if err == nil && reply == nil {
@@ -142,7 +138,7 @@ func (l *Lists) handle(p swarm.Introducer, payload []byte, now time.Time) (reply
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrMisbehaved, err)
 	}
-	refusal, err := l.admit(p, m, now)
+	refusal, err := l.check(p, m, now)
 	switch {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: %w", ErrMisbehaved, err)
@@ -156,9 +152,9 @@ func (l *Lists) handle(p swarm.Introducer, payload []byte, now time.Time) (reply
 	return l.answer(p, m.Want), nil, nil
 }
 
-// admit checks a message against what went on with the peer before. A refusal is the answer to a request that came too
+// check tests a message against what went on with the peer before. A refusal is the answer to a request that came too
 // early.
-func (l *Lists) admit(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
+func (l *Lists) check(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.dealings(p, now)
@@ -205,8 +201,8 @@ func (l *Lists) noteReply(addr netip.AddrPort, now time.Time) {
 	}
 }
 
-// Fresh reports whether the peer that listens at addr answered our request less than ten minutes ago, in whichever swarm,
-// so that it need not be looked up in another.
+// Fresh reports whether the peer that listens at addr answered our request less than ten minutes ago, in whichever
+// swarm, so that it need not be looked up in another.
 func (l *Lists) Fresh(addr netip.AddrPort) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -221,8 +217,7 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 		if len(m.Entries) == want {
 			break
 		}
-		// The peer is in the swarm in which we met; and what it would drop
-		// as impossible need not be sent.
+		// The peer is in the swarm in which we met; and what it would drop as impossible need not be sent.
 		if e = e.tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
 			m.Entries = append(m.Entries, e)
 		}
@@ -230,8 +225,7 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 	return m.Marshal()
 }
 
-// dealings returns what went on with a peer, or nil if it is new and there are
-// too many. l.mu is held.
+// dealings returns what went on with a peer, or nil if it is new and there are too many. l.mu is held.
 func (l *Lists) dealings(p swarm.Introducer, now time.Time) *dealings {
 	key := keyOf(p)
 	if d, ok := l.peers[key]; ok {

@@ -107,7 +107,7 @@ func (p *Prover) prove(ctx context.Context, cl Claim) {
 		if !ok {
 			break
 		}
-		if found.Conn != nil && joinable(proven) && table.keep(proven.Hash, found.Conn) {
+		if found.Conn != nil && joinable(proven) && table.leaveOpen(proven.Hash, found.Conn) {
 			found.Conn = nil // it is the table's now
 		}
 		swarm.Tell(p.cfg.Log, ToldVerified, cl.Entry.Hash, "verified: "+found.Text)

@@ -9,15 +9,13 @@ import (
 	"ebb/agent/swarm"
 )
 
-// An introducer's claim is tried at most maxTries times, with these pauses
-// after each failure. The last one is how long a claim rests before it is tried
-// afresh, if the introducer still repeats it by then.
+// An introducer's claim is tried at most maxTries times, with these pauses after each failure. The last one is how long
+// a claim rests before it is tried afresh, if the introducer still repeats it by then.
 const maxTries = 3
 
 var pauses = [maxTries]time.Duration{time.Minute, 5 * time.Minute, 6 * time.Hour}
 
-// recheckPolicy is how long a claim that the policy refuses is left alone; a
-// change of policy ends it at once.
+// recheckPolicy is how long a claim that the policy refuses is left alone; a change of policy ends it at once.
 const recheckPolicy = time.Hour
 
 // due picks at most n claims to put to the test now, and marks them as being tried: those on candidates that nobody
@@ -52,8 +50,7 @@ func (c *Candidates) due(now time.Time, n int, possible func(Claim) bool) []Clai
 		if addr.IsValid() && busy[addr] {
 			continue
 		}
-		// The policy judges this claim on its own: another introducer may
-		// have lied about the size.
+		// The policy judges this claim on its own: another introducer may have lied about the size.
 		if d, _ := Decide(c.policy, judged(cl), Said{Approved: cl.of.approved}); d == Refuse {
 			cl.next = now.Add(recheckPolicy)
 			continue
@@ -71,9 +68,8 @@ func judged(cl *claim) swarm.Candidate {
 	return c
 }
 
-// failed notes that a try came to nothing. With wholeHost, nothing answered at
-// the introducer's address, so that its other claims need not be tried before
-// the pause is over either, nor more often.
+// failed notes that a try came to nothing. With wholeHost, nothing answered at the introducer's address, so that its
+// other claims need not be tried before the pause is over either, nor more often.
 func (c *Candidates) failed(t Claim, reason string, wholeHost bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -236,8 +236,7 @@ func TestFailedClaimsGiveWayToOtherIntroducersOfTheSwarm(t *testing.T) {
 	checkTable(t, c)
 }
 
-// TestTableStaysSoundUnderAnyHistory runs random histories and checks the
-// invariants after each step.
+// TestTableStaysSoundUnderAnyHistory runs random histories and checks the invariants after each step.
 func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := newTable(t, allAuto)

@@ -33,8 +33,8 @@ type Claim struct {
 type Proof interface {
 	// Possible reports whether the claim can be put to the test. One that cannot stays hearsay. It must not block.
 	Possible(Claim) bool
-	// Prove tests a claim that it is possible to test, until ctx ends. The error's text is for the owner. Where it wraps
-	// ErrUnreachable, nothing else that the introducer says is tested for a while either.
+	// Prove tests a claim that it is possible to test, until ctx ends. The error's text is for the owner. Where it
+	// wraps ErrUnreachable, nothing else that the introducer says is tested for a while either.
 	Prove(context.Context, Claim) (Evidence, error)
 }
 
@@ -53,7 +53,10 @@ const (
 	ToldVerified = "verified" // and proved it
 )
 
-const toldPerOffer = 5 // swarms of one offer that the story names
+const (
+	toldPerOffer   = 5  // swarms of one offer that the story names
+	maxClientRunes = 64 // of what an introducer calls itself
+)
 
 // Offer takes in what an introducer names, tells the owner what is news, and has it put to the test. It may be called
 // from any goroutine.

@@ -1,5 +1,6 @@
-// Package rendezvous finds other agents in the owner's own swarms. Every agent announces itself under [Key], an info-hash
-// derived from the swarm's, and dials who answers there, under the swarm's true info-hash; then the two exchange lists.
+// Package rendezvous finds other agents in the owner's own swarms. Every agent announces itself under [Key], an
+// info-hash derived from the swarm's, and dials who answers there, under the swarm's true info-hash; then the two
+// exchange lists.
 //
 //	SetForeground ─▶ announced under Key ─▶ found ─▶ queue ─▶ meet ─┐
 //	                                     who dials us: HandleConn ──┴▶ exchange ─▶ discovery.Lists ─▶ the table

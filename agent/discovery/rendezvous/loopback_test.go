@@ -17,8 +17,8 @@ import (
 	"ebb/agent/swarm"
 )
 
-// node is an agent's discovery on a real peer port. It is in the foreground
-// swarms that its Rendezvous knows, and in the background swarms in helps.
+// node is an agent's discovery on a real peer port. It is in the foreground swarms that its Rendezvous knows, and in
+// the background swarms in helps.
 type node struct {
 	id         [20]byte
 	port       *peerwire.Port

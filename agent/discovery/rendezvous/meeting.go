@@ -20,20 +20,20 @@ import (
 //  3. Lists.Handle answers the peer's request, and takes in its answer to ours;
 //  4. when both are done, whoever dialled closes the connection.
 //
-// HandleConn is the way in for those who dial us. The background engine speaks ebb_list on its own connections, with the
-// same Lists.
+// HandleConn is the way in for those who dial us. The background engine speaks ebb_list on its own connections, with
+// the same Lists.
 
 const (
 	// exchangeTimeout bounds a whole meeting.
 	exchangeTimeout = 30 * time.Second
-	// greetTimeout is how long a peer may take for its extension handshake. It is shorter, because most who never send one
-	// are ordinary clients.
+	// greetTimeout is how long a peer may take for its extension handshake. It is shorter, because most who never send
+	// one are ordinary clients.
 	greetTimeout = 10 * time.Second
-	// patience is how long a peer may take to ask us, once we have its answer, or to close a connection that it dialled,
-	// once both are served.
+	// patience is how long a peer may take to ask us, once we have its answer, or to close a connection that it
+	// dialled, once both are served.
 	patience = 5 * time.Second
-	// linger is how long a connection that we dialled stays open after both are served, for our last message to be on its
-	// way.
+	// linger is how long a connection that we dialled stays open after both are served, for our last message to be on
+	// its way.
 	linger = time.Second
 )
 
@@ -83,8 +83,8 @@ type talk struct {
 	answered bool // the peer's request is
 }
 
-// exchange holds one meeting, in a swarm that both are in. dialled is the address of a peer that we dialled. The connection
-// is still open, or not, when it returns.
+// exchange holds one meeting, in a swarm that both are in. dialled is the address of a peer that we dialled. The
+// connection is still open, or not, when it returns.
 func (r *Rendezvous) exchange(ctx context.Context, c discovery.Conn, via Foreground, dialled netip.AddrPort) error {
 	if !c.Extended() {
 		return errNotAgent
@@ -131,8 +131,8 @@ func (r *Rendezvous) exchange(ctx context.Context, c discovery.Conn, via Foregro
 	}
 }
 
-// react acts on one message of a meeting. All but those of list passing are what ordinary peers say to each other, and of
-// no interest here.
+// react acts on one message of a meeting. All but those of list passing are what ordinary peers say to each other, and
+// of no interest here.
 func (r *Rendezvous) react(t *talk, m peerwire.Message) error {
 	switch {
 	case m.Type == peerwire.ExtensionHandshake && !t.greeted:

@@ -13,8 +13,7 @@ import (
 	"ebb/agent/swarm"
 )
 
-// meets lets an agent meet a scripted peer that it dials, and tells how long
-// the connection lasted.
+// meets lets an agent meet a scripted peer that it dials, and tells how long the connection lasted.
 func meets(t *testing.T, y *agent, script func(c *end)) *time.Duration {
 	t.Helper()
 	lasted := time.Duration(-1)
@@ -36,8 +35,7 @@ func meets(t *testing.T, y *agent, script func(c *end)) *time.Duration {
 	return &lasted
 }
 
-// visits lets a scripted peer dial an agent, and tells how long the agent
-// stayed with it.
+// visits lets a scripted peer dial an agent, and tells how long the agent stayed with it.
 func visits(x *agent, h swarm.InfoHash, script func(c *end)) *time.Duration {
 	here, there := connect(visitor("guest"), x.inhabitant)
 	return visit(x, h, here, there, script)

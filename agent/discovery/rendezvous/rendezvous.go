@@ -37,8 +37,8 @@ const (
 	maxRest        = 4096 // addresses left alone
 )
 
-// Key is the info-hash under which the agents in the swarm h announce themselves, so that they find each other among all
-// of its peers.
+// Key is the info-hash under which the agents in the swarm h announce themselves, so that they find each other among
+// all of its peers.
 func Key(h swarm.InfoHash) swarm.InfoHash {
 	return sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
 }
@@ -131,8 +131,8 @@ func (r *Rendezvous) SetForeground(torrents []Foreground) {
 	r.swarms = swarms
 }
 
-// announce puts a rendezvous on the announcer's schedule. It has no content, and so nothing is said of bytes left, up or
-// down.
+// announce puts a rendezvous on the announcer's schedule. It has no content, and so nothing is said of bytes left, up
+// or down.
 func (r *Rendezvous) announce(f Foreground) {
 	r.cfg.Announcer.Add(peersource.Torrent{
 		Hash:     Key(f.Hash),
@@ -159,8 +159,8 @@ func (r *Rendezvous) InfoHashes() iter.Seq[swarm.InfoHash] {
 	return slices.Values(slices.Collect(maps.Keys(r.swarms)))
 }
 
-// found queues those who answered at a swarm's rendezvous. Whoever runs the tracker decides who that is, so their number is
-// bounded, by swarm and by host, and nobody is dialled twice within redialInterval.
+// found queues those who answered at a swarm's rendezvous. Whoever runs the tracker decides who that is, so their
+// number is bounded, by swarm and by host, and nobody is dialled twice within redialInterval.
 func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 	if !r.cfg.Candidates.Wants(swarm.KindPeer) {
 		return // the owner wants no candidates from peers: there is nothing to ask
@@ -200,8 +200,8 @@ func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 	r.poke()
 }
 
-// leaveAlone keeps an address from being dialled until then. It reports whether there was room to remember that. r.mu is
-// held.
+// leaveAlone keeps an address from being dialled until then. It reports whether there was room to remember that. r.mu
+// is held.
 func (r *Rendezvous) leaveAlone(m meeting, until time.Time) bool {
 	if _, known := r.rest[m]; !known && len(r.rest) >= maxRest {
 		return false

@@ -22,9 +22,8 @@ import (
 	"ebb/agent/swarm"
 )
 
-// A world has agents and other peers at addresses of its own, connections in
-// memory, and a board on which they announce themselves. It lives in a synctest
-// bubble:
+// A world has agents and other peers at addresses of its own, connections in memory, and a board on which they announce
+// themselves. It lives in a synctest bubble:
 //
 //	X ── announces ──▶ board ── found ──▶ Y
 //	X ◀───────────── dials ───────────── Y
@@ -85,8 +84,7 @@ type agent struct {
 	story   []string
 }
 
-// agent puts an agent into the world. It is in the given background swarms,
-// and lists them.
+// agent puts an agent into the world. It is in the given background swarms, and lists them.
 func (w *world) agent(addr string, background ...discovery.Entry) *agent {
 	a := &agent{
 		inhabitant: &inhabitant{id: idAt(addr), addr: netip.MustParseAddrPort(addr)},
@@ -271,8 +269,8 @@ type end struct {
 	closed   chan struct{}
 }
 
-// connect makes a connection from one inhabitant to another. The dialler's
-// port is not the one it listens on, as on a real network.
+// connect makes a connection from one inhabitant to another. The dialler's port is not the one it listens on, as on a
+// real network.
 func connect(from, to *inhabitant) (here, there *end) {
 	const room = 64 // more than any test has under way
 	a, b := make(chan peerwire.Message, room), make(chan peerwire.Message, room)
