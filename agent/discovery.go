@@ -79,8 +79,8 @@ func (v vetoes) PutVeto(veto discovery.Veto) error {
 // DeleteVeto forgets one.
 func (v vetoes) DeleteVeto(h swarm.InfoHash) error { return v.store.DeleteMeta(vetoBucket, h.String()) }
 
-// listed is what we tell other agents: the swarms that we are in, as far as
-// the owner lets us, and then those that we only heard of.
+// listed is what we tell other agents: the swarms that we are in, as far as the owner lets us, and then those that we
+// only heard of.
 func (a *Agent) listed() []discovery.Entry {
 	p := a.current()
 	var list []discovery.Entry

@@ -124,7 +124,7 @@ func (c *Candidates) heed() {
 	if reflect.DeepEqual(now, c.heeded) {
 		return
 	}
-	c.heeded, c.policy = now, PolicyFrom(now)
+	c.heeded, c.policy = now, policyFrom(now)
 	for _, k := range c.table {
 		for _, cl := range k.claims {
 			if cl.failures == 0 {
@@ -345,8 +345,8 @@ const (
 	verifiedLasts = 7 * 24 * time.Hour
 )
 
-// Expire drops what nobody has repeated for long.
-func (c *Candidates) Expire(now time.Time) {
+// expire drops what nobody has repeated for long.
+func (c *Candidates) expire(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.table {

@@ -322,7 +322,7 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 		{heardLasts + 21*time.Hour, []swarm.InfoHash{hash(1)}},
 		{verifiedLasts + time.Second, nil},
 	} {
-		c.Expire(start.Add(step.after))
+		c.expire(start.Add(step.after))
 		for _, h := range []swarm.InfoHash{hash(1), hash(2), hash(3)} {
 			_, there := c.Get(h)
 			want := false
@@ -347,7 +347,7 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 	c.proven(hash(1), z, start) // both were tried at once
 	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
 	c.hear(z, []Entry{listed(1)}, start.Add(verifiedLasts))
-	c.Expire(start.Add(verifiedLasts + time.Second))
+	c.expire(start.Add(verifiedLasts + time.Second))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%s by %s of %d", k.State, k.Introducer().Addr, len(k.Introducers))
@@ -361,7 +361,7 @@ func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
 	c.hear(x, []Entry{listed(1)}, start)
 	c.proven(hash(1), x, start)
 	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
-	c.Expire(start.Add(verifiedLasts + time.Second))
+	c.expire(start.Add(verifiedLasts + time.Second))
 	k, ok := c.Get(hash(1))
 	if !ok || k.State != swarm.CandidateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {
 		t.Errorf("after its verified claim expired: %+v, %v", k, ok)

@@ -10,15 +10,15 @@ import (
 // A candidate that may be joined is proven on a connection in its swarm, which is just what the background engine needs
 // next. So it stays open for a while: prover, leaveOpen, Joined, engine.
 const (
-	// openFor is how long. The engine looks for candidates every two seconds; one that it has not taken by then waits for
-	// room, and may wait for days.
+	// openFor is how long. The engine looks for candidates every two seconds; one that it has not taken by then waits
+	// for room, and may wait for days.
 	openFor = 30 * time.Second
 	// maxOpen bounds the connections that are open so: each costs a few KiB, here and at the peer.
 	maxOpen = 16
 )
 
-// leaveOpen has the connection on which a candidate was proven wait for the engine. It reports whether there was room; if not,
-// the caller closes it.
+// leaveOpen has the connection on which a candidate was proven wait for the engine. It reports whether there was room;
+// if not, the caller closes it.
 func (c *Candidates) leaveOpen(h swarm.InfoHash, conn Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,8 +38,8 @@ func (c *Candidates) leaveOpen(h swarm.InfoHash, conn Conn) bool {
 	return true
 }
 
-// release gives the candidate's connection away; nil if it has none. c.mu is held.
-func (c *Candidates) release(k *candidate) Conn {
+// handOver gives the candidate's connection away; nil if it has none. c.mu is held.
+func (c *Candidates) handOver(k *candidate) Conn {
 	conn := k.conn
 	if conn != nil {
 		k.conn = nil
@@ -51,7 +51,7 @@ func (c *Candidates) release(k *candidate) Conn {
 
 // hangUp closes the candidate's connection, if it has one. c.mu is held.
 func (c *Candidates) hangUp(k *candidate) {
-	if conn := c.release(k); conn != nil {
+	if conn := c.handOver(k); conn != nil {
 		conn.Close()
 	}
 }
@@ -65,9 +65,10 @@ func (c *Candidates) hangUpAll() {
 	}
 }
 
-// Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it is
-// next listed. The connection is the one on which it was proven, if we still have it open, and nil otherwise; it is the
-// caller's to close, and nothing has been said on it after the handshake. The peer may have closed its end meanwhile.
+// Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it
+// is next listed. The connection is the one on which it was proven, if we still have it open, and nil otherwise; it is
+// the caller's to close, and nothing has been said on it after the handshake. The peer may have closed its end
+// meanwhile.
 func (c *Candidates) Joined(h swarm.InfoHash) *peerwire.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +78,7 @@ func (c *Candidates) Joined(h swarm.InfoHash) *peerwire.Conn {
 	}
 	conn, real := k.conn.(*peerwire.Conn)
 	if real {
-		c.release(k)
+		c.handOver(k)
 		select {
 		case <-conn.Done():
 			conn = nil // as when the port was closed

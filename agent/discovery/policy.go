@@ -36,8 +36,8 @@ type Policy struct {
 	Deny         map[swarm.InfoHash]bool
 }
 
-// PolicyFrom takes the policy from the preferences.
-func PolicyFrom(s prefs.Sources) Policy {
+// policyFrom takes the policy from the preferences.
+func policyFrom(s prefs.Sources) Policy {
 	p := Policy{
 		Peers: s.Peers, Neighbours: s.Neighbours, Feeds: s.Feeds,
 		MaxSwarmSize: s.MaxSwarmSize,

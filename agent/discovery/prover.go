@@ -51,7 +51,7 @@ func (p *Prover) Run(ctx context.Context) error {
 		select {
 		case <-p.cfg.Candidates.wake:
 		case <-tick.C:
-			p.cfg.Candidates.Expire(time.Now())
+			p.cfg.Candidates.expire(time.Now())
 		case <-ctx.Done():
 			return nil
 		}

@@ -280,7 +280,7 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 			},
 			"wait": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 48*60).Draw(rt, "minutes")) * time.Minute)
-				c.Expire(now)
+				c.expire(now)
 			},
 			"": func(rt *rapid.T) {
 				checkTable(rt, c)
