@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -458,6 +459,29 @@ func TestClaimsOfAnotherKindAreProvenInTheirOwnWay(t *testing.T) {
 		}
 		if conn := w.candidates.Joined(hash(1)); conn != nil {
 			t.Error("a connection came from nowhere")
+		}
+	})
+}
+
+// endless is a proof that never comes to an end by itself.
+type endless struct{ begun *atomic.Int32 }
+
+func (endless) Possible(Claim) bool { return true }
+
+func (e endless) Prove(ctx context.Context, _ Claim) (Evidence, error) {
+	e.begun.Add(1)
+	<-ctx.Done()
+	return Evidence{}, ctx.Err()
+}
+
+func TestClaimsOfOneFeedAreProvenSideBySide(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var begun atomic.Int32
+		w.proofs[swarm.KindFeed] = endless{&begun}
+		w.run()
+		w.hears(theFeed, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+		if n := begun.Load(); n != maxProving {
+			t.Errorf("%d proofs of what a feed lists under way, want %d", n, maxProving)
 		}
 	})
 }
