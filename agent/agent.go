@@ -16,6 +16,7 @@ import (
 
 	"ebb/agent/background"
 	"ebb/agent/discovery"
+	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
 	"ebb/agent/owner"
 	"ebb/agent/peersource"
@@ -66,16 +67,17 @@ type Agent struct {
 	background *background.Engine
 	memory     *memory.Watch
 	candidates *discovery.Candidates
-	rendezvous *discovery.Rendezvous
+	lists      *discovery.Lists
+	rendezvous *rendezvous.Rendezvous
+	prover     *discovery.Prover
 	web        net.Listener
 	owner      *owner.Owner
 
 	closers []func() error // of what was opened, in that order
 }
 
-// New builds an agent and opens everything that it needs: files, ports,
-// databases. Its errors say in one line what to do; after one, everything is
-// closed again.
+// New builds an agent and opens everything that it needs: files, ports, databases. Its errors say in one line what to
+// do; after one, everything is closed again.
 func New(o Options) (_ *Agent, err error) {
 	a, err := build(o)
 	if err != nil {
@@ -265,7 +267,7 @@ func torrentPorts(peer uint16) (first, last uint16) {
 }
 
 func (a *Agent) openBackground(p prefs.Preferences) (err error) {
-	if err := a.openDiscovery(p); err != nil {
+	if err := a.openDiscovery(); err != nil {
 		return err
 	}
 	a.background, err = background.New(background.Config{
@@ -276,7 +278,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Store:      a.store,
 		Ledger:     a.ledger,
 		Announcer:  a.announcer,
-		Lists:      a.rendezvous,
+		Lists:      a.lists,
 		Candidates: a.candidates,
 		Goal:       p.Background.Goal,
 		UploadLimit: func() int64 {
@@ -355,8 +357,7 @@ var ErrRestart = disk.ErrRemounted
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	if err := a.state.WriteAddress(a.URL()); err != nil {
-		// On a full disk ebb must run all the same, for it can make room. The
-		// commands then look at web.address.
+		// On a full disk ebb must run all the same, for it can make room. The commands then look at web.address.
 		a.log.Warn("writing down where the API is", "err", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -375,7 +376,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("announcer", a.announcer.Run)
 	start("quota", quiet(a.ledger.Run))
 	start("foreground", a.foreground.Run)
-	start("rendezvous", a.rendezvous.Run)
+	start("discovery", a.prover.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })
 	start("disk", a.watchDisk)
 	start("memory", quiet(a.memory.Run))

@@ -77,8 +77,7 @@ func told(t *testing.T, ctx context.Context, a *lab.Agent, kind string, c *lab.C
 	must(t, a.Follow(ctx, func(e swarm.Event) bool { return e.Kind == kind && e.Hash == c.Hash }))
 }
 
-// helper starts an agent that has downloaded the first content and helps the
-// swarm of the second.
+// helper starts an agent that has downloaded the first content and helps the swarm of the second.
 func helper(t *testing.T, ctx context.Context, w *lab.World, first, second *lab.Content) *lab.Agent {
 	t.Helper()
 	a := get[*lab.Agent](t)(w.Agent(lab.AgentConfig{Storage: "64MiB"}))
@@ -88,9 +87,8 @@ func helper(t *testing.T, ctx context.Context, w *lab.World, first, second *lab.
 	return a
 }
 
-// TestASwarmOutlivesItsSeeds is the whole of what ebb is for: Y, told only to
-// download one torrent, hears of another from X, checks that this is so, joins,
-// and serves it when everybody else has gone.
+// TestASwarmOutlivesItsSeeds is the whole of what ebb is for: Y, told only to download one torrent, hears of another
+// from X, checks that this is so, joins, and serves it when everybody else has gone.
 func TestASwarmOutlivesItsSeeds(t *testing.T) {
 	w, ctx := newWorld(t)
 	content := get[*lab.Content](t)

@@ -53,9 +53,8 @@ func startChild(t *testing.T, config, state string) *exec.Cmd {
 	return cmd
 }
 
-// TestKillAtAnyMomentLosesNothing kills an agent that fetches fragments and a
-// download, again and again, and then lets it finish: every fragment that it
-// serves is good, and the download goes on to its end.
+// TestKillAtAnyMomentLosesNothing kills an agent that fetches fragments and a download, again and again, and then lets
+// it finish: every fragment that it serves is good, and the download goes on to its end.
 func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 	w, ctx := newWorld(t)
 	first := get[*lab.Content](t)(w.Content("First Light", 24*mib, 256<<10))
@@ -92,8 +91,7 @@ func TestKillAtAnyMomentLosesNothing(t *testing.T) {
 	must(t, get[*lab.Peer](t)(w.Leech(ctx, second)).Wait(ctx))
 }
 
-// checkFragments hashes what lies under the names of fragments, and returns
-// their number.
+// checkFragments hashes what lies under the names of fragments, and returns their number.
 func checkFragments(t *testing.T, state string, c *lab.Content) (n int) {
 	t.Helper()
 	hash := c.Hash.String()

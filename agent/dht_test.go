@@ -14,9 +14,8 @@ import (
 	"ebb/webui"
 )
 
-// TestTheStoryNeedsNoTracker tells the story of TestASwarmOutlivesItsSeeds with
-// nothing but the DHT: Y finds the peers of its download there, and X at the
-// rendezvous.
+// TestTheStoryNeedsNoTracker tells the story of TestASwarmOutlivesItsSeeds with nothing but the DHT: Y finds the peers
+// of its download there, and X at the rendezvous.
 func TestTheStoryNeedsNoTracker(t *testing.T) {
 	w, ctx := newWorld(t)
 	content := get[*lab.Content](t)

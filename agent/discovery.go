@@ -3,15 +3,17 @@ package agent
 import (
 	"ebb/agent/background"
 	"ebb/agent/discovery"
+	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/prefs"
 	"ebb/agent/records"
 	"ebb/agent/swarm"
 )
 
-// openDiscovery builds the part that hears of swarms.
-func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
+// openDiscovery builds the part that hears of swarms: the table of candidates, the sources, and who proves what they
+// say.
+func (a *Agent) openDiscovery() (err error) {
 	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
-		Policy: discovery.PolicyFrom(p.Sources),
+		Sources: func() prefs.Sources { return a.preferences.Get().Sources },
 		Member: func(h swarm.InfoHash) bool {
 			if a.background.Has(h) {
 				return true
@@ -20,23 +22,32 @@ func (a *Agent) openDiscovery(p prefs.Preferences) (err error) {
 			return ok
 		},
 		Saver: records.In[discovery.Veto](a.store, records.Vetoes),
+		Log:   a.log,
 	})
 	if err != nil {
 		return records.OpenError("the vetoes", err)
 	}
-	a.rendezvous = discovery.NewRendezvous(discovery.Config{
+	dialer := discovery.DialPort(a.port)
+	a.lists = discovery.NewLists(a.candidates, a.listed, a.guard.CheckURL)
+	a.rendezvous = rendezvous.New(rendezvous.Config{
 		Announcer:  a.announcer,
-		Dial:       discovery.DialPort(a.port),
+		Dialer:     dialer,
 		Port:       a.port.Addr().Port(),
 		Candidates: a.candidates,
-		Lists:      discovery.NewLists(a.listed, a.guard.CheckURL),
+		Lists:      a.lists,
+		Log:        a.log,
+	})
+	a.prover = discovery.NewProver(discovery.ProverConfig{
+		Candidates: a.candidates,
+		Sources:    map[string]discovery.Source{"rendezvous": a.rendezvous},
+		Proofs:     map[swarm.Kind]discovery.Proof{swarm.KindPeer: discovery.Handshake{Dialer: dialer}},
 		Log:        a.log,
 	})
 	return nil
 }
 
-// listed is what we tell other agents: the swarms that we are in, as far as
-// the owner lets us, and then those that we only heard of.
+// listed is what we tell other agents: the swarms that we are in, as far as the owner lets us, and then those that we
+// only heard of.
 func (a *Agent) listed() []discovery.Entry {
 	p := a.preferences.Get()
 	var list []discovery.Entry

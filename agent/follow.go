@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"ebb/agent/discovery"
+	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
 	"ebb/quota"
 )
@@ -29,14 +29,14 @@ func (a *Agent) followForeground(ctx context.Context) {
 
 // meetables is those of the owner's torrents in whose swarms other agents may
 // find us: public ones, and none at all while the background is off.
-func (a *Agent) meetables(torrents []foreground.Torrent) []discovery.Foreground {
+func (a *Agent) meetables(torrents []foreground.Torrent) []rendezvous.Foreground {
 	if !a.background.Running() {
 		return nil
 	}
-	var list []discovery.Foreground
+	var list []rendezvous.Foreground
 	for _, t := range torrents {
 		if meetable(t) {
-			list = append(list, discovery.Foreground{
+			list = append(list, rendezvous.Foreground{
 				Hash: t.Hash, Name: t.Name, MetadataKnown: t.MetadataKnown, Private: t.Private, Trackers: t.Trackers,
 			})
 		}

@@ -8,10 +8,9 @@ import (
 	"ebb/agent/swarm"
 )
 
-// router leads incoming connections to the part of the agent that they are
-// for: background swarms to the engine, and those that name a foreground swarm
-// to the rendezvous, for there is nothing but lists to be had from us under
-// these (their pieces are on rain's own ports).
+// router leads incoming connections to the part of the agent that they are for: background swarms to the engine, and
+// those that name a foreground swarm to the rendezvous, for there is nothing but lists to be had from us under these
+// (their pieces are on rain's own ports).
 type router struct{ *Agent }
 
 // InfoHashes lists all that a peer may name; encrypted handshakes try them all.
@@ -33,7 +32,7 @@ func (r router) InfoHashes() iter.Seq[swarm.InfoHash] {
 	}
 }
 
-// Knows tells whether a connection under this info-hash is of any use.
+// Knows reports whether a connection under this info-hash is of any use.
 func (r router) Knows(h swarm.InfoHash) bool {
 	return r.background.Running() && (r.background.Serves(h) || r.rendezvous.Knows(h))
 }

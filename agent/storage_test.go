@@ -19,8 +19,8 @@ import (
 	"ebb/webui"
 )
 
-// onTmpfs makes an agent with a tmpfs of its own in a directory below its state; false, and a line in the log, where none
-// can be mounted.
+// onTmpfs makes an agent with a tmpfs of its own in a directory below its state; false, and a line in the log, where
+// none can be mounted.
 func onTmpfs(t *testing.T, w *lab.World, c lab.AgentConfig, below, size string) (*lab.Agent, bool) {
 	t.Helper()
 	x := &lab.Agent{}
@@ -73,7 +73,8 @@ func allocated(t *testing.T, x *lab.Agent) (bytes int64) {
 	return bytes
 }
 
-// TestSomebodyElseFillsTheDisk: the fragments ebb away before whoever else writes to the disk. The other writer is never told that the disk is full as long as it leaves ebb its two seconds.
+// TestSomebodyElseFillsTheDisk: the fragments ebb away before whoever else writes to the disk. The other writer is
+// never told that the disk is full as long as it leaves ebb its two seconds.
 func TestSomebodyElseFillsTheDisk(t *testing.T) {
 	w, ctx := newWorld(t)
 	c := get[*lab.Content](t)(w.Content("Old Maps", 40*mib, 256<<10))

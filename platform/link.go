@@ -15,8 +15,8 @@ const (
 	typeNone   = "65534" // WireGuard, TUN; also some mobile modems, which are devices
 )
 
-// tunnel reports whether an interface sends its packets by way of another one. PPP is taken for a line: PPPoE is how many
-// households are connected, and the link below it has no address.
+// tunnel reports whether an interface sends its packets by way of another one. PPP is taken for a line: PPPoE is how
+// many households are connected, and the link below it has no address.
 func (f Files) tunnel(name string) bool {
 	dir, err := f.link(name)
 	if err != nil {

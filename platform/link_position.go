@@ -14,13 +14,14 @@ import (
 type Position struct {
 	Forwarding bool  // the kernel forwards packets of others, IPv4 or IPv6
 	LAN        []LAN // networks that this machine is in, other than by the WAN interface and tunnels; sorted by name
-	// Forwarded counts the packets that were forwarded since the machine was started, IPv4 and IPv6. Kernels and hardware
-	// that speed up known flows count the first packets of each only. Packets of containers on this machine count too.
+	// Forwarded counts the packets that were forwarded since the machine was started, IPv4 and IPv6. Kernels and
+	// hardware that speed up known flows count the first packets of each only. Packets of containers on this machine
+	// count too.
 	Forwarded uint64
 	// Received counts the packets that arrived, whoever they were for.
 	Received uint64
-	// Virtual says that the WAN interface itself has no socket or radio, though it should: on such a machine Physical says
-	// nothing.
+	// Virtual says that the WAN interface itself has no socket or radio, though it should: on such a machine Physical
+	// says nothing.
 	Virtual bool
 }
 

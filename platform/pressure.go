@@ -17,8 +17,8 @@ type Pressure struct {
 	SomeTotal, FullTotal time.Duration // since the machine was started
 }
 
-// MemoryPressure returns how long tasks waited for memory: those of the machine or of this process's control group, where
-// more was waited. Kernels need not tell: the error says so in plain words.
+// MemoryPressure returns how long tasks waited for memory: those of the machine or of this process's control group,
+// where more was waited. Kernels need not tell: the error says so in plain words.
 func (f Files) MemoryPressure() (Pressure, error) {
 	return f.pressure("memory")
 }

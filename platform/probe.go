@@ -39,7 +39,8 @@ func (p Probe) RTT(ctx context.Context, addr netip.Addr) (time.Duration, error) 
 	return hop.RTT, err
 }
 
-// ask sends one echo request that may go so many hops far (0: as far as the system lets it), and waits for what comes back.
+// ask sends one echo request that may go so many hops far (0: as far as the system lets it), and waits for what comes
+// back.
 func (p Probe) ask(ctx context.Context, addr netip.Addr, hops int) (Hop, error) {
 	addr = addr.Unmap()
 	if !addr.IsValid() || addr.IsMulticast() || addr.IsUnspecified() {
@@ -153,8 +154,8 @@ func answers(message []byte, request [echoSize]byte, raw bool) bool {
 	return message[0] == reply && message[1] == 0 && sameID && [2 + echoToken]byte(message[6:]) == [2 + echoToken]byte(request[6:])
 }
 
-// quotes reports whether a message is the beginning of a request, as it came back. A hop need not send back more than the
-// header (RFC 792), and may send what follows the request (RFC 4884).
+// quotes reports whether a message is the beginning of a request, as it came back. A hop need not send back more than
+// the header (RFC 792), and may send what follows the request (RFC 4884).
 func quotes(message []byte, request [echoSize]byte, raw bool) bool {
 	if len(message) < echoHeader {
 		return false

@@ -23,10 +23,10 @@ type Hop struct {
 // has private addresses.
 const farthestHop = 5
 
-// Hop measures the round trip to hop n on the way to an address, 1 being the next router. It sends one echo request that
-// may go n hops far, and waits for the word that it went no further (RFC 792 and RFC 4443, 'time exceeded'), or for the
-// answer of the address itself if that is no farther. A router may well not answer, and Linux answers each who asks once
-// a second at most. Errors are those of RTT.
+// Hop measures the round trip to hop n on the way to an address, 1 being the next router. It sends one echo request
+// that may go n hops far, and waits for the word that it went no further (RFC 792 and RFC 4443, 'time exceeded'), or
+// for the answer of the address itself if that is no farther. A router may well not answer, and Linux answers each who
+// asks once a second at most. Errors are those of RTT.
 func (p Probe) Hop(ctx context.Context, addr netip.Addr, n int) (Hop, error) {
 	if n < 1 || n > 255 {
 		return Hop{}, fmt.Errorf("there is no hop %d on the way to %s", n, addr)
@@ -34,8 +34,8 @@ func (p Probe) Hop(ctx context.Context, addr netip.Addr, n int) (Hop, error) {
 	return p.ask(ctx, addr, n)
 }
 
-// FirstWANHop finds the first hop on the way to an address that has a public address itself: it is beyond the line, if the
-// household's routers have private ones. Hops that do not answer are passed over. Errors are those of RTT.
+// FirstWANHop finds the first hop on the way to an address that has a public address itself: it is beyond the line, if
+// the household's routers have private ones. Hops that do not answer are passed over. Errors are those of RTT.
 func (p Probe) FirstWANHop(ctx context.Context, addr netip.Addr) (Hop, error) {
 	return firstWANHop(ctx, addr, func(n int) (Hop, error) { return p.Hop(ctx, addr, n) })
 }
@@ -58,9 +58,9 @@ func firstWANHop(ctx context.Context, addr netip.Addr, ask func(n int) (Hop, err
 	return Hop{}, fmt.Errorf("none of the first %d hops on the way to %s tells where it is: %w", farthestHop, addr, silence)
 }
 
-// beyondLine reports whether the hop has the address of one that is. Addresses that a provider shares among its customers
-// (100.64.0.0/10, RFC 6598) are beyond the line. With IPv6 the household's own router has a public address too, in the
-// network that it gives us ours from.
+// beyondLine reports whether the hop has the address of one that is. Addresses that a provider shares among its
+// customers (100.64.0.0/10, RFC 6598) are beyond the line. With IPv6 the household's own router has a public address
+// too, in the network that it gives us ours from.
 func (h Hop) beyondLine() bool {
 	a := h.Addr
 	if !a.IsGlobalUnicast() || a.IsPrivate() {

@@ -114,8 +114,8 @@ func (s *icmpSocket) receive(buffer []byte) (r received, err error) {
 func next(fd int, buffer []byte) (received, error) {
 	var failed error
 	for range 2 {
-		// The kernel checks that what comes back was sent to the socket's address or with its identifier, and leaves off
-		// all of it before the ICMP header.
+		// The kernel checks that what comes back was sent to the socket's address or with its identifier, and leaves
+		// off all of it before the ICMP header.
 		var control [128]byte
 		n, c, _, _, err := unix.Recvmsg(fd, buffer, control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if err == nil {
@@ -137,8 +137,8 @@ func next(fd int, buffer []byte) (received, error) {
 	return received{}, failed
 }
 
-// parseExtendedError finds out why a message came back, and from whom: struct sock_extended_err of linux/errqueue.h, and
-// the address after it. False: no machine on the way says so.
+// parseExtendedError finds out why a message came back, and from whom: struct sock_extended_err of linux/errqueue.h,
+// and the address after it. False: no machine on the way says so.
 func parseExtendedError(control []byte) (received, bool) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {

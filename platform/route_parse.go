@@ -221,8 +221,8 @@ func parseIPv6(line []byte) (route route6, ok bool) {
 	return route, ok1 && ok2 && ok3 && ok4 && ok5 && bits <= 128
 }
 
-// split fills fields with the first words of a line. It reports whether there are as many. Words are apart by blanks and
-// tabs; unlike bytes.FieldsSeq it allocates nothing.
+// split fills fields with the first words of a line. It reports whether there are as many. Words are apart by blanks
+// and tabs; unlike bytes.FieldsSeq it allocates nothing.
 func split(line []byte, fields [][]byte) bool {
 	for i := range fields {
 		line = bytes.TrimLeft(line, " \t")

@@ -65,8 +65,8 @@ func kilobits(rate string) int64 {
 	return n * 1000 / 8
 }
 
-// SQMOf returns the queue that shapes what passes through an interface: its own, or that of what it is made of (the port
-// below a VLAN). PPPoE does not tell what it runs over: there it is the only queue that is on no LAN.
+// SQMOf returns the queue that shapes what passes through an interface: its own, or that of what it is made of (the
+// port below a VLAN). PPPoE does not tell what it runs over: there it is the only queue that is on no LAN.
 func (f Files) SQMOf(name string) (SQM, error) {
 	queues, err := f.SQM()
 	if err != nil {

@@ -15,8 +15,8 @@ type section struct {
 	options    map[string]string
 }
 
-// parseUCI reads the sections of a file, in their order. Sections of one kind and name are one, and the last value of an
-// option holds. What UCI would not take is an error that names the line.
+// parseUCI reads the sections of a file, in their order. Sections of one kind and name are one, and the last value of
+// an option holds. What UCI would not take is an error that names the line.
 func parseUCI(file string) ([]*section, error) {
 	p := uci{rest: file, line: 1}
 	var sections []*section

@@ -10,13 +10,13 @@ import (
 type Temperature struct {
 	Zone    string // the driver's name: cpu-thermal, x86_pkg_temp, …
 	Degrees float64
-	// Where the kernel acts: it slows the processors down, tells the programs, and switches the machine off. 0 where the
-	// zone has no such point.
+	// Where the kernel acts: it slows the processors down, tells the programs, and switches the machine off. 0 where
+	// the zone has no such point.
 	Passive, Hot, Critical float64
 }
 
-// Temperatures returns the machine's thermal zones: Documentation/driver-api/thermal/sysfs-api.rst. (gopsutil prefers the
-// sensors of class hwmon. These have no points to act at, and asking some disks keeps them from falling asleep.)
+// Temperatures returns the machine's thermal zones: Documentation/driver-api/thermal/sysfs-api.rst. (gopsutil prefers
+// the sensors of class hwmon. These have no points to act at, and asking some disks keeps them from falling asleep.)
 func (f Files) Temperatures() ([]Temperature, error) {
 	class := filepath.Join(f.Sys, "class", "thermal")
 	zones, _ := entries(class, "thermal_zone", 64)

@@ -49,7 +49,7 @@ type Lists interface {
 // Candidates hands over the swarms that may be joined, and is told what became of them.
 type Candidates interface {
 	Ready() []swarm.Candidate
-	Joined(swarm.InfoHash)
+	Joined(swarm.InfoHash) *peerwire.Conn
 	Refused(h swarm.InfoHash, reason string)
 }
 

@@ -52,7 +52,9 @@ func (e *Engine) chooseSwarms() {
 			e.cfg.Candidates.Refused(c.Hash, err.Error())
 			continue
 		}
-		e.cfg.Candidates.Joined(c.Hash)
+		if conn := e.cfg.Candidates.Joined(c.Hash); conn != nil {
+			conn.Close()
+		}
 	}
 	for _, h := range ChooseWake(dormant, view.Fetching, view.Goal, now) {
 		e.wake(h, now)

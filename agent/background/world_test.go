@@ -299,10 +299,11 @@ func (a *agent) Ready() []swarm.Candidate {
 	defer a.mu.Unlock()
 	return a.ready
 }
-func (a *agent) Joined(h swarm.InfoHash) {
+func (a *agent) Joined(h swarm.InfoHash) *peerwire.Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ready = nil
+	return nil
 }
 func (a *agent) Refused(h swarm.InfoHash, reason string) {
 	a.mu.Lock()

@@ -4,52 +4,63 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 // ErrUnknown says that a swarm is not among the candidates.
 var ErrUnknown = errors.New("not a candidate")
 
-// Candidates is the table of swarms that we know of and have not joined. It is
-// bounded, and every introducer pays for what it named (see share.go). Its
-// methods may be called from any goroutine.
+// Candidates is the table of swarms that we know of and have not joined. It is bounded, and every introducer pays for
+// what it named (see share.go). Its methods may be called from any goroutine.
 type Candidates struct {
-	member func(swarm.InfoHash) bool
-	saver  Saver
-	limits limits
+	member  func(swarm.InfoHash) bool
+	sources func() prefs.Sources
+	saver   Saver
+	log     *slog.Logger
+	wake    chan struct{} // holds a token when there may be claims to test
+	limits  limits
 
-	mu     sync.Mutex // guards everything below
+	mu     sync.Mutex    // guards everything below
+	heeded prefs.Sources // the preferences that the policy was made from; see heed
 	policy Policy
-	table  map[swarm.InfoHash]*known
+	table  map[swarm.InfoHash]*candidate
 	shares map[string]*share // by Introducer.Key; sum of claims in the table
 	total  share
+	open   int // connections that wait for the engine
 	vetoes map[swarm.InfoHash]Veto
 }
 
 // CandidatesConfig is what a table works with.
 type CandidatesConfig struct {
-	Policy Policy
-	// Member tells whether we are in a swarm, foreground or background; such a
-	// swarm is not a candidate. It is called without locks held.
+	// Sources returns the owner's consent as it stands. It is called with the table locked.
+	Sources func() prefs.Sources
+	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is called
+	// without locks held.
 	Member func(swarm.InfoHash) bool
 	Saver  Saver // keeps the vetoes; nil to forget them at exit
+	Log    *slog.Logger
 }
 
 // NewCandidates makes an empty table, with the vetoes that were saved.
 func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	c := &Candidates{
-		member: cfg.Member,
-		saver:  cfg.Saver,
-		limits: defaultLimits,
-		policy: cfg.Policy,
-		table:  make(map[swarm.InfoHash]*known),
-		shares: make(map[string]*share),
-		vetoes: make(map[swarm.InfoHash]Veto),
+		member:  cfg.Member,
+		sources: cfg.Sources,
+		saver:   cfg.Saver,
+		log:     cfg.Log,
+		wake:    make(chan struct{}, 1),
+		limits:  defaultLimits,
+		table:   make(map[swarm.InfoHash]*candidate),
+		shares:  make(map[string]*share),
+		vetoes:  make(map[swarm.InfoHash]Veto),
 	}
 	if c.saver == nil {
 		return c, nil
@@ -62,21 +73,23 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	return c, nil
 }
 
-// known is one candidate in the table.
-type known struct {
+// candidate is one swarm in the table.
+type candidate struct {
 	hash     swarm.InfoHash
 	claims   []*claim // a verified one, if there is one, comes first; empty only before it is in the table
 	heard    time.Time
 	approved bool   // by the owner
 	refused  string // why the background engine does not want it; empty if it has not said so
 	failure  string // what went wrong at the last attempt to verify it
+
+	conn    Conn        // on which it was proven, while it waits for the engine; see leaveOpen
+	closing *time.Timer // closes it; nil with conn
 }
 
-// claim is what one introducer says of one candidate.
+// claim is a Claim as the table keeps it.
 type claim struct {
-	swarm.Introducer
-	of       *known
-	entry    Entry
+	Claim
+	of       *candidate
 	share    *share // that pays for it
 	seen     time.Time
 	failures int       // attempts to verify it that failed
@@ -85,10 +98,10 @@ type claim struct {
 }
 
 // entry is the word that we take on the candidate.
-func (k *known) entry() Entry { return k.claims[0].entry }
+func (k *candidate) entry() Entry { return k.claims[0].Entry }
 
 // verified is when that word was verified; zero if it was not.
-func (k *known) verified() time.Time {
+func (k *candidate) verified() time.Time {
 	if len(k.claims) == 0 {
 		return time.Time{}
 	}
@@ -96,7 +109,7 @@ func (k *known) verified() time.Time {
 }
 
 // arrange moves a verified claim to the front, if there is none there.
-func (k *known) arrange() {
+func (k *candidate) arrange() {
 	i := slices.IndexFunc(k.claims, func(cl *claim) bool { return !cl.Verified.IsZero() })
 	if i > 0 && k.verified().IsZero() {
 		first := k.claims[i]
@@ -104,11 +117,13 @@ func (k *known) arrange() {
 	}
 }
 
-// SetPolicy changes the consent policy, for candidates already known too.
-func (c *Candidates) SetPolicy(p Policy) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.policy = p
+// heed takes note of the owner's consent as it stands, for candidates that were heard of before too. c.mu is held.
+func (c *Candidates) heed() {
+	now := c.sources()
+	if reflect.DeepEqual(now, c.heeded) {
+		return
+	}
+	c.heeded, c.policy = now, policyFrom(now)
 	for _, k := range c.table {
 		for _, cl := range k.claims {
 			if cl.failures == 0 {
@@ -118,31 +133,34 @@ func (c *Candidates) SetPolicy(p Policy) {
 	}
 }
 
-// Policy returns the consent policy.
-func (c *Candidates) Policy() Policy {
+// Wants reports whether what introducers of a kind name may become candidates at all, and so whether they are worth
+// asking.
+func (c *Candidates) Wants(kind swarm.Kind) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.policy
+	c.heed()
+	decision, _ := c.policy.source(kind)
+	return decision != Refuse
 }
 
-// Hear takes in what an introducer lists, and returns the entries that were
-// news. Swarms that we are in, that the owner vetoed or denied, and those for
-// which the introducer has no share left, are passed over.
-func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
+// hear takes in what an introducer names, and returns the entries that were news. Swarms that we are in, that the owner
+// vetoed or denied, and those for which the introducer has no share left, are passed over.
+func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return c.member(e.Hash) })
 	in.Heard, in.Verified = now, time.Time{}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	for _, e := range entries {
 		if _, vetoed := c.vetoes[e.Hash]; vetoed || c.policy.Deny[e.Hash] {
 			continue
 		}
 		k, old := c.table[e.Hash]
 		if !old {
-			k = &known{hash: e.Hash, heard: now}
+			k = &candidate{hash: e.Hash, heard: now}
 		}
-		if !c.hear(k, in, e, now) {
+		if !c.note(k, in, e, now) {
 			continue
 		}
 		c.table[e.Hash] = k // again, should making room have dropped its only claim
@@ -153,9 +171,9 @@ func (c *Candidates) Hear(in swarm.Introducer, entries []Entry, now time.Time) (
 	return added
 }
 
-// hear adds or renews one claim. It tells whether there was room. c.mu is held.
-func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time) bool {
-	cl := &claim{Introducer: in, of: k, entry: e, seen: now}
+// note adds or renews one claim. It reports whether there was room. c.mu is held.
+func (c *Candidates) note(k *candidate, in swarm.Introducer, e Entry, now time.Time) bool {
+	cl := &claim{Claim: Claim{in, e}, of: k, seen: now}
 	i := slices.IndexFunc(k.claims, func(o *claim) bool { return o.Same(in) })
 	if i < 0 {
 		return c.admit(cl)
@@ -169,12 +187,12 @@ func (c *Candidates) hear(k *known, in swarm.Introducer, e Entry, now time.Time)
 	return c.renew(old, cl)
 }
 
-// Verified notes that an introducer shook hands with us in a swarm that it
-// named. Its word on the swarm is the one to take from now on. ok is false
-// when the candidate, or its claim, has gone meanwhile.
-func (c *Candidates) Verified(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
+// proven notes that an introducer's word on a swarm stood the test. It is the one to take from now on. ok is false when
+// the candidate, or its claim, has gone meanwhile.
+func (c *Candidates) proven(h swarm.InfoHash, by swarm.Introducer, now time.Time) (verified swarm.Candidate, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	cl := c.find(h, by)
 	if cl == nil {
 		return swarm.Candidate{}, false
@@ -198,23 +216,27 @@ func (c *Candidates) find(h swarm.InfoHash, by swarm.Introducer) *claim {
 	return nil
 }
 
-// Ready lists the candidates that are verified and that the policy lets the
-// background join now, in the order in which they were verified.
+// Ready lists the candidates that are verified and that the policy lets the background join now, in the order in which
+// they were verified.
 func (c *Candidates) Ready() []swarm.Candidate {
-	ready := c.collect(func(k *known) bool { return !k.verified().IsZero() })
-	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool {
-		return k.State != swarm.CandidateVerified && k.State != swarm.CandidateApproved
-	})
+	ready := c.collect(func(k *candidate) bool { return !k.verified().IsZero() })
+	ready = slices.DeleteFunc(ready, func(k swarm.Candidate) bool { return !joinable(k) })
 	slices.SortFunc(ready, func(a, b swarm.Candidate) int {
 		return cmp.Or(a.Verified.Compare(b.Verified), a.Hash.Compare(b.Hash))
 	})
 	return ready
 }
 
+// joinable reports whether the background may join a candidate as it is.
+func joinable(k swarm.Candidate) bool {
+	return k.State == swarm.CandidateVerified || k.State == swarm.CandidateApproved
+}
+
 // List lists all candidates and vetoed swarms, in the order in which they were heard of.
 func (c *Candidates) List() []swarm.Candidate {
-	all := c.collect(func(*known) bool { return true })
+	all := c.collect(func(*candidate) bool { return true })
 	c.mu.Lock()
+	c.heed()
 	for _, v := range c.vetoes {
 		all = append(all, v.candidate(c.policy))
 	}
@@ -225,15 +247,15 @@ func (c *Candidates) List() []swarm.Candidate {
 	return all
 }
 
-// PassOn lists the candidates as we may list them to other agents: those that
-// nobody here said no to, with one hop less, verified ones first, then the
-// latest heard.
+// PassOn lists the candidates as we may list them to other agents: those that nobody here said no to, with one hop
+// less, verified ones first, then the latest heard.
 func (c *Candidates) PassOn() []Entry {
 	type heard struct {
 		entry        Entry
 		verified, at time.Time
 	}
 	c.mu.Lock()
+	c.heed()
 	var all []heard
 	for _, k := range c.table {
 		if e, ok := k.entry().PassedOn(); ok && k.refused == "" && !c.policy.Deny[e.Hash] {
@@ -252,10 +274,10 @@ func (c *Candidates) PassOn() []Entry {
 	return entries
 }
 
-// collect shows some of the candidates, without those that we have come to be
-// in meanwhile.
-func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
+// collect shows some of the candidates, without those that we have come to be in meanwhile.
+func (c *Candidates) collect(which func(*candidate) bool) []swarm.Candidate {
 	c.mu.Lock()
+	c.heed()
 	var some []swarm.Candidate
 	for _, k := range c.table {
 		if which(k) {
@@ -270,6 +292,7 @@ func (c *Candidates) collect(which func(*known) bool) []swarm.Candidate {
 func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heed()
 	if k, ok := c.table[h]; ok {
 		return c.show(k), true
 	}
@@ -280,7 +303,7 @@ func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 }
 
 // show is the candidate as others see it. c.mu is held.
-func (c *Candidates) show(k *known) swarm.Candidate {
+func (c *Candidates) show(k *candidate) swarm.Candidate {
 	shown := k.entry().candidate()
 	shown.Heard, shown.Verified = k.heard, k.verified()
 	shown.Reason = cmp.Or(k.refused, k.failure)
@@ -291,54 +314,48 @@ func (c *Candidates) show(k *known) swarm.Candidate {
 	return shown
 }
 
-// Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it is
-// next listed.
-func (c *Candidates) Joined(h swarm.InfoHash) {
+// Dismiss takes a swarm that we have come to be in, by whatever way, out of the table. It reports whether it is one.
+func (c *Candidates) Dismiss(h swarm.InfoHash) bool {
+	if !c.member(h) {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
 		c.forget(k)
 	}
-}
-
-// dismiss takes a swarm that we have come to be in, by whatever way, out of
-// the table, and tells whether it is one.
-func (c *Candidates) dismiss(h swarm.InfoHash) bool {
-	if !c.member(h) {
-		return false
-	}
-	c.Joined(h)
 	return true
 }
 
-// Refused notes that the background engine does not want a candidate, and why.
-// The candidate stays in the table, so that it is not tried again.
+// Refused notes that the background engine does not want a candidate, and why. The candidate stays in the table, so
+// that it is not tried again.
 func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
 		k.refused = reason
+		c.hangUp(k)
 	}
 }
 
-// Claims are dropped this long after the introducer last repeated them. The
-// longer time gives a verified candidate a chance to be joined when there is room.
+// Claims are dropped this long after the introducer last repeated them. The longer time gives a verified candidate a
+// chance to be joined when there is room.
 const (
-	keepHeard    = 24 * time.Hour
-	keepVerified = 7 * 24 * time.Hour
+	heardLasts    = 24 * time.Hour
+	verifiedLasts = 7 * 24 * time.Hour
 )
 
-// Expire drops what nobody has repeated for long.
-func (c *Candidates) Expire(now time.Time) {
+// expire drops what nobody has repeated for long.
+func (c *Candidates) expire(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.table {
 		for _, cl := range slices.Clone(k.claims) {
-			keep := keepHeard
-			if cl.kept() {
-				keep = keepVerified
+			lasts := heardLasts
+			if cl.safe() {
+				lasts = verifiedLasts
 			}
-			if now.Sub(cl.seen) > keep {
+			if now.Sub(cl.seen) > lasts {
 				c.drop(cl)
 			}
 		}

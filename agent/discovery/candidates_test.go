@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -15,7 +16,10 @@ import (
 // start is when the tests without a clock begin.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var autoPolicy = Policy{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds: prefs.ModeAuto}
+var allAuto = prefs.Sources{Peers: prefs.ModeAuto, Neighbours: prefs.ModeAuto, Feeds: prefs.ModeAuto}
+
+// always is consent that does not change.
+func always(s prefs.Sources) func() prefs.Sources { return func() prefs.Sources { return s } }
 
 // agentAt is an introducer that listens at addr; its peer ID goes with it.
 func agentAt(addr string) swarm.Introducer {
@@ -26,9 +30,9 @@ func agentAt(addr string) swarm.Introducer {
 	return in
 }
 
-func newTable(t *testing.T, policy Policy, members ...swarm.InfoHash) *Candidates {
+func newTable(t *testing.T, sources prefs.Sources, members ...swarm.InfoHash) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Policy: policy, Member: memberOf(members...)})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(sources), Member: memberOf(members...), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +64,14 @@ func hashes(list []swarm.Candidate) (hs []swarm.InfoHash) {
 }
 
 func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	if added := c.hear(x, []Entry{listed(1)}, start); len(added) != 1 || added[0].Hash != hash(1) {
 		t.Fatalf("added %+v", added)
 	}
 	if s := state(t, c, hash(1)); s != swarm.CandidateHeard || len(c.Ready()) != 0 {
 		t.Errorf("before the handshake: %s, ready %d", s, len(c.Ready()))
 	}
-	if _, ok := c.Verified(hash(1), x, start.Add(time.Second)); !ok {
+	if _, ok := c.proven(hash(1), x, start.Add(time.Second)); !ok {
 		t.Fatal("not verified")
 	}
 	if s := state(t, c, hash(1)); s != swarm.CandidateVerified || len(c.Ready()) != 1 {
@@ -76,9 +80,9 @@ func TestHeardSwarmIsReadyOnlyOnceVerified(t *testing.T) {
 }
 
 func TestCandidateTellsWhyItIsThere(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start.Add(time.Minute))
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start.Add(time.Minute))
 	k, ok := c.Get(hash(1))
 	if !ok {
 		t.Fatal("not there")
@@ -104,30 +108,30 @@ func TestCandidateTellsWhyItIsThere(t *testing.T) {
 }
 
 func TestSwarmsWeAreInAreNoCandidates(t *testing.T) {
-	c, x := newTable(t, autoPolicy, hash(1)), agentAt("192.0.2.1:51515")
-	added := c.Hear(x, []Entry{listed(1), listed(2)}, start)
+	c, x := newTable(t, allAuto, hash(1)), agentAt("192.0.2.1:51515")
+	added := c.hear(x, []Entry{listed(1), listed(2)}, start)
 	if len(added) != 1 || added[0].Hash != hash(2) || len(c.List()) != 1 {
 		t.Errorf("added %+v", added)
 	}
 }
 
 func TestSwarmThatWeCameToBeInIsNeitherReadyNorListed(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	c.member = memberOf(hash(1)) // the owner added it
 	if len(c.Ready()) != 0 || len(c.List()) != 0 || len(c.PassOn()) != 0 {
 		t.Error("still shown")
 	}
-	if !c.dismiss(hash(1)) || state(t, c, hash(1)) != "gone" {
+	if !c.Dismiss(hash(1)) || state(t, c, hash(1)) != "gone" {
 		t.Error("not taken out")
 	}
 }
 
 func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	if k, ok := c.Get(hash(1)); !ok || k.Introducer().PeerID != x.PeerID {
 		t.Fatalf("%+v, %v", k, ok)
 	}
@@ -135,15 +139,15 @@ func TestJoinedSwarmLeavesTheTableAndMayComeBack(t *testing.T) {
 	if _, ok := c.Get(hash(1)); ok || len(c.List()) != 0 {
 		t.Error("still there")
 	}
-	if added := c.Hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != swarm.CandidateHeard {
+	if added := c.hear(x, []Entry{listed(1)}, start); len(added) != 1 || state(t, c, hash(1)) != swarm.CandidateHeard {
 		t.Error("after leaving it, it has to be heard of and verified again")
 	}
 }
 
 func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
-	c, x := newTable(t, Policy{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1), listed(2)}, start)
-	c.Verified(hash(1), x, start)
+	c, x := newTable(t, prefs.Sources{Peers: prefs.ModeAsk}), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1), listed(2)}, start)
+	c.proven(hash(1), x, start)
 	if s := state(t, c, hash(1)); s != swarm.CandidateWaiting || len(c.Ready()) != 0 {
 		t.Fatalf("%s, %d ready", s, len(c.Ready()))
 	}
@@ -167,39 +171,39 @@ func TestAskedForCandidateWaitsForTheOwnersYes(t *testing.T) {
 }
 
 func TestPolicyAppliesToWhatIsKnownAlready(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	for _, step := range []struct {
-		policy Policy
-		want   swarm.CandidateState
+		sources prefs.Sources
+		want    swarm.CandidateState
 	}{
-		{Policy{Peers: prefs.ModeAsk}, swarm.CandidateWaiting},
-		{Policy{Peers: prefs.ModeOff}, swarm.CandidateRefused},
-		{Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, swarm.CandidateRefused},
-		{Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}}, swarm.CandidateRefused},
-		{autoPolicy, swarm.CandidateVerified},
+		{prefs.Sources{Peers: prefs.ModeAsk}, swarm.CandidateWaiting},
+		{prefs.Sources{Peers: prefs.ModeOff}, swarm.CandidateRefused},
+		{prefs.Sources{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1)}, swarm.CandidateRefused},
+		{prefs.Sources{Peers: prefs.ModeAuto, Deny: []swarm.InfoHash{hash(1)}}, swarm.CandidateRefused},
+		{allAuto, swarm.CandidateVerified},
 	} {
-		c.SetPolicy(step.policy)
+		c.sources = always(step.sources)
 		if got := state(t, c, hash(1)); got != step.want || (step.want == swarm.CandidateVerified) != (len(c.Ready()) == 1) {
-			t.Errorf("%+v: %s, %d ready", step.policy, got, len(c.Ready()))
+			t.Errorf("%+v: %s, %d ready", step.sources, got, len(c.Ready()))
 		}
 	}
 }
 
 func TestDeniedSwarmIsNotTakenIn(t *testing.T) {
-	c := newTable(t, Policy{Peers: prefs.ModeAuto, Deny: map[swarm.InfoHash]bool{hash(1): true}})
-	if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
+	c := newTable(t, prefs.Sources{Peers: prefs.ModeAuto, Deny: []swarm.InfoHash{hash(1)}})
+	if added := c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 0 || len(c.List()) != 0 {
 		t.Error("taken in")
 	}
 }
 
 func TestEngineRefusalStaysWithItsReason(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	c.Refused(hash(1), "private torrent (BEP 27)")
-	c.Hear(x, []Entry{listed(1)}, start.Add(time.Hour))
+	c.hear(x, []Entry{listed(1)}, start.Add(time.Hour))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateRefused || k.Reason != "private torrent (BEP 27)" || len(c.Ready()) != 0 {
 		t.Errorf("%s because %q", k.State, k.Reason)
@@ -210,34 +214,34 @@ func TestEngineRefusalStaysWithItsReason(t *testing.T) {
 }
 
 func TestVerifiedIntroducersWordCounts(t *testing.T) {
-	c := newTable(t, Policy{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)})
+	c := newTable(t, prefs.Sources{Peers: prefs.ModeAuto, MaxSwarmSize: prefs.LimitTo(1 << 30)})
 	liar, honest := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
 	lie := listed(1)
 	lie.Name, lie.Length, lie.Pieces = "huge", 48<<30, 48<<10
-	c.Hear(liar, []Entry{lie}, start)
-	c.Hear(honest, []Entry{listed(1)}, start)
+	c.hear(liar, []Entry{lie}, start)
+	c.hear(honest, []Entry{listed(1)}, start)
 	k, _ := c.Get(hash(1))
 	if k.Name != "huge" || k.State != swarm.CandidateRefused {
 		t.Fatalf("%q is %s", k.Name, k.State)
 	}
-	c.Verified(hash(1), honest, start.Add(time.Second))
+	c.proven(hash(1), honest, start.Add(time.Second))
 	k, _ = c.Get(hash(1))
 	if k.Name != "swarm 1" || k.State != swarm.CandidateVerified || k.Introducer().PeerID != honest.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%q is %s by %s", k.Name, k.State, k.Introducer().Addr)
 	}
-	c.Hear(liar, []Entry{lie}, start.Add(time.Minute))
+	c.hear(liar, []Entry{lie}, start.Add(time.Minute))
 	if k, _ = c.Get(hash(1)); k.Name != "swarm 1" {
 		t.Error("a later lie took the place of what was verified")
 	}
 }
 
 func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start.Add(time.Second))
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start.Add(time.Second))
 	e := listed(1)
 	e.Seeds, e.Leechers = 0, 9
-	if added := c.Hear(x, []Entry{e}, start.Add(time.Hour)); len(added) != 0 {
+	if added := c.hear(x, []Entry{e}, start.Add(time.Hour)); len(added) != 0 {
 		t.Error("told as news")
 	}
 	k, _ := c.Get(hash(1))
@@ -247,23 +251,23 @@ func TestIntroducersNewsReplaceItsOldWord(t *testing.T) {
 }
 
 func TestVerifyingSomethingForgottenIsNoHarm(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	if _, ok := c.Verified(hash(1), x, start); ok {
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	if _, ok := c.proven(hash(1), x, start); ok {
 		t.Error("verified out of nothing")
 	}
-	c.Hear(x, []Entry{listed(1)}, start)
-	if _, ok := c.Verified(hash(1), agentAt("192.0.2.2:51515"), start); ok {
+	c.hear(x, []Entry{listed(1)}, start)
+	if _, ok := c.proven(hash(1), agentAt("192.0.2.2:51515"), start); ok {
 		t.Error("verified by one who never claimed it")
 	}
 }
 
 func TestListsAreOrdered(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	for i := range 5 {
-		c.Hear(x, []Entry{listed(i)}, start.Add(time.Duration(i)*time.Minute))
+		c.hear(x, []Entry{listed(i)}, start.Add(time.Duration(i)*time.Minute))
 	}
-	c.Verified(hash(3), x, start.Add(time.Hour))
-	c.Verified(hash(1), x, start.Add(2*time.Hour))
+	c.proven(hash(3), x, start.Add(time.Hour))
+	c.proven(hash(1), x, start.Add(2*time.Hour))
 	want := []swarm.InfoHash{hash(0), hash(1), hash(2), hash(3), hash(4)}
 	if got := hashes(c.List()); !reflect.DeepEqual(got, want) {
 		t.Errorf("listed %v, want the first heard first", got)
@@ -284,41 +288,41 @@ func TestListsAreOrdered(t *testing.T) {
 }
 
 func TestWhatTheOwnerDeniesIsNotPassedOn(t *testing.T) {
-	c := newTable(t, autoPolicy)
-	c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
-	policy := autoPolicy
-	policy.Deny = map[swarm.InfoHash]bool{hash(1): true}
-	c.SetPolicy(policy)
+	c := newTable(t, allAuto)
+	c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1), listed(2)}, start)
+	denying := allAuto
+	denying.Deny = []swarm.InfoHash{hash(1)}
+	c.sources = always(denying)
 	if got := c.PassOn(); len(got) != 1 || got[0].Hash != hash(2) {
 		t.Errorf("passed on %+v", got)
 	}
 }
 
 func TestEntriesWithoutHopsAreNotPassedOn(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	last, gone := listed(1), listed(2)
 	last.TTL, gone.TTL = 1, 0
-	c.Hear(agentAt("192.0.2.1:51515"), []Entry{last, gone}, start)
+	c.hear(agentAt("192.0.2.1:51515"), []Entry{last, gone}, start)
 	if got := c.PassOn(); len(got) != 1 || got[0].Hash != hash(1) || got[0].TTL != 0 {
 		t.Errorf("passed on %+v", got)
 	}
 }
 
 func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
-	c, x := newTable(t, autoPolicy), agentAt("192.0.2.1:51515")
-	c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
-	c.Verified(hash(1), x, start)
-	c.Hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
+	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
+	c.hear(x, []Entry{listed(1), listed(2), listed(3)}, start)
+	c.proven(hash(1), x, start)
+	c.hear(x, []Entry{listed(2)}, start.Add(20*time.Hour))
 	for _, step := range []struct {
 		after time.Duration
 		left  []swarm.InfoHash
 	}{
-		{keepHeard, []swarm.InfoHash{hash(1), hash(2), hash(3)}},
-		{keepHeard + time.Second, []swarm.InfoHash{hash(1), hash(2)}},
-		{keepHeard + 21*time.Hour, []swarm.InfoHash{hash(1)}},
-		{keepVerified + time.Second, nil},
+		{heardLasts, []swarm.InfoHash{hash(1), hash(2), hash(3)}},
+		{heardLasts + time.Second, []swarm.InfoHash{hash(1), hash(2)}},
+		{heardLasts + 21*time.Hour, []swarm.InfoHash{hash(1)}},
+		{verifiedLasts + time.Second, nil},
 	} {
-		c.Expire(start.Add(step.after))
+		c.expire(start.Add(step.after))
 		for _, h := range []swarm.InfoHash{hash(1), hash(2), hash(3)} {
 			_, there := c.Get(h)
 			want := false
@@ -334,16 +338,16 @@ func TestClaimsThatNobodyRepeatsExpire(t *testing.T) {
 }
 
 func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y, z := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515"), agentAt("203.0.113.1:51515")
 	for _, in := range []swarm.Introducer{x, y, z} {
-		c.Hear(in, []Entry{listed(1)}, start)
+		c.hear(in, []Entry{listed(1)}, start)
 	}
-	c.Verified(hash(1), x, start)
-	c.Verified(hash(1), z, start) // both were tried at once
-	c.Hear(y, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Hear(z, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Expire(start.Add(keepVerified + time.Second))
+	c.proven(hash(1), x, start)
+	c.proven(hash(1), z, start) // both were tried at once
+	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.hear(z, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.expire(start.Add(verifiedLasts + time.Second))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateVerified || k.Introducer().PeerID != z.PeerID || len(k.Introducers) != 2 {
 		t.Errorf("%s by %s of %d", k.State, k.Introducer().Addr, len(k.Introducers))
@@ -352,12 +356,12 @@ func TestSecondVerifiedClaimTakesThePlaceOfTheFirst(t *testing.T) {
 }
 
 func TestVerificationGoesWithTheClaimItVerified(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	x, y := agentAt("192.0.2.1:51515"), agentAt("198.51.100.1:51515")
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
-	c.Hear(y, []Entry{listed(1)}, start.Add(keepVerified))
-	c.Expire(start.Add(keepVerified + time.Second))
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
+	c.hear(y, []Entry{listed(1)}, start.Add(verifiedLasts))
+	c.expire(start.Add(verifiedLasts + time.Second))
 	k, ok := c.Get(hash(1))
 	if !ok || k.State != swarm.CandidateHeard || !k.Verified.IsZero() || k.Introducer().PeerID != y.PeerID {
 		t.Errorf("after its verified claim expired: %+v, %v", k, ok)

@@ -8,11 +8,11 @@ import (
 	"ebb/agent/swarm"
 )
 
-// Limits of an entry. What lies beyond them is not what an honest agent says,
-// so such entries are refused rather than clamped.
+// Limits of an entry. What lies beyond them is not what an honest agent says, so such entries are refused rather than
+// clamped.
 const (
-	// MaxTTL is the ttl of a swarm that the sender is in itself. It drops by
-	// one with each agent that passes the entry on without joining.
+	// MaxTTL is the ttl of a swarm that the sender is in itself. It drops by one with each agent that passes the entry
+	// on without joining.
 	MaxTTL = 4
 
 	maxLength      = 1 << 50  // bytes: a petabyte, beyond any torrent
@@ -27,8 +27,7 @@ const (
 	maxTagRunes    = 32
 )
 
-// Entry is what a list says of one swarm. It is hearsay: checked to be
-// possible and safe to handle, not to be true.
+// Entry is what a list says of one swarm. It is hearsay: checked to be possible and safe to handle, not to be true.
 type Entry struct {
 	Hash        swarm.InfoHash
 	Name        string // for display only, at most 200 runes; never a path
@@ -44,12 +43,10 @@ type Entry struct {
 	Tags        []string
 }
 
-// Direct tells whether the introducer claims to be in the swarm itself, so
-// that the claim can be put to the test.
+// Direct reports whether the introducer claims to be in the swarm itself, so that the claim can be put to the test.
 func (e Entry) Direct() bool { return e.TTL == MaxTTL }
 
-// PassedOn returns the entry as an agent lists it that has only heard of the
-// swarm. ok is false when no hops are left.
+// PassedOn returns the entry as an agent lists it that has only heard of the swarm. ok is false when no hops are left.
 func (e Entry) PassedOn() (passed Entry, ok bool) {
 	if e.TTL <= 0 {
 		return Entry{}, false
@@ -68,8 +65,8 @@ func (e Entry) candidate() swarm.Candidate {
 	}
 }
 
-// shown is how the story calls the swarm.
-func (e Entry) shown() string {
+// label is what the owner reads for the swarm.
+func (e Entry) label() string {
 	if e.Name == "" {
 		return e.Hash.String()
 	}
@@ -105,9 +102,8 @@ func (e Entry) check() error {
 	return nil
 }
 
-// tidy makes the texts of an entry short and safe to show, and leaves out the
-// trackers that checkURL refuses. It is applied to what peers list and, so that
-// they need not refuse it, to what we list.
+// tidy makes the texts of an entry short and safe to show, and leaves out the trackers that checkURL refuses. It is
+// applied to what peers list and, so that they need not refuse it, to what we list.
 func (e Entry) tidy(checkURL func(string) error) Entry {
 	e.Name = CleanText(e.Name, maxNameRunes)
 	var trackers []string

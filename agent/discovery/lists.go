@@ -3,6 +3,7 @@ package discovery
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,14 +15,14 @@ import (
 const (
 	// answerInterval is how often a peer gets our list.
 	answerInterval = 10 * time.Minute
-	// askInterval is how often we ask one. The margin keeps a request that
-	// travels faster than the one before it from coming too early.
+	// askInterval is how often we ask one. The margin keeps a request that travels faster than the one before it from
+	// coming too early.
 	askInterval = answerInterval + 30*time.Second
-	// maxMessages is how many messages a peer may send in an answerInterval. A
-	// good one sends two: its request and its answer.
+	// maxMessages is how many messages a peer may send in an answerInterval. A good one sends two: its request and its
+	// answer.
 	maxMessages = 10
-	// maxAnswers is how many peers behind one address get our list in an
-	// answerInterval. Peer IDs are free; this bounds what making them up yields.
+	// maxAnswers is how many peers behind one address get our list in an answerInterval. Peer IDs are free; this bounds
+	// what making them up yields.
 	maxAnswers = 16
 	// maxDealings bounds the memory of whom we dealt with lately.
 	maxDealings = 4096
@@ -32,41 +33,34 @@ var ErrMisbehaved = errors.New("peer misbehaved in list passing")
 
 var errUnasked = errors.New("an answer that was not asked for")
 
-// hearsay is a peer as one who names swarms, its texts fit to be shown.
-func hearsay(p swarm.Introducer) swarm.Introducer {
-	p.Client, p.ViaName = CleanText(p.Client, maxClientRunes), CleanText(p.ViaName, maxNameRunes)
-	return p
-}
-
-// maxClientRunes is how much is kept of what an introducer calls itself.
-const maxClientRunes = 64
-
-// Lists is our side of list passing, without its I/O: it decides whom to ask,
-// what to answer and what to take in. Its methods may be called from any
-// goroutine.
+// Lists is our side of list passing, without its I/O: it decides whom to ask and what to answer, and offers what others
+// list to the table. The connections are those of the rendezvous and of the background engine. Its methods may be
+// called from any goroutine.
 type Lists struct {
-	listed   func() []Entry
-	checkURL func(string) error
+	candidates *Candidates
+	listed     func() []Entry
+	checkURL   func(string) error
 
-	mu    sync.Mutex // guards everything below
-	peers map[peerKey]*dealings
-	hosts map[netip.Prefix]*window // answers by address
+	mu      sync.Mutex // guards everything below
+	peers   map[peerKey]*dealings
+	hosts   map[netip.Prefix]*window     // our answers, by address
+	replied map[netip.AddrPort]time.Time // when the peer that listens there last answered us
 }
 
-// NewLists makes the list-passing side of an agent. listed tells what we list,
-// most important first; it must hold no private torrent (BEP 27) and nothing
-// hidden or vetoed. checkURL says which tracker URLs may be used or told.
-func NewLists(listed func() []Entry, checkURL func(string) error) *Lists {
+// NewLists makes the list-passing side of an agent. listed returns what we list, most important first; it must hold no
+// private torrent (BEP 27) and nothing hidden or vetoed. checkURL says which tracker URLs may be used or told.
+func NewLists(candidates *Candidates, listed func() []Entry, checkURL func(string) error) *Lists {
 	return &Lists{
-		listed:   listed,
-		checkURL: checkURL,
-		peers:    make(map[peerKey]*dealings),
-		hosts:    make(map[netip.Prefix]*window),
+		candidates: candidates,
+		listed:     listed,
+		checkURL:   checkURL,
+		peers:      make(map[peerKey]*dealings),
+		hosts:      make(map[netip.Prefix]*window),
+		replied:    make(map[netip.AddrPort]time.Time),
 	}
 }
 
-// peerKey tells peers apart. Behind one address there may be several; one peer
-// may show up on several connections.
+// peerKey tells peers apart. Behind one address there may be several; one peer may show up on several connections.
 type peerKey struct {
 	id   swarm.PeerID
 	addr netip.Addr
@@ -74,9 +68,8 @@ type peerKey struct {
 
 func keyOf(p swarm.Introducer) peerKey { return peerKey{p.PeerID, p.Addr.Addr()} }
 
-// hostOf is what counts as one host: an address, but a whole /64 of IPv6,
-// which is commonly given to one.
-func hostOf(addr netip.Addr) netip.Prefix {
+// HostOf is what counts as one host: an address, but a whole /64 of IPv6, which is commonly given to one.
+func HostOf(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
@@ -109,9 +102,16 @@ func (w *window) add(now time.Time) int {
 	return w.n
 }
 
-// Ask returns the request to send to a peer that speaks ebb_list, or false if
-// it was asked less than ten minutes ago.
-func (l *Lists) Ask(p swarm.Introducer, now time.Time) (request []byte, ok bool) {
+// Ask returns the request to send to a peer that speaks ebb_list, or false if it is not to be asked now: it was less
+// than ten minutes ago, or the owner wants no candidates from its kind.
+func (l *Lists) Ask(p swarm.Introducer) (request []byte, ok bool) {
+	if !l.candidates.Wants(p.Kind) {
+		return nil, false
+	}
+	return l.ask(p, time.Now())
+}
+
+func (l *Lists) ask(p swarm.Introducer, now time.Time) (request []byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.dealings(p, now)
@@ -122,15 +122,23 @@ func (l *Lists) Ask(p swarm.Introducer, now time.Time) (request []byte, ok bool)
 	return Message{Type: TypeRequest, Want: MaxEntries}.Marshal(), true
 }
 
-// Handle takes an ebb_list message from a peer. It returns the reply to send,
-// if any, and what the peer lists, if it was asked. An error wraps
-// ErrMisbehaved and means that the peer is to be dropped.
-func (l *Lists) Handle(p swarm.Introducer, payload []byte, now time.Time) (reply []byte, heard []Entry, err error) {
+// Handle takes an ebb_list message from a peer, and returns the reply to send, or nil when it was an answer. What the
+// peer lists is offered to the table. After an error, which wraps ErrMisbehaved, the peer is to be dropped.
+func (l *Lists) Handle(p swarm.Introducer, payload []byte) (reply []byte, err error) {
+	reply, heard, err := l.handle(p, payload, time.Now())
+	if err == nil && reply == nil {
+		l.candidates.Offer(Offer{By: p, Entries: heard})
+	}
+	return reply, err
+}
+
+// handle returns the reply, if any, and what the peer lists, if it was asked.
+func (l *Lists) handle(p swarm.Introducer, payload []byte, now time.Time) (reply []byte, heard []Entry, err error) {
 	m, err := Parse(payload, l.checkURL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrMisbehaved, err)
 	}
-	refusal, err := l.take(p, m, now)
+	refusal, err := l.check(p, m, now)
 	switch {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w: %w", ErrMisbehaved, err)
@@ -144,9 +152,9 @@ func (l *Lists) Handle(p swarm.Introducer, payload []byte, now time.Time) (reply
 	return l.answer(p, m.Want), nil, nil
 }
 
-// take checks a message against what went on with the peer before. A refusal
-// is the answer to a request that came too early.
-func (l *Lists) take(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
+// check tests a message against what went on with the peer before. A refusal is the answer to a request that came too
+// early.
+func (l *Lists) check(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.dealings(p, now)
@@ -164,12 +172,13 @@ func (l *Lists) take(p swarm.Introducer, m Message, now time.Time) (refusal stri
 			return "", errUnasked
 		}
 		d.awaiting = false
+		l.noteReply(p.Addr, now)
 		return "", nil
 	}
 	if now.Sub(d.answered) < answerInterval {
 		return "one request in ten minutes", nil
 	}
-	host := hostOf(p.Addr.Addr())
+	host := HostOf(p.Addr.Addr())
 	w, ok := l.hosts[host]
 	if !ok {
 		w = new(window)
@@ -182,6 +191,25 @@ func (l *Lists) take(p swarm.Introducer, m Message, now time.Time) (refusal stri
 	return "", nil
 }
 
+// noteReply remembers from where a list, or a refusal, came. l.mu is held.
+func (l *Lists) noteReply(addr netip.AddrPort, now time.Time) {
+	if len(l.replied) >= maxDealings {
+		l.forgetOld(now)
+	}
+	if len(l.replied) < maxDealings {
+		l.replied[addr] = now
+	}
+}
+
+// Fresh reports whether the peer that listens at addr answered our request less than ten minutes ago, in whichever
+// swarm, so that it need not be looked up in another.
+func (l *Lists) Fresh(addr netip.AddrPort) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.replied[addr]
+	return ok && time.Since(at) < answerInterval
+}
+
 // answer makes the list that a peer gets.
 func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 	m := Message{Type: TypeList}
@@ -189,8 +217,7 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 		if len(m.Entries) == want {
 			break
 		}
-		// The peer is in the swarm in which we met; and what it would drop
-		// as impossible need not be sent.
+		// The peer is in the swarm in which we met; and what it would drop as impossible need not be sent.
 		if e = e.tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
 			m.Entries = append(m.Entries, e)
 		}
@@ -198,8 +225,7 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 	return m.Marshal()
 }
 
-// dealings returns what went on with a peer, or nil if it is new and there are
-// too many. l.mu is held.
+// dealings returns what went on with a peer, or nil if it is new and there are too many. l.mu is held.
 func (l *Lists) dealings(p swarm.Introducer, now time.Time) *dealings {
 	key := keyOf(p)
 	if d, ok := l.peers[key]; ok {
@@ -223,9 +249,6 @@ func (l *Lists) forgetOld(now time.Time) {
 			delete(l.peers, key)
 		}
 	}
-	for host, w := range l.hosts {
-		if w.over(now) {
-			delete(l.hosts, host)
-		}
-	}
+	maps.DeleteFunc(l.hosts, func(_ netip.Prefix, w *window) bool { return w.over(now) })
+	maps.DeleteFunc(l.replied, func(_ netip.AddrPort, at time.Time) bool { return now.Sub(at) >= answerInterval })
 }

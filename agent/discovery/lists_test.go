@@ -6,15 +6,15 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
-func peerAt(addr string) swarm.Introducer { return agentAt(addr) }
-
 func listsOf(entries ...Entry) *Lists {
-	return NewLists(func() []Entry { return entries }, strict)
+	return NewLists(nil, func() []Entry { return entries }, strict)
 }
 
 // must parses a message that is there.
@@ -35,15 +35,15 @@ var (
 
 func TestTwoAgentsExchangeLists(t *testing.T) {
 	x, y := listsOf(listed(1), listed(2)), listsOf(listed(3))
-	request, ok := y.Ask(peerAt("192.0.2.1:1"), start)
+	request, ok := y.ask(agentAt("192.0.2.1:1"), start)
 	if !ok {
 		t.Fatal("not asked")
 	}
-	reply, heard, err := x.Handle(peerAt("192.0.2.2:1"), request, start)
+	reply, heard, err := x.handle(agentAt("192.0.2.2:1"), request, start)
 	if err != nil || heard != nil {
 		t.Fatalf("heard %v, err %v", heard, err)
 	}
-	reply, heard, err = y.Handle(peerAt("192.0.2.1:1"), reply, start)
+	reply, heard, err = y.handle(agentAt("192.0.2.1:1"), reply, start)
 	if err != nil || reply != nil || len(heard) != 2 || heard[0].Hash != hash(1) || heard[1].Hash != hash(2) {
 		t.Errorf("reply %q, heard %+v, err %v", reply, heard, err)
 	}
@@ -51,7 +51,7 @@ func TestTwoAgentsExchangeLists(t *testing.T) {
 
 func TestPeerIsAskedOnceInTenMinutes(t *testing.T) {
 	l := listsOf()
-	x := peerAt("192.0.2.1:1")
+	x := agentAt("192.0.2.1:1")
 	elsewhere := x // met again, in another swarm and on another port
 	elsewhere.ViaHash, elsewhere.Addr = hash(9), netip.MustParseAddrPort("192.0.2.1:7")
 	for _, c := range []struct {
@@ -63,12 +63,12 @@ func TestPeerIsAskedOnceInTenMinutes(t *testing.T) {
 		{"the peer", x, 0, true},
 		{"at once", x, 0, false},
 		{"elsewhere", elsewhere, time.Minute, false},
-		{"another peer there", peerAt("192.0.2.1:2"), time.Minute, true},
+		{"another peer there", agentAt("192.0.2.1:2"), time.Minute, true},
 		{"too soon", x, 10 * time.Minute, false}, // its clock may have started later
 		{"later", elsewhere, askInterval, true},
 		{"and again too soon", x, askInterval + time.Minute, false},
 	} {
-		request, ok := l.Ask(c.peer, start.Add(c.at))
+		request, ok := l.ask(c.peer, start.Add(c.at))
 		if ok != c.want || ok != (request != nil) {
 			t.Errorf("%s: asked %v", c.who, ok)
 		}
@@ -79,7 +79,7 @@ func TestPeerIsAskedOnceInTenMinutes(t *testing.T) {
 }
 
 func TestPeerIsAnsweredOnceInTenMinutes(t *testing.T) {
-	l, x := listsOf(listed(1)), peerAt("192.0.2.1:1")
+	l, x := listsOf(listed(1)), agentAt("192.0.2.1:1")
 	for _, c := range []struct {
 		at   time.Duration
 		want MessageType
@@ -90,7 +90,7 @@ func TestPeerIsAnsweredOnceInTenMinutes(t *testing.T) {
 		{10 * time.Minute, TypeList},
 		{11 * time.Minute, TypeRefuse},
 	} {
-		reply, _, err := l.Handle(x, aRequest, start.Add(c.at))
+		reply, _, err := l.handle(x, aRequest, start.Add(c.at))
 		if err != nil {
 			t.Fatalf("after %v: %v", c.at, err)
 		}
@@ -101,16 +101,16 @@ func TestPeerIsAnsweredOnceInTenMinutes(t *testing.T) {
 }
 
 func TestPeerThatKeepsAskingIsDropped(t *testing.T) {
-	l, x := listsOf(listed(1)), peerAt("192.0.2.1:1")
+	l, x := listsOf(listed(1)), agentAt("192.0.2.1:1")
 	for i := range maxMessages {
-		if _, _, err := l.Handle(x, aRequest, start.Add(time.Duration(i)*time.Second)); err != nil {
+		if _, _, err := l.handle(x, aRequest, start.Add(time.Duration(i)*time.Second)); err != nil {
 			t.Fatalf("message %d: %v", i+1, err)
 		}
 	}
-	if _, _, err := l.Handle(x, aRequest, start.Add(time.Minute)); !errors.Is(err, ErrMisbehaved) {
+	if _, _, err := l.handle(x, aRequest, start.Add(time.Minute)); !errors.Is(err, ErrMisbehaved) {
 		t.Errorf("after %d messages: %v", maxMessages+1, err)
 	}
-	if _, _, err := l.Handle(x, aRequest, start.Add(answerInterval)); err != nil {
+	if _, _, err := l.handle(x, aRequest, start.Add(answerInterval)); err != nil {
 		t.Errorf("ten minutes later: %v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestNewPeerIDsDoNotGetOneHostMoreLists(t *testing.T) {
 	} {
 		l, answers := listsOf(listed(1)), 0
 		for i := range 100 {
-			reply, _, err := l.Handle(peerAt(addrs(i)), aRequest, start)
+			reply, _, err := l.handle(agentAt(addrs(i)), aRequest, start)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,45 +133,45 @@ func TestNewPeerIDsDoNotGetOneHostMoreLists(t *testing.T) {
 		if answers != maxAnswers {
 			t.Errorf("%s: %d answers, want %d", name, answers, maxAnswers)
 		}
-		if reply, _, err := l.Handle(peerAt("203.0.113.1:1"), aRequest, start); err != nil || must(t, reply).Type != TypeList {
+		if reply, _, err := l.handle(agentAt("203.0.113.1:1"), aRequest, start); err != nil || must(t, reply).Type != TypeList {
 			t.Errorf("%s: another host is not served: %v", name, err)
 		}
 	}
 }
 
 func TestUnaskedAnswersAreMisbehaviour(t *testing.T) {
-	x := peerAt("192.0.2.1:1")
+	x := agentAt("192.0.2.1:1")
 	for name, answer := range map[string][]byte{"list": aList, "refusal": aRefusal} {
 		l := listsOf()
-		if _, heard, err := l.Handle(x, answer, start); !errors.Is(err, ErrMisbehaved) || heard != nil {
+		if _, heard, err := l.handle(x, answer, start); !errors.Is(err, ErrMisbehaved) || heard != nil {
 			t.Errorf("unasked %s: heard %v, err %v", name, heard, err)
 		}
 		l = listsOf()
-		l.Ask(x, start)
-		if _, _, err := l.Handle(peerAt("192.0.2.9:1"), answer, start); !errors.Is(err, ErrMisbehaved) {
+		l.ask(x, start)
+		if _, _, err := l.handle(agentAt("192.0.2.9:1"), answer, start); !errors.Is(err, ErrMisbehaved) {
 			t.Errorf("%s from another peer than the one asked: %v", name, err)
 		}
-		if _, _, err := l.Handle(x, answer, start); err != nil {
+		if _, _, err := l.handle(x, answer, start); err != nil {
 			t.Errorf("%s that was asked for: %v", name, err)
 		}
-		if _, _, err := l.Handle(x, answer, start); !errors.Is(err, ErrMisbehaved) {
+		if _, _, err := l.handle(x, answer, start); !errors.Is(err, ErrMisbehaved) {
 			t.Errorf("second %s: %v", name, err)
 		}
 	}
 }
 
 func TestMalformedMessageIsMisbehaviour(t *testing.T) {
-	l, x := listsOf(), peerAt("192.0.2.1:1")
-	l.Ask(x, start)
+	l, x := listsOf(), agentAt("192.0.2.1:1")
+	l.ask(x, start)
 	for _, raw := range []string{"", "rubbish", "d1:si5e1:ti1ee", strings.Repeat("l", 100_000)} {
-		if reply, heard, err := l.Handle(x, []byte(raw), start); !errors.Is(err, ErrMisbehaved) || reply != nil || heard != nil {
+		if reply, heard, err := l.handle(x, []byte(raw), start); !errors.Is(err, ErrMisbehaved) || reply != nil || heard != nil {
 			t.Errorf("%.20q: reply %q, heard %v, err %v", raw, reply, heard, err)
 		}
 	}
 }
 
 func TestAnswerNamesWhatIsListedAndNothingElse(t *testing.T) {
-	met := peerAt("192.0.2.1:1")
+	met := agentAt("192.0.2.1:1")
 	shared := listed(1) // the swarm that both are in is no news
 	met.ViaHash = shared.Hash
 	home := listed(2) // a tracker at home is nobody's business
@@ -179,7 +179,7 @@ func TestAnswerNamesWhatIsListedAndNothingElse(t *testing.T) {
 	home.Name = "bad\nname"
 	odd := listed(3) // nobody would take it
 	odd.PieceLength = 1 << 30
-	reply, _, err := listsOf(shared, home, odd, listed(4)).Handle(met, aRequest, start)
+	reply, _, err := listsOf(shared, home, odd, listed(4)).handle(met, aRequest, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestAnswerIsNoLongerThanWanted(t *testing.T) {
 		all = append(all, listed(i))
 	}
 	for want, n := range map[int]int{1: 1, 50: 50, 200: 200, 1000: 200} {
-		reply, _, err := listsOf(all...).Handle(peerAt("192.0.2.1:1"), fmt.Appendf(nil, "d1:ni%de1:ti0ee", want), start)
+		reply, _, err := listsOf(all...).handle(agentAt("192.0.2.1:1"), fmt.Appendf(nil, "d1:ni%de1:ti0ee", want), start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,23 +210,76 @@ func TestAnswerIsNoLongerThanWanted(t *testing.T) {
 
 func TestMemoryOfDealingsIsBounded(t *testing.T) {
 	l := listsOf()
-	at := func(i int) swarm.Introducer { return peerAt(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256)) }
+	at := func(i int) swarm.Introducer { return agentAt(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256)) }
 	for i := range maxDealings {
-		if _, ok := l.Ask(at(i), start); !ok {
+		if _, ok := l.ask(at(i), start); !ok {
 			t.Fatalf("peer %d not asked", i)
 		}
 	}
 	late := at(maxDealings)
-	if _, ok := l.Ask(late, start.Add(time.Minute)); ok {
+	if _, ok := l.ask(late, start.Add(time.Minute)); ok {
 		t.Error("asked one more than can be remembered")
 	}
-	if reply, _, err := l.Handle(late, aRequest, start.Add(time.Minute)); err != nil || must(t, reply).Type != TypeRefuse {
+	if reply, _, err := l.handle(late, aRequest, start.Add(time.Minute)); err != nil || must(t, reply).Type != TypeRefuse {
 		t.Errorf("one more than can be remembered got %q, %v", reply, err)
 	}
-	if _, _, err := l.Handle(late, aList, start.Add(time.Minute)); !errors.Is(err, ErrMisbehaved) {
+	if _, _, err := l.handle(late, aList, start.Add(time.Minute)); !errors.Is(err, ErrMisbehaved) {
 		t.Errorf("its list was taken: %v", err)
 	}
-	if _, ok := l.Ask(late, start.Add(askInterval)); !ok || len(l.peers) != 1 {
+	if _, ok := l.ask(late, start.Add(askInterval)); !ok || len(l.peers) != 1 {
 		t.Errorf("the old ones are not forgotten: %d are remembered", len(l.peers))
 	}
+}
+
+func TestListsOfOneHostFillItsShareOnly(t *testing.T) {
+	c := newTable(t, allAuto)
+	c.limits.claims = 100
+	l := NewLists(c, func() []Entry { return nil }, strict)
+	for i := range 20 {
+		guest := agentAt("192.0.2.9:6881") // all are at one address
+		copy(guest.PeerID[:], fmt.Sprint("number ", i))
+		m := Message{Type: TypeList}
+		for n := range 10 {
+			m.Entries = append(m.Entries, listed(1000*i+n))
+		}
+		if _, ok := l.Ask(guest); !ok {
+			t.Fatalf("guest %d is not asked", i)
+		}
+		if _, err := l.Handle(guest, m.Marshal()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.List()); n != 25 {
+		t.Errorf("one host has %d of 100 places", n)
+	}
+}
+
+func TestListsAreNotAskedForWhereTheOwnerWantsNone(t *testing.T) {
+	l := NewLists(newTable(t, prefs.Sources{Peers: prefs.ModeOff, Neighbours: prefs.ModeAsk}), func() []Entry { return nil }, strict)
+	neighbour := agentAt("192.0.2.1:1")
+	neighbour.Kind = swarm.KindNeighbour
+	if _, ok := l.Ask(agentAt("192.0.2.2:1")); ok {
+		t.Error("a peer was asked")
+	}
+	if _, ok := l.Ask(neighbour); !ok {
+		t.Error("a neighbour was not asked")
+	}
+}
+
+func TestPeerWhoseListCameIsFreshForTenMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLists(newTable(t, allAuto), func() []Entry { return nil }, strict)
+		x := agentAt("192.0.2.1:1")
+		l.Ask(x)
+		if l.Fresh(x.Addr) {
+			t.Error("fresh before it answered")
+		}
+		if _, err := l.Handle(x, aRefusal); err != nil || !l.Fresh(x.Addr) || l.Fresh(agentAt("192.0.2.1:2").Addr) {
+			t.Errorf("not fresh after it answered, or another is: %v", err)
+		}
+		<-time.After(answerInterval)
+		if l.Fresh(x.Addr) {
+			t.Error("fresh for ever")
+		}
+	})
 }

@@ -18,8 +18,8 @@ const (
 	MaxEntries = 200
 
 	maxReasonRunes = 120
-	// Our messages nest four deep (message, list, entry, list of trackers);
-	// the rest is room for the keys of later versions.
+	// Our messages nest four deep (message, list, entry, list of trackers); the rest is room for the keys of later
+	// versions.
 	maxDepth = 8
 )
 
@@ -40,14 +40,13 @@ type Message struct {
 	Entries []Entry // list
 	Reason  string  // refuse: why, for display
 
-	// Dropped counts the entries of a received list that were left out, and
-	// DropReason says what was wrong with the first of them.
+	// Dropped counts the entries of a received list that were left out, and DropReason says what was wrong with the
+	// first of them.
 	Dropped    int
 	DropReason error
 }
 
-// wireMessage and wireEntry are the bencoded forms. A pointer marks a field
-// whose absence does not mean zero.
+// wireMessage and wireEntry are the bencoded forms. A pointer marks a field whose absence does not mean zero.
 type wireMessage struct {
 	Type    *int64          `bencode:"t"`
 	Want    int64           `bencode:"n"`
@@ -70,15 +69,12 @@ type wireEntry struct {
 	Tags        []string `bencode:"tg,omitempty"`
 }
 
-// Parse reads an ebb_list payload from a peer. A message that is too long, not
-// bencoding, nested too deep, of an unknown type, or that lists more than
-// MaxEntries swarms is refused as a whole: no honest agent sends it. Within a
-// list, an entry with a missing field, or one of the wrong type or out of its
-// range, is left out and counted, so that one odd entry does not cost the rest.
-// Unknown keys are ignored, for the versions that come after us.
+// Parse reads an ebb_list payload from a peer. A message that is too long, not bencoding, nested too deep, of an
+// unknown type, or that lists more than MaxEntries swarms is refused as a whole: no honest agent sends it. Within a
+// list, an entry with a missing field, or one of the wrong type or out of its range, is left out and counted, so that
+// one odd entry does not cost the rest. Unknown keys are ignored, for the versions that come after us.
 //
-// checkURL says whether a tracker URL may be used; those that it refuses are
-// left out of their entry.
+// checkURL says whether a tracker URL may be used; those that it refuses are left out of their entry.
 func Parse(payload []byte, checkURL func(string) error) (Message, error) {
 	m, err := parse(payload, checkURL)
 	if err != nil {
@@ -168,8 +164,8 @@ func parseEntry(raw []byte) (Entry, error) {
 	return e, e.check()
 }
 
-// orUnknown is the number that a peer sent, or Unknown if it sent none. A peer
-// that sends Unknown itself is out of range.
+// orUnknown is the number that a peer sent, or Unknown if it sent none. A peer that sends Unknown itself is out of
+// range.
 func orUnknown(n *int64) int64 {
 	switch {
 	case n == nil:
@@ -180,8 +176,7 @@ func orUnknown(n *int64) int64 {
 	return *n
 }
 
-// Marshal encodes the message. A list is cut, at its end, to what fits
-// MaxEntries and MaxMessage.
+// Marshal encodes the message. A list is cut, at its end, to what fits MaxEntries and MaxMessage.
 func (m Message) Marshal() []byte {
 	wire := map[string]any{"t": int(m.Type)}
 	switch m.Type {

@@ -362,8 +362,7 @@ func TestPassedOnEntriesLoseAHop(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that whatever parses is within its limits, and that our own
-// encoding of it parses to the same.
+// FuzzParse checks that whatever parses is within its limits, and that our own encoding of it parses to the same.
 func FuzzParse(f *testing.F) {
 	f.Add(Message{Type: TypeRequest, Want: 200}.Marshal())
 	f.Add(Message{Type: TypeRefuse, Reason: "no"}.Marshal())

@@ -36,8 +36,8 @@ type Policy struct {
 	Deny         map[swarm.InfoHash]bool
 }
 
-// PolicyFrom takes the policy from the preferences.
-func PolicyFrom(s prefs.Sources) Policy {
+// policyFrom takes the policy from the preferences.
+func policyFrom(s prefs.Sources) Policy {
 	p := Policy{
 		Peers: s.Peers, Neighbours: s.Neighbours, Feeds: s.Feeds,
 		MaxSwarmSize: s.MaxSwarmSize,
@@ -55,11 +55,9 @@ type Said struct {
 	Refused          bool // by the engine
 }
 
-// Decide applies the policy to a candidate, and names the rule that decided.
-// The owner's no comes before everything, and the owner's yes to this one
-// swarm before the general rules. Where several introducers named the swarm,
-// the most generous of their sources' modes counts; once one of them is
-// verified, only the verified ones have a say.
+// Decide applies the policy to a candidate, and names the rule that decided. The owner's no comes before everything,
+// and the owner's yes to this one swarm before the general rules. Where several introducers named the swarm, the most
+// generous of their sources' modes counts; once one of them is verified, only the verified ones have a say.
 func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 	switch {
 	case said.Vetoed:

@@ -79,7 +79,7 @@ func TestPolicyDecides(t *testing.T) {
 }
 
 func TestPolicyComesFromThePreferences(t *testing.T) {
-	p := PolicyFrom(prefs.Sources{
+	p := policyFrom(prefs.Sources{
 		Peers: prefs.ModeAsk, Neighbours: prefs.ModeOff, Feeds: prefs.ModeAuto,
 		MaxSwarmSize: prefs.LimitTo(5), Deny: []swarm.InfoHash{hash(3)},
 	})

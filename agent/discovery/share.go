@@ -14,8 +14,8 @@ type limits struct {
 	leastEach int   // claims that every introducer may have, however small the table
 }
 
-// defaultLimits give a full table 4 MiB, which a router with 128 MB can spare,
-// and take four colluding networks to fill it.
+// defaultLimits give a full table 4 MiB, which a router with 128 MB can spare, and take four colluding networks to fill
+// it.
 var defaultLimits = limits{claims: 4096, bytes: 4 << 20, perSwarm: 4, fraction: 4, leastEach: 16}
 
 // share is what one introducer's claims (see Introducer.Key) add up to.
@@ -26,16 +26,14 @@ type share struct {
 
 func (s *share) add(n int, cl *claim) {
 	s.claims += n
-	s.bytes += int64(n) * cl.entry.cost()
+	s.bytes += int64(n) * cl.Entry.cost()
 }
 
-// kept tells whether a claim is safe from making room: it was verified, or
-// the owner wants the swarm.
-func (cl *claim) kept() bool { return !cl.Verified.IsZero() || cl.of.approved }
+// safe reports whether a claim is safe from making room: it was verified, or the owner wants the swarm.
+func (cl *claim) safe() bool { return !cl.Verified.IsZero() || cl.of.approved }
 
-// compareUse orders claims by use, least first: those on swarms that somebody
-// else verified already, then those that failed to be verified most often, then
-// those that came over the most hops.
+// compareUse orders claims by use, least first: those on swarms that somebody else verified already, then those that
+// failed to be verified most often, then those that came over the most hops.
 func compareUse(a, b *claim) int {
 	pending := func(cl *claim) int {
 		if cl.of.verified().IsZero() {
@@ -46,12 +44,12 @@ func compareUse(a, b *claim) int {
 	return cmp.Or(
 		cmp.Compare(pending(a), pending(b)),
 		cmp.Compare(b.failures, a.failures),
-		cmp.Compare(a.entry.TTL, b.entry.TTL),
+		cmp.Compare(a.Entry.TTL, b.Entry.TTL),
 	)
 }
 
-// admit puts a new claim into the table, making room for it where that is
-// fair. It tells whether there was room. c.mu is held.
+// admit puts a new claim into the table, making room for it where that is fair. It reports whether there was room. c.mu
+// is held.
 func (c *Candidates) admit(cl *claim) bool {
 	key := cl.Key()
 	s, ok := c.shares[key]
@@ -65,9 +63,8 @@ func (c *Candidates) admit(cl *claim) bool {
 			break
 		}
 		victim := c.leastUseful(among, bySize)
-		// Between equals the one that is there already stays, or else an
-		// introducer could wash out what others said by saying more. Only
-		// a network that holds more than the newcomer's gives way to an equal.
+		// Between equals the one that is there already stays, or else an introducer could wash out what others said by
+		// saying more. Only a network that holds more than the newcomer's gives way to an equal.
 		if victim == nil || compareUse(victim, cl) >= 0 && (!bySize || victim.share.claims <= s.claims) {
 			return false
 		}
@@ -80,11 +77,10 @@ func (c *Candidates) admit(cl *claim) bool {
 	return true
 }
 
-// lacks returns among which claims room has to be made before cl is admitted,
-// nil if there is room, and whether those with the largest share go first.
-// c.mu is held.
+// lacks returns among which claims room has to be made before cl is admitted, nil if there is room, and whether those
+// with the largest share go first. c.mu is held.
 func (c *Candidates) lacks(cl *claim) (among func(*claim) bool, bySize bool) {
-	l, cost := c.limits, cl.entry.cost()
+	l, cost := c.limits, cl.Entry.cost()
 	switch {
 	case len(cl.of.claims) >= l.perSwarm:
 		return func(o *claim) bool { return o.of == cl.of }, false
@@ -96,13 +92,12 @@ func (c *Candidates) lacks(cl *claim) (among func(*claim) bool, bySize bool) {
 	return nil, false
 }
 
-// leastUseful picks the least useful of the claims that may go, the longest
-// not repeated first; bySize, one of the introducer that holds most. It returns
-// nil when all are kept. c.mu is held.
+// leastUseful picks the least useful of the claims that may go, the longest not repeated first; bySize, one of the
+// introducer that holds most. It returns nil when all are safe. c.mu is held.
 func (c *Candidates) leastUseful(among func(*claim) bool, bySize bool) (least *claim) {
 	for _, k := range c.table {
 		for _, cl := range k.claims {
-			if cl.kept() || !among(cl) {
+			if cl.safe() || !among(cl) {
 				continue
 			}
 			if least == nil || bySize && cl.share.claims > least.share.claims {
@@ -120,11 +115,10 @@ func (c *Candidates) leastUseful(among func(*claim) bool, bySize bool) (least *c
 	return least
 }
 
-// renew replaces a claim by what the same introducer says now, unless that no
-// longer fits its share. c.mu is held.
+// renew replaces a claim by what the same introducer says now, unless that no longer fits its share. c.mu is held.
 func (c *Candidates) renew(old, cl *claim) bool {
 	cl.share = old.share
-	growth := cl.entry.cost() - old.entry.cost()
+	growth := cl.Entry.cost() - old.Entry.cost()
 	if growth > 0 && (old.share.bytes+growth > c.limits.bytes/int64(c.limits.fraction) || c.total.bytes+growth > c.limits.bytes) {
 		old.seen = cl.seen
 		return false
@@ -137,8 +131,7 @@ func (c *Candidates) renew(old, cl *claim) bool {
 	return true
 }
 
-// drop takes a claim out of the table, and its candidate with the last of its
-// claims. c.mu is held.
+// drop takes a claim out of the table, and its candidate with the last of its claims. c.mu is held.
 func (c *Candidates) drop(cl *claim) {
 	k := cl.of
 	k.claims = slices.DeleteFunc(k.claims, func(o *claim) bool { return o == cl })
@@ -147,6 +140,7 @@ func (c *Candidates) drop(cl *claim) {
 		delete(c.shares, cl.Key())
 	}
 	if len(k.claims) == 0 {
+		c.hangUp(k)
 		delete(c.table, k.hash)
 		return
 	}
@@ -154,7 +148,7 @@ func (c *Candidates) drop(cl *claim) {
 }
 
 // forget takes a candidate out of the table. c.mu is held.
-func (c *Candidates) forget(k *known) {
+func (c *Candidates) forget(k *candidate) {
 	for _, cl := range slices.Clone(k.claims) {
 		c.drop(cl)
 	}

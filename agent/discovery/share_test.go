@@ -15,7 +15,7 @@ import (
 // tableOf makes a small table: limits in claims, bytes to spare.
 func tableOf(t *testing.T, claims int) *Candidates {
 	t.Helper()
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	c.limits = limits{claims: claims, bytes: 1 << 30, perSwarm: 2, fraction: 4, leastEach: 1}
 	return c
 }
@@ -32,7 +32,7 @@ func checkTable(t interface{ Fatalf(string, ...any) }, c *Candidates) {
 			if !cl.Verified.IsZero() && k.claims[0].Verified.IsZero() {
 				t.Fatalf("%s: a verified claim stands behind one that is not", h)
 			}
-			if cl.of != k || cl.entry.Hash != h || cl.share != c.shares[cl.Key()] {
+			if cl.of != k || cl.Entry.Hash != h || cl.share != c.shares[cl.Key()] {
 				t.Fatalf("%s: claim of %s hangs loose", h, cl.Addr)
 			}
 			for _, o := range k.claims[:i] {
@@ -94,7 +94,7 @@ func TestNoIntroducerFillsMoreThanAQuarter(t *testing.T) {
 	c := tableOf(t, 40)
 	// One host, a new peer ID for every list.
 	for i := range 100 {
-		c.Hear(agentAt(fmt.Sprintf("192.0.2.%d:%d", i, 1000+i)), []Entry{listed(2 * i), listed(2*i + 1)}, start)
+		c.hear(agentAt(fmt.Sprintf("192.0.2.%d:%d", i, 1000+i)), []Entry{listed(2 * i), listed(2*i + 1)}, start)
 		checkTable(t, c)
 	}
 	if len(c.table) != 10 {
@@ -103,7 +103,7 @@ func TestNoIntroducerFillsMoreThanAQuarter(t *testing.T) {
 	if _, ok := c.Get(hash(0)); !ok {
 		t.Error("what was heard first was washed out by more of the same")
 	}
-	if added := c.Hear(agentAt("198.51.100.1:1"), []Entry{listed(1000)}, start); len(added) != 1 {
+	if added := c.hear(agentAt("198.51.100.1:1"), []Entry{listed(1000)}, start); len(added) != 1 {
 		t.Error("no room for another network")
 	}
 }
@@ -115,7 +115,7 @@ func TestIntroducerMemoryIsBounded(t *testing.T) {
 	e.Name = strings.Repeat("n", 200)
 	for i := range 100 {
 		e.Hash = hash(i)
-		c.Hear(agentAt("192.0.2.1:1"), []Entry{e}, start)
+		c.hear(agentAt("192.0.2.1:1"), []Entry{e}, start)
 		checkTable(t, c)
 	}
 	if n := len(c.table); n < 10 || n > 20 {
@@ -126,7 +126,7 @@ func TestIntroducerMemoryIsBounded(t *testing.T) {
 	long.Name = strings.Repeat("n", 800)
 	for i := range 100 {
 		long.Hash = hash(i)
-		c.Hear(agentAt("192.0.2.1:1"), []Entry{long}, start)
+		c.hear(agentAt("192.0.2.1:1"), []Entry{long}, start)
 		checkTable(t, c)
 	}
 }
@@ -135,13 +135,13 @@ func TestFullTableGivesWayAtTheLargestIntroducer(t *testing.T) {
 	c := tableOf(t, 16) // four each
 	for n, count := range []int{4, 4, 4, 3, 1} {
 		for i := range count {
-			c.Hear(agentAt(fmt.Sprintf("10.0.%d.1:1", n)), []Entry{listed(100*n + i)}, start.Add(time.Duration(10*n+i)*time.Second))
+			c.hear(agentAt(fmt.Sprintf("10.0.%d.1:1", n)), []Entry{listed(100*n + i)}, start.Add(time.Duration(10*n+i)*time.Second))
 		}
 	}
 	if c.total.claims != 16 {
 		t.Fatalf("%d claims", c.total.claims)
 	}
-	if added := c.Hear(agentAt("10.0.9.1:1"), []Entry{listed(900)}, start.Add(time.Hour)); len(added) != 1 {
+	if added := c.hear(agentAt("10.0.9.1:1"), []Entry{listed(900)}, start.Add(time.Hour)); len(added) != 1 {
 		t.Fatal("a newcomer from a small network found no room")
 	}
 	checkTable(t, c)
@@ -153,7 +153,7 @@ func TestFullTableGivesWayAtTheLargestIntroducer(t *testing.T) {
 			t.Errorf("claim %d of a small introducer went", n)
 		}
 	}
-	if added := c.Hear(agentAt("10.0.1.1:1"), []Entry{listed(901)}, start.Add(time.Hour)); len(added) != 0 {
+	if added := c.hear(agentAt("10.0.1.1:1"), []Entry{listed(901)}, start.Add(time.Hour)); len(added) != 0 {
 		t.Error("the largest introducer pushed another one out")
 	}
 }
@@ -164,12 +164,12 @@ func TestLeastUsefulClaimsGoFirst(t *testing.T) {
 	far.TTL = 1
 	prepare := func(t *testing.T) *Candidates {
 		c := tableOf(t, 20) // five each
-		c.Hear(x, []Entry{listed(0), listed(1), far, listed(3), listed(4)}, start)
+		c.hear(x, []Entry{listed(0), listed(1), far, listed(3), listed(4)}, start)
 		return c
 	}
 	gone := func(t *testing.T, c *Candidates, n int) {
 		t.Helper()
-		if added := c.Hear(x, []Entry{listed(50)}, start); len(added) != 1 {
+		if added := c.hear(x, []Entry{listed(50)}, start); len(added) != 1 {
 			t.Fatal("no room was made")
 		}
 		checkTable(t, c)
@@ -184,16 +184,16 @@ func TestLeastUsefulClaimsGoFirst(t *testing.T) {
 	})
 	t.Run("before them those that failed to be verified", func(t *testing.T) {
 		c := prepare(t)
-		c.failed(try{hash: hash(3), by: x}, "nobody there", false, start)
+		c.failed(Claim{x, listed(3)}, "nobody there", false, start)
 		gone(t, c, 3)
 	})
 	t.Run("before them those that another introducer verified", func(t *testing.T) {
 		c := prepare(t)
-		c.failed(try{hash: hash(3), by: x}, "nobody there", false, start)
+		c.failed(Claim{x, listed(3)}, "nobody there", false, start)
 		other := agentAt("198.51.100.1:1")
-		c.Hear(other, []Entry{listed(4)}, start)
-		c.Verified(hash(4), other, start)
-		if added := c.Hear(x, []Entry{listed(50)}, start); len(added) != 1 {
+		c.hear(other, []Entry{listed(4)}, start)
+		c.proven(hash(4), other, start)
+		if added := c.hear(x, []Entry{listed(50)}, start); len(added) != 1 {
 			t.Fatal("no room was made")
 		}
 		if k, _ := c.Get(hash(4)); len(k.Introducers) != 1 || k.Introducer().PeerID != other.PeerID {
@@ -206,14 +206,14 @@ func TestLeastUsefulClaimsGoFirst(t *testing.T) {
 	t.Run("but never those verified or approved", func(t *testing.T) {
 		c := prepare(t)
 		for _, n := range []int{0, 1, 2} {
-			c.Verified(hash(n), x, start)
+			c.proven(hash(n), x, start)
 		}
 		for _, n := range []int{3, 4} {
 			if err := c.Approve(hash(n)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if added := c.Hear(x, []Entry{listed(50)}, start); len(added) != 0 {
+		if added := c.hear(x, []Entry{listed(50)}, start); len(added) != 0 {
 			t.Error("something that is wanted went")
 		}
 	})
@@ -222,25 +222,24 @@ func TestLeastUsefulClaimsGoFirst(t *testing.T) {
 func TestFailedClaimsGiveWayToOtherIntroducersOfTheSwarm(t *testing.T) {
 	c := tableOf(t, 100) // two claims on each swarm
 	a, b, honest := agentAt("192.0.2.1:1"), agentAt("198.51.100.1:1"), agentAt("203.0.113.1:1")
-	c.Hear(a, []Entry{listed(1)}, start)
-	c.Hear(b, []Entry{listed(1)}, start)
-	c.Hear(honest, []Entry{listed(1)}, start)
+	c.hear(a, []Entry{listed(1)}, start)
+	c.hear(b, []Entry{listed(1)}, start)
+	c.hear(honest, []Entry{listed(1)}, start)
 	if c.find(hash(1), honest) != nil {
 		t.Fatal("a third claim found room although the first two may be true")
 	}
-	c.failed(try{hash: hash(1), by: b}, "nobody there", false, start)
-	c.Hear(honest, []Entry{listed(1)}, start)
+	c.failed(Claim{b, listed(1)}, "nobody there", false, start)
+	c.hear(honest, []Entry{listed(1)}, start)
 	if c.find(hash(1), honest) == nil || c.find(hash(1), b) != nil || c.find(hash(1), a) == nil {
 		t.Error("the claim that failed should have given way")
 	}
 	checkTable(t, c)
 }
 
-// TestTableStaysSoundUnderAnyHistory runs random histories and checks the
-// invariants after each step.
+// TestTableStaysSoundUnderAnyHistory runs random histories and checks the invariants after each step.
 func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := newTable(t, autoPolicy)
+		c := newTable(t, allAuto)
 		c.limits = limits{claims: 24, bytes: 24 << 10, perSwarm: 2, fraction: 4, leastEach: 2}
 		now := start
 		any := rapid.IntRange(0, 40)
@@ -256,16 +255,16 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"hear": func(rt *rapid.T) {
 				in := agent.Draw(rt, "introducer")
-				for _, e := range c.Hear(in, rapid.SliceOfN(entry, 0, 8).Draw(rt, "list"), now) {
+				for _, e := range c.hear(in, rapid.SliceOfN(entry, 0, 8).Draw(rt, "list"), now) {
 					if k, ok := c.Get(e.Hash); ok && k.State == swarm.CandidateVetoed {
 						rt.Fatalf("%s was added although vetoed", e.Hash)
 					}
 				}
 			},
 			"verify": func(rt *rapid.T) {
-				for _, t := range c.due(now, rapid.IntRange(1, 3).Draw(rt, "n")) {
+				for _, t := range c.due(now, rapid.IntRange(1, 3).Draw(rt, "n"), byHandshake) {
 					if rapid.Bool().Draw(rt, "success") {
-						c.Verified(t.hash, t.by, now)
+						c.proven(t.Entry.Hash, t.Introducer, now)
 					} else {
 						c.failed(t, "nobody there", rapid.Bool().Draw(rt, "host"), now)
 					}
@@ -281,7 +280,7 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 			},
 			"wait": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 48*60).Draw(rt, "minutes")) * time.Minute)
-				c.Expire(now)
+				c.expire(now)
 			},
 			"": func(rt *rapid.T) {
 				checkTable(rt, c)

@@ -5,11 +5,10 @@ import (
 	"unicode"
 )
 
-// CleanText makes a text from outside fit to be shown: at most limit runes,
-// without control characters, invisible and direction-changing ones (a bidi
-// override makes "exe.gpj" read "jpg.exe") or invalid UTF-8, and with any white
-// space, line breaks too, turned into single spaces. A text that is cut ends in
-// "…". The result is for display only: it may still contain a slash.
+// CleanText makes a text from outside fit to be shown: at most limit runes, without control characters, invisible and
+// direction-changing ones (a bidi override makes "exe.gpj" read "jpg.exe") or invalid UTF-8, and with any white space,
+// line breaks too, turned into single spaces. A text that is cut ends in "…". The result is for display only: it may
+// still contain a slash.
 func CleanText(s string, limit int) string {
 	var clean []rune
 	space := false
@@ -32,8 +31,7 @@ func CleanText(s string, limit int) string {
 	return string(clean)
 }
 
-// plainASCII tells whether s consists of visible ASCII characters only, as an
-// encoded URL does.
+// plainASCII reports whether s consists of visible ASCII characters only, as an encoded URL does.
 func plainASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

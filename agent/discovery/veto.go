@@ -21,9 +21,8 @@ type Saver interface {
 	Delete(swarm.InfoHash) error
 }
 
-// Veto makes sure that the swarm never becomes a candidate again, whether it
-// is one now or not. name may be empty for one that is. The veto holds from
-// now on even when saving it fails, but then not after a restart.
+// Veto makes sure that the swarm never becomes a candidate again, whether it is one now or not. name may be empty for
+// one that is. The veto holds from now on even when saving it fails, but then not after a restart.
 func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +43,7 @@ func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 	return nil
 }
 
-// Vetoed tells whether the owner vetoed the swarm.
+// Vetoed reports whether the owner vetoed the swarm.
 func (c *Candidates) Vetoed(h swarm.InfoHash) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,9 +51,8 @@ func (c *Candidates) Vetoed(h swarm.InfoHash) bool {
 	return vetoed
 }
 
-// Approve is the owner's yes to a candidate. It comes before every rule but
-// sources.deny. A vetoed swarm is no candidate any more, so for one of those
-// it only lifts the veto. It fails with ErrUnknown for any other swarm.
+// Approve is the owner's yes to a candidate. It comes before every rule but sources.deny. A vetoed swarm is no
+// candidate any more, so for one of those it only lifts the veto. It fails with ErrUnknown for any other swarm.
 func (c *Candidates) Approve(h swarm.InfoHash) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

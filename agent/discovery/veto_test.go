@@ -32,7 +32,7 @@ func (d *drawer) Delete(h swarm.InfoHash) error {
 
 func tableWith(t *testing.T, d *drawer) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: memberOf(), Saver: d})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: memberOf(), Saver: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +43,8 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
 	x := agentAt("192.0.2.1:51515")
 	c := tableWith(t, d)
-	c.Hear(x, []Entry{listed(1)}, start)
-	c.Verified(hash(1), x, start)
+	c.hear(x, []Entry{listed(1)}, start)
+	c.proven(hash(1), x, start)
 	if err := c.Veto(hash(1), "", start); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Candidates{c, tableWith(t, d)} {
-		if added := c.Hear(x, []Entry{listed(1), listed(2), listed(3)}, start); len(added) != 1 || added[0].Hash != hash(3) {
+		if added := c.hear(x, []Entry{listed(1), listed(2), listed(3)}, start); len(added) != 1 || added[0].Hash != hash(3) {
 			t.Errorf("added %+v", added)
 		}
 		if len(c.Ready()) != 0 || !c.Vetoed(hash(1)) || !c.Vetoed(hash(2)) || c.Vetoed(hash(3)) {
@@ -85,7 +85,7 @@ func TestApprovingLiftsAVeto(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Candidates{c, tableWith(t, d)} {
-		if added := c.Hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 1 {
+		if added := c.hear(agentAt("192.0.2.1:51515"), []Entry{listed(1)}, start); len(added) != 1 {
 			t.Error("still vetoed")
 		}
 	}
@@ -110,7 +110,7 @@ func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
 }
 
 func TestVetoNeedsNoSaver(t *testing.T) {
-	c := newTable(t, autoPolicy)
+	c := newTable(t, allAuto)
 	if err := c.Veto(hash(1), "x", start); err != nil || !c.Vetoed(hash(1)) {
 		t.Error(err)
 	}

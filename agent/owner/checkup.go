@@ -146,8 +146,7 @@ func (d *diagnosis) checkDownloads(torrents []foreground.Torrent) {
 	}
 }
 
-// checkLine tells what can be sensed of the line and the machine, and what
-// cannot, which is nothing to worry about.
+// checkLine tells what can be sensed of the line and the machine, and what cannot, which is nothing to worry about.
 func (d *diagnosis) checkLine(ctx context.Context, p prefs.Preferences) {
 	only := p.Network.WANInterface
 	if only == "auto" {

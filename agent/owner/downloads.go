@@ -99,8 +99,7 @@ func (o *Owner) leave(h swarm.InfoHash) error {
 	}
 }
 
-// foregroundError gives an error of the foreground the type that the API turns
-// into an answer.
+// foregroundError gives an error of the foreground the type that the API turns into an answer.
 func foregroundError(err error) error {
 	switch {
 	case err == nil:

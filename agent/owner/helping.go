@@ -66,7 +66,7 @@ func (o *Owner) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	case err != nil:
 		return swarm.InfoHash{}, err
 	}
-	o.cfg.Candidates.Joined(j.Hash)
+	o.cfg.Candidates.Dismiss(j.Hash)
 	return j.Hash, nil
 }
 

@@ -1,7 +1,8 @@
-// Package owner is what the owner sees and does: the status and its reason, the preferences, the downloads and the swarms
-// that are helped, the moves between the two, and the check-up. The page and the command reach it through webui.
+// Package owner is what the owner sees and does: the status and its reason, the preferences, the downloads and the
+// swarms that are helped, the moves between the two, and the check-up. The page and the command reach it through webui.
 //
-// It decides nothing that another part can decide, and says everything in sentences: no state is shown without its reason.
+// It decides nothing that another part can decide, and says everything in sentences: no state is shown without its
+// reason.
 package owner
 
 import (

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AddressFile is where the commands of ebb find the URL of the API, such as http://127.0.0.1:8088/, while the agent runs.
+// AddressFile is where the commands of ebb find the URL of the API, such as http://127.0.0.1:8088/, while the agent
+// runs.
 const AddressFile = "api-address"
 
 // Directory is the directory in which the agent keeps everything that must

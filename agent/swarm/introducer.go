@@ -51,13 +51,16 @@ func (i Introducer) Key() string {
 	return string(i.Kind) + " " + network.String()
 }
 
-// Same reports whether two introducers are one and the same.
+// Same reports whether two introducers are one and the same. Without an address, its name tells it from others.
 func (i Introducer) Same(o Introducer) bool {
-	return i.Kind == o.Kind && i.PeerID == o.PeerID && i.Addr.Addr() == o.Addr.Addr()
+	return i.Kind == o.Kind && i.PeerID == o.PeerID && i.Addr.Addr() == o.Addr.Addr() && (i.Addr.IsValid() || i.Client == o.Client)
 }
 
-// String is what the owner reads of it: its client and address.
+// String is what the owner reads of it: its client and address, or only the former where it has no address.
 func (i Introducer) String() string {
+	if !i.Addr.IsValid() {
+		return cmp.Or(i.Client, string(i.Kind))
+	}
 	return fmt.Sprintf("%s (%s)", cmp.Or(i.Client, "a peer"), i.Addr)
 }
 

@@ -52,6 +52,19 @@ func TestIntroducersAreCountedByNetwork(t *testing.T) {
 	}
 }
 
+func TestIntroducersWithoutAddressesAreToldApartByName(t *testing.T) {
+	linux, maps := Introducer{Kind: KindFeed, Client: "Linux"}, Introducer{Kind: KindFeed, Client: "Maps"}
+	if linux.Same(maps) || !linux.Same(linux) || linux.String() != "Linux" {
+		t.Errorf("%s and %s are taken for one", linux, maps)
+	}
+	old := Introducer{Kind: KindPeer, Addr: netip.MustParseAddrPort("192.0.2.1:1"), Client: "ebb 0.1.0"}
+	updated := old
+	updated.Client = "ebb 0.2.0"
+	if !old.Same(updated) || old.String() != "ebb 0.1.0 (192.0.2.1:1)" {
+		t.Errorf("%s is taken for another after an update", old)
+	}
+}
+
 func TestEventsAreHeardWhateverTheLevelOfTheLog(t *testing.T) {
 	var heard []Event
 	var shown strings.Builder

@@ -67,7 +67,7 @@ var suites = []suite{
 	},
 }
 
-// holds tells whether a value keeps to the bound.
+// holds reports whether a value keeps to the bound.
 func (f figure) holds(value float64) bool {
 	if f.least {
 		return value >= f.bound

@@ -74,8 +74,9 @@ func TestTheMainJob(t *testing.T) {
 		}
 		return c
 	}
-	// rain asks a peer for blocks of the next piece only when it has all of the one before, and Transmission looks at new
-	// requests twice a second, so a piece takes half a second however short it is. Long pieces keep this test short.
+	// rain asks a peer for blocks of the next piece only when it has all of the one before, and Transmission looks at
+	// new requests twice a second, so a piece takes half a second however short it is. Long pieces keep this test
+	// short.
 	contentA := content("Field recordings A", 'A', 4*miB, File{"long.wav", 199*miB + 7}, File{"short/short.wav", 57*miB - 7})
 	contentB := content("Old maps B.tar", 'B', 256*kiB, File{"", 48 * miB})
 	contentC := content("Star catalogue C.fits", 'C', 2*miB, File{"", 96 * miB})

@@ -28,9 +28,8 @@ type AgentConfig struct {
 	Log      *slog.Logger
 }
 
-// WriteConfig writes the preferences of an agent that lives in this world, at
-// an address of its own, and returns the path of its ebb.toml and the
-// directory for its state. Nothing is started.
+// WriteConfig writes the preferences of an agent that lives in this world, at an address of its own, and returns the
+// path of its ebb.toml and the directory for its state. Nothing is started.
 func (w *World) WriteConfig(c AgentConfig) (config, state string, addr netip.AddrPort, err error) {
 	host := w.NextAddr()
 	port, _, err := w.Ports(host, agentPorts)

@@ -113,8 +113,7 @@ func (c *Content) Magnet() string {
 // Size returns the length of the data in bytes.
 func (c *Content) Size() int64 { return c.Info.TotalLength() }
 
-// files returns the paths of the data relative to Dir, with their lengths, in
-// the torrent's order.
+// files returns the paths of the data relative to Dir, with their lengths, in the torrent's order.
 func (c *Content) files() []contentFile {
 	var files []contentFile
 	for _, f := range c.Info.UpvertedFiles() {

@@ -18,8 +18,7 @@ import (
 	"github.com/cenkalti/rain/v2/torrent"
 )
 
-// rain's log is one variable of the whole process, which may only be set while
-// no session runs.
+// rain's log is one variable of the whole process, which may only be set while no session runs.
 func init() { torrent.DisableLogging() }
 
 // Peer is a stock peer: a rain session with an address of its own.
@@ -134,8 +133,7 @@ func (p *Peer) leech(_ context.Context, c *Content) error {
 	return nil
 }
 
-// Wait waits until all contents are complete, and compares them with the
-// originals byte by byte.
+// Wait waits until all contents are complete, and compares them with the originals byte by byte.
 func (p *Peer) Wait(ctx context.Context) error {
 	for _, s := range p.shares() {
 		select {
@@ -164,8 +162,7 @@ func (p *Peer) AddPeer(h swarm.InfoHash, addr netip.AddrPort) error {
 	return t.AddPeer(addr.String())
 }
 
-// Addr returns where the peer listens for c, or an invalid address if it does
-// not have it.
+// Addr returns where the peer listens for c, or an invalid address if it does not have it.
 func (p *Peer) Addr(c *Content) netip.AddrPort {
 	for _, s := range p.shares() {
 		if s.content.Hash == c.Hash {
@@ -175,8 +172,7 @@ func (p *Peer) Addr(c *Content) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Progress returns how many bytes of all contents the peer has verified, and
-// how many there are.
+// Progress returns how many bytes of all contents the peer has verified, and how many there are.
 func (p *Peer) Progress() (completed, total int64) {
 	for _, s := range p.shares() {
 		completed += s.torrent.Stats().Bytes.Completed

@@ -20,8 +20,7 @@ import (
 	udptracker "github.com/anacrolix/torrent/tracker/udp/server"
 )
 
-// announceInterval is short, so that stock peers find newcomers within seconds.
-// Seconds.
+// announceInterval is short, so that stock peers find newcomers within seconds. Seconds.
 const announceInterval = 2
 
 // loopback is where stock peers announce from, wherever they listen.
@@ -208,8 +207,7 @@ func (t *tracker) count(h swarm.InfoHash) (seeders, leechers int32) {
 	return seeders, leechers
 }
 
-// Swarm returns the peers that have announced h, by their listening addresses,
-// with the bytes that each said it lacks.
+// Swarm returns the peers that have announced h, by their listening addresses, with the bytes that each said it lacks.
 func (w *World) Swarm(h swarm.InfoHash) map[netip.AddrPort]int64 {
 	w.tracker.mu.Lock()
 	defer w.tracker.mu.Unlock()
@@ -233,8 +231,7 @@ func (w *World) AwaitSwarm(ctx context.Context, h swarm.InfoHash, wanted func(pe
 	}
 }
 
-// connections remembers the connection IDs (BEP 15) of each client. It is used
-// by one goroutine.
+// connections remembers the connection IDs (BEP 15) of each client. It is used by one goroutine.
 type connections map[string]udp.ConnectionId
 
 // Add is called by the library.

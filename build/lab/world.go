@@ -23,8 +23,7 @@ const (
 	lastPort  = 32000
 )
 
-// World is a tracker and the peers that use it. Its methods may be called at
-// the same time.
+// World is a tracker and the peers that use it. Its methods may be called at the same time.
 type World struct {
 	dir     string
 	block   byte // the second octet of all its addresses
@@ -95,8 +94,7 @@ func (w *World) TrackerURL() string { return w.tracker.url }
 // UDPTrackerURL is where to announce over UDP. It is the same tracker.
 func (w *World) UDPTrackerURL() string { return w.tracker.udpURL }
 
-// NextAddr returns an address that nobody else in this world, or in another,
-// has been given.
+// NextAddr returns an address that nobody else in this world, or in another, has been given.
 func (w *World) NextAddr() netip.Addr {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,9 +110,8 @@ func (w *World) host(n uint16) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, w.block, byte(n >> 8), byte(n)})
 }
 
-// Ports finds n adjacent ports that are free at addr, and returns the first and
-// the one after the last. No port is given out twice in a world, and the
-// tracker takes announces that come from 127.0.0.1 with one of these ports for
+// Ports finds n adjacent ports that are free at addr, and returns the first and the one after the last. No port is
+// given out twice in a world, and the tracker takes announces that come from 127.0.0.1 with one of these ports for
 // announces from addr.
 func (w *World) Ports(addr netip.Addr, n int) (begin, end uint16, err error) {
 	if n < 1 || n > lastPort-firstPort {
@@ -152,14 +149,12 @@ func free(addr netip.Addr, begin, end uint16) bool {
 	return true
 }
 
-// Seed starts a stock peer that has the contents, and returns when the tracker
-// knows about it.
+// Seed starts a stock peer that has the contents, and returns when the tracker knows about it.
 func (w *World) Seed(ctx context.Context, contents ...*Content) (*Peer, error) {
 	return w.start(ctx, contents, (*Peer).seed)
 }
 
-// Leech starts a stock peer that has nothing and downloads the contents, and
-// returns at once: see [Peer.Wait].
+// Leech starts a stock peer that has nothing and downloads the contents, and returns at once: see [Peer.Wait].
 func (w *World) Leech(ctx context.Context, contents ...*Content) (*Peer, error) {
 	return w.start(ctx, contents, (*Peer).leech)
 }

@@ -21,8 +21,8 @@ type Campaign struct {
 	// Places has room for as many values as there may be worlds at a time, in all campaigns that share it; nil: one. A
 	// world keeps a quarter of a core busy.
 	Places chan struct{}
-	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does. Runs beside each other
-	// call it at the same time.
+	// Told hears of each figure when it is there, and how busy the machine was; nil: nobody does. Runs beside each
+	// other call it at the same time.
 	Told func(text string)
 }
 

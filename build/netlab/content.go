@@ -16,7 +16,8 @@ type Content struct {
 
 const (
 	pieceLength = 256 << 10
-	// contentLength is more than a leecher gets in a scenario: four at 10 Mbit/s together take 3.5 minutes for all of it.
+	// contentLength is more than a leecher gets in a scenario: four at 10 Mbit/s together take 3.5 minutes for all of
+	// it.
 	contentLength = 64 << 20
 )
 

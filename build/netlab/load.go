@@ -42,7 +42,8 @@ func parseMachineTime(stat string) (t machineTime, err error) {
 	return t, nil
 }
 
-// Busy is the share of all cores' time that was used since the house was made, by the world and by everything else, 0 to
+// Busy is the share of all cores' time that was used since the house was made, by the world and by everything else, 0
+// to
 // 1. Above 0.8 or so packets wait for CPUs, and the figures are about that.
 func (h *House) Busy() (float64, error) {
 	now, err := readMachineTime()

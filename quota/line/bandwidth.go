@@ -54,10 +54,9 @@ func (b *Bandwidth) Rates() (up, down int64) { return b.up.passed.rate(), b.down
 // that are wrapped later are not limited and do not count. Until it is called there are none.
 func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&is) }
 
-// Wrap returns a connection whose every byte passes b. A read or write that waits for its turn ends when the
-// connection is closed or its deadline passes. What has been read waits before it is handed over, so a peer that
-// sends too fast finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile.
-// It must be closed.
+// Wrap returns a connection whose every byte passes b. A read or write that waits for its turn ends when the connection
+// is closed or its deadline passes. What has been read waits before it is handed over, so a peer that sends too fast
+// finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile. It must be closed.
 func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
 	c := &conn{Conn: inner, up: b.up, down: b.down, reading: newDeadline(), writing: newDeadline()}
 	if b.near(inner) {

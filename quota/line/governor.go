@@ -21,15 +21,16 @@ type MetaStore interface {
 	Meta(bucket, key string) ([]byte, bool)
 }
 
-// GovernorConfig is what a Governor works with. NewGovernor calls none of its functions. Later they may be called with a
-// lock of the Governor's held, so they must not call its methods.
+// GovernorConfig is what a Governor works with. NewGovernor calls none of its functions. Later they may be called with
+// a lock of the Governor's held, so they must not call its methods.
 type GovernorConfig struct {
 	Bandwidth   *Bandwidth
 	Platform    platform.Files           // to read the line's interface and the machine
 	Preferences func() prefs.Preferences // those in force
 	Foreground  func() govern.Rates      // of the owner's own torrents: payload, bytes per second
 	MemoryShort func() bool              // reports whether the machine is short of memory
-	// Unavailable says why nothing may be written to the disk just now, nil if it may; see disk.Watch. It may be nil itself.
+	// Unavailable says why nothing may be written to the disk just now, nil if it may; see disk.Watch. It may be nil
+	// itself.
 	Unavailable func() error
 	Store       MetaStore // for the month's transfer, and what was learned of each line
 	Log         *slog.Logger

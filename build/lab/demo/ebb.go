@@ -37,8 +37,7 @@ type ebb struct {
 	changed chan struct{} // closed when events grows
 }
 
-// startEbb runs ebb, waits until it answers, and from then on passes its story
-// on to the teller.
+// startEbb runs ebb, waits until it answers, and from then on passes its story on to the teller.
 func startEbb(ctx context.Context, binary, config, state string, t *teller) (*ebb, error) {
 	e := &ebb{
 		binary: binary, config: config, state: state,

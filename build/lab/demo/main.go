@@ -1,10 +1,8 @@
-// Command demo shows what ebb is for, on one machine and without a network: it
-// builds a swarm world on loopback, runs the ebb binary in it, and tells what
-// happens.
+// Command demo shows what ebb is for, on one machine and without a network: it builds a swarm world on loopback, runs
+// the ebb binary in it, and tells what happens.
 //
-// An owner downloads one torrent. A peer of that swarm, another ebb, is in a
-// second swarm. Our ebb hears of it, joins it, and holds it when everybody
-// else who had it has gone; then a stock client gets all of it from us.
+// An owner downloads one torrent. A peer of that swarm, another ebb, is in a second swarm. Our ebb hears of it, joins
+// it, and holds it when everybody else who had it has gone; then a stock client gets all of it from us.
 package main
 
 import (

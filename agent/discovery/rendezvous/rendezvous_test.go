@@ -1,4 +1,4 @@
-package discovery
+package rendezvous
 
 import (
 	"context"
@@ -12,7 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/discovery"
 	"ebb/agent/peersource"
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
@@ -199,7 +201,7 @@ func TestNobodyIsDialledTwiceInTenMinutes(t *testing.T) {
 		if n, m := len(w.dialsTo(nobody)), len(w.dialsTo(x.addr)); n != 1 || m != 1 {
 			t.Errorf("dialled %d and %d times within ten minutes", n, m)
 		}
-		pass(checkInterval)
+		pass(2 * time.Second)
 		y.finds(hash(swarmA), nobody, x.addr)
 		if n, m := len(w.dialsTo(nobody)), len(w.dialsTo(x.addr)); n != 2 || m != 2 {
 			t.Errorf("dialled %d and %d times after ten minutes", n, m)
@@ -238,7 +240,7 @@ func TestDialsAreBounded(t *testing.T) {
 		if n := len(w.dialled()); n != maxMeetings {
 			t.Fatalf("%d dials at once", n)
 		}
-		pass(dialTimeout)
+		pass(30 * time.Second)
 		if n := len(w.dialled()); n != 2*maxMeetings {
 			t.Fatalf("%d dials after the first timed out", n)
 		}
@@ -314,7 +316,7 @@ func TestRunEndsWithItsContextAndWaits(t *testing.T) {
 func TestPeersOffMeansNobodyIsAsked(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		x, y := w.agent("192.0.2.1:51515", listed(swarmB)), w.agent("198.51.100.1:51515", listed(swarmC))
-		x.candidates.SetPolicy(offPolicy)
+		x.consent = prefs.Sources{Peers: prefs.ModeOff}
 		for _, a := range []*agent{x, y} {
 			a.rendezvous.SetForeground([]Foreground{public(swarmA)})
 			a.run()
@@ -337,7 +339,7 @@ func TestPeersOffMeansNobodyIsAsked(t *testing.T) {
 
 func TestOnlyTheStartOfALongListIsTold(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		var many []Entry
+		var many []discovery.Entry
 		for i := range 50 {
 			e := listed(100 + i)
 			if i%2 == 1 {
@@ -358,7 +360,7 @@ func TestOnlyTheStartOfALongListIsTold(t *testing.T) {
 				heard++
 			}
 		}
-		if heard != toldPerList+1 || !strings.Contains(y.told(), "listed 45 more swarms that we are not in") ||
+		if heard != 5+1 || !strings.Contains(y.told(), "listed 45 more swarms that we are not in") ||
 			!strings.Contains(y.told(), "has heard of a swarm we are not in: swarm 101") {
 			t.Errorf("the story:\n%s", y.told())
 		}

@@ -1,4 +1,4 @@
-package discovery
+package rendezvous
 
 import (
 	"context"
@@ -12,76 +12,53 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/discovery"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 const (
-	// redialInterval is how long an address is left alone after a meeting, or
-	// an attempt at one. Lists are not asked for more often anyway.
+	// redialInterval is how long an address is left alone after an attempt at a meeting. Lists are not asked for more
+	// often anyway.
 	redialInterval = 10 * time.Minute
-	// selfInterval is the same for an address at which we met ourselves. It
-	// ends, because our address may be another's tomorrow.
+	// selfInterval is the same for an address at which we met ourselves. It ends, because our address may be another's
+	// tomorrow.
 	selfInterval = 24 * time.Hour
-	// checkInterval is how often pauses before another try are looked at.
-	checkInterval = 15 * time.Second
-	// dialTimeout bounds connecting and all handshakes of one dial.
-	dialTimeout = 30 * time.Second
+	// forgetInterval is how often those that need no longer be left alone are forgotten.
+	forgetInterval = time.Minute
 
 	maxMeetings    = 8    // under way at once, of those that we dial
 	maxGuests      = 32   // of those that dial us
 	maxGuestsHost  = 4    // of those, from one host
-	maxVerifying   = 8    // verifications under way at once
 	maxQueued      = 512  // addresses waiting to be met
 	maxQueuedSwarm = 64   // of them, found through one swarm
 	maxQueuedHost  = 4    // ports of one host in redialInterval; more is an attempt at using us
 	maxRest        = 4096 // addresses left alone
 )
 
-// Key is the info-hash under which the agents in the swarm h announce
-// themselves, so that they find each other among all of its peers.
+// Key is the info-hash under which the agents in the swarm h announce themselves, so that they find each other among
+// all of its peers.
 func Key(h swarm.InfoHash) swarm.InfoHash {
 	return sha1.Sum(append([]byte("ebb rendezvous 1"), h[:]...))
 }
 
-// Announcer announces torrents and finds their peers; satisfied by
-// *peersource.Announcer. It must not call a torrent's Found from within Add.
+// Announcer announces torrents and finds their peers; satisfied by *peersource.Announcer. It must not call a torrent's
+// Found from within Add.
 type Announcer interface {
 	Add(peersource.Torrent)
 	Remove(swarm.InfoHash)
 }
 
-// DialFunc opens a peer connection under an info-hash; see [DialPort].
-type DialFunc func(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error)
-
-// DialPort makes a DialFunc from a peer port.
-func DialPort(p *peerwire.Port) DialFunc {
-	return func(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
-		c, err := p.Dial(ctx, addr, h)
-		if err != nil {
-			return nil, err // and not a Conn that holds a nil pointer
-		}
-		return c, nil
-	}
-}
-
 // Config is what a Rendezvous works with. Every field is required.
 type Config struct {
 	Announcer  Announcer
-	Dial       DialFunc
+	Dialer     discovery.DialFunc
 	Port       uint16 // our own peer port
-	Candidates *Candidates
-	Lists      *Lists
+	Candidates *discovery.Candidates
+	Lists      *discovery.Lists
 	Log        *slog.Logger
 }
-
-// The kinds of sentence that discovery tells.
-const (
-	ToldHeard    = "heard"    // a peer named a swarm that we are not in
-	ToldVerified = "verified" // and shook hands with us in it
-)
 
 // Foreground is a torrent that the owner asked for.
 type Foreground struct {
@@ -92,30 +69,27 @@ type Foreground struct {
 	Trackers      []string
 }
 
-// public tells whether the torrent may have a rendezvous. Until its metadata
-// is known it might turn out to be private.
+// public reports whether the torrent may have a rendezvous. Until its metadata is known it might turn out to be
+// private.
 func (f Foreground) public() bool { return f.MetadataKnown && !f.Private }
 
 func (f Foreground) equal(o Foreground) bool {
 	return f.Name == o.Name && slices.Equal(f.Trackers, o.Trackers)
 }
 
-// Rendezvous meets the other agents in our foreground swarms: it announces us
-// where they look, dials those that it finds, exchanges lists with them, and
-// verifies what they claim. Its methods may be called from any goroutine.
+// Rendezvous meets the other agents in our foreground swarms. It is a [discovery.Source]: what they list is offered by
+// its Lists. Its methods may be called from any goroutine.
 type Rendezvous struct {
 	cfg     Config
 	wake    chan struct{}  // holds a token when there may be work
-	running sync.WaitGroup // meetings and verifications
+	running sync.WaitGroup // meetings
 
-	mu        sync.Mutex // guards everything below
-	swarms    map[swarm.InfoHash]Foreground
-	queue     []meeting
-	rest      map[meeting]time.Time    // who is left alone until when; a zero hash stands for all swarms
-	dialled   map[netip.Prefix]*window // hosts, by how many of their ports were queued
-	meetings  int
-	guests    []netip.Prefix // the hosts of those that dialled us
-	verifying int
+	mu       sync.Mutex // guards everything below
+	swarms   map[swarm.InfoHash]Foreground
+	queue    []meeting
+	rest     map[meeting]time.Time // who is left alone until when; a zero hash stands for all swarms
+	meetings int
+	guests   []netip.Prefix // the hosts of those that dialled us
 }
 
 // meeting is an agent to meet, or met, in a swarm.
@@ -124,21 +98,18 @@ type meeting struct {
 	hash swarm.InfoHash
 }
 
-// NewRendezvous makes a Rendezvous. Nothing is announced before SetForeground,
-// and nobody is dialled before Run.
-func NewRendezvous(cfg Config) *Rendezvous {
+// New makes a Rendezvous. Nothing is announced before SetForeground, and nobody is dialled before Run.
+func New(cfg Config) *Rendezvous {
 	return &Rendezvous{
-		cfg:     cfg,
-		wake:    make(chan struct{}, 1),
-		swarms:  make(map[swarm.InfoHash]Foreground),
-		rest:    make(map[meeting]time.Time),
-		dialled: make(map[netip.Prefix]*window),
+		cfg:    cfg,
+		wake:   make(chan struct{}, 1),
+		swarms: make(map[swarm.InfoHash]Foreground),
+		rest:   make(map[meeting]time.Time),
 	}
 }
 
-// SetForeground says which torrents the owner has now. Private ones, and those
-// whose metadata is not known yet, are ignored: they have no rendezvous, and
-// no list is passed in them.
+// SetForeground says which torrents the owner has now. Private ones, and those whose metadata is not known yet, are
+// ignored: they have no rendezvous, and no list is passed in them.
 func (r *Rendezvous) SetForeground(torrents []Foreground) {
 	swarms := make(map[swarm.InfoHash]Foreground, len(torrents))
 	for _, f := range torrents {
@@ -161,8 +132,8 @@ func (r *Rendezvous) SetForeground(torrents []Foreground) {
 	r.swarms = swarms
 }
 
-// announce puts a rendezvous on the announcer's schedule. It has no content, and
-// so nothing is said of bytes left, up or down.
+// announce puts a rendezvous on the announcer's schedule. It has no content, and so nothing is said of bytes left, up
+// or down.
 func (r *Rendezvous) announce(f Foreground) {
 	r.cfg.Announcer.Add(peersource.Torrent{
 		Hash:     Key(f.Hash),
@@ -174,8 +145,7 @@ func (r *Rendezvous) announce(f Foreground) {
 	})
 }
 
-// Knows tells whether h is a swarm in which we meet other agents, so that a
-// connection under it is for HandleConn.
+// Knows reports whether h is a swarm in which we meet other agents, so that a connection under it is for HandleConn.
 func (r *Rendezvous) Knows(h swarm.InfoHash) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,11 +160,10 @@ func (r *Rendezvous) InfoHashes() iter.Seq[swarm.InfoHash] {
 	return slices.Values(slices.Collect(maps.Keys(r.swarms)))
 }
 
-// found queues those who answered at a swarm's rendezvous. Whoever runs the
-// tracker decides who that is, so their number is bounded, and nobody is
-// dialled twice within redialInterval.
+// found queues those who answered at a swarm's rendezvous. Whoever runs the tracker decides who that is, so their
+// number is bounded, by swarm and by host, and nobody is dialled twice within redialInterval.
 func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
-	if r.cfg.Candidates.Policy().Peers == prefs.ModeOff {
+	if !r.cfg.Candidates.Wants(swarm.KindPeer) {
 		return // the owner wants no candidates from peers: there is nothing to ask
 	}
 	now := time.Now()
@@ -202,6 +171,12 @@ func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 	defer r.mu.Unlock()
 	if _, ours := r.swarms[h]; !ours {
 		return
+	}
+	ports := make(map[netip.Prefix]int) // by host: how many are left alone
+	for m, until := range r.rest {
+		if !m.hash.IsZero() && now.Before(until) {
+			ports[discovery.HostOf(m.addr.Addr())]++
+		}
 	}
 	waiting := 0
 	for _, m := range r.queue {
@@ -214,34 +189,26 @@ func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 		if waiting >= maxQueuedSwarm || len(r.queue) >= maxQueued {
 			break
 		}
-		if now.Before(r.rest[m]) || now.Before(r.rest[meeting{addr: m.addr}]) ||
-			!r.leaveAlone(m, now.Add(redialInterval)) || !r.mayDial(m.addr, now) {
+		host := discovery.HostOf(m.addr.Addr())
+		if now.Before(r.rest[m]) || now.Before(r.rest[meeting{addr: m.addr}]) || r.cfg.Lists.Fresh(m.addr) ||
+			ports[host] >= maxQueuedHost || !r.leaveAlone(m, now.Add(redialInterval)) {
 			continue
 		}
+		ports[host]++
 		r.queue = append(r.queue, m)
 		waiting++
 	}
 	r.poke()
 }
 
-// leaveAlone keeps an address from being dialled until then. It fails when too
-// many are kept so. r.mu is held.
+// leaveAlone keeps an address from being dialled until then. It reports whether there was room to remember that. r.mu
+// is held.
 func (r *Rendezvous) leaveAlone(m meeting, until time.Time) bool {
 	if _, known := r.rest[m]; !known && len(r.rest) >= maxRest {
 		return false
 	}
 	r.rest[m] = until
 	return true
-}
-
-// mayDial counts one more port of a host, and tells whether it is not one too
-// many. r.mu is held.
-func (r *Rendezvous) mayDial(addr netip.AddrPort, now time.Time) bool {
-	host := hostOf(addr.Addr())
-	if r.dialled[host] == nil {
-		r.dialled[host] = new(window)
-	}
-	return r.dialled[host].add(now) <= maxQueuedHost
 }
 
 // poke makes Run look for work.
@@ -252,15 +219,13 @@ func (r *Rendezvous) poke() {
 	}
 }
 
-// Run meets agents and verifies their claims until ctx ends, and waits for
-// what it started. It is to be called once.
+// Run meets agents until ctx ends, and waits for what it started. It is to be called once. Its error is always nil.
 func (r *Rendezvous) Run(ctx context.Context) error {
 	defer r.running.Wait()
-	tick := time.NewTicker(checkInterval)
+	tick := time.NewTicker(forgetInterval)
 	defer tick.Stop()
 	for {
 		r.startMeetings(ctx)
-		r.startVerifying(ctx)
 		select {
 		case <-r.wake:
 		case <-tick.C:
@@ -273,11 +238,9 @@ func (r *Rendezvous) Run(ctx context.Context) error {
 
 // forget drops what is too old to matter.
 func (r *Rendezvous) forget(now time.Time) {
-	r.cfg.Candidates.Expire(now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.rest, func(_ meeting, until time.Time) bool { return !now.Before(until) })
-	maps.DeleteFunc(r.dialled, func(_ netip.Prefix, w *window) bool { return w.over(now) })
 }
 
 // startMeetings dials those who wait to be met, a few at a time.
@@ -306,7 +269,7 @@ func (r *Rendezvous) meet(ctx context.Context, m meeting) {
 	if !ours {
 		return // the owner removed it meanwhile
 	}
-	c, err := r.dial(ctx, m.addr, m.hash)
+	c, err := r.cfg.Dialer.Dial(ctx, m.addr, m.hash)
 	if err != nil {
 		if errors.Is(err, peerwire.ErrSelf) {
 			r.mu.Lock()
@@ -320,10 +283,4 @@ func (r *Rendezvous) meet(ctx context.Context, m meeting) {
 	if err := r.exchange(ctx, c, via, m.addr); err != nil {
 		r.cfg.Log.Debug("meeting ended", "address", m.addr, "swarm", via.Name, "err", err)
 	}
-}
-
-func (r *Rendezvous) dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return r.cfg.Dial(ctx, addr, h)
 }

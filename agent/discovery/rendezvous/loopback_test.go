@@ -1,4 +1,4 @@
-package discovery
+package rendezvous
 
 import (
 	"context"
@@ -10,19 +10,21 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/discovery"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
+	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
-// node is an agent's discovery on a real peer port. It is in the foreground
-// swarms that its Rendezvous knows, and in the background swarms in helps.
+// node is an agent's discovery on a real peer port. It is in the foreground swarms that its Rendezvous knows, and in
+// the background swarms in helps.
 type node struct {
 	id         [20]byte
 	port       *peerwire.Port
 	rendezvous *Rendezvous
-	candidates *Candidates
-	helps      []Entry
+	candidates *discovery.Candidates
+	helps      []discovery.Entry
 	told       chan string // kinds of the story's sentences
 	found      func(peersource.Result)
 }
@@ -31,7 +33,7 @@ func (n *node) Add(t peersource.Torrent) { n.found = t.Found }
 func (n *node) Remove(swarm.InfoHash)    {}
 
 func (n *node) Knows(h swarm.InfoHash) bool {
-	return n.rendezvous.Knows(h) || slices.ContainsFunc(n.helps, func(e Entry) bool { return e.Hash == h })
+	return n.rendezvous.Knows(h) || slices.ContainsFunc(n.helps, func(e discovery.Entry) bool { return e.Hash == h })
 }
 
 func (n *node) InfoHashes() iter.Seq[swarm.InfoHash] {
@@ -55,7 +57,7 @@ func (n *node) Incoming(ctx context.Context, c *peerwire.Conn) {
 }
 
 // newNode starts an agent at a loopback address; it ends with the test.
-func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...Entry) *node {
+func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...discovery.Entry) *node {
 	t.Helper()
 	n := &node{id: peerwire.NewPeerID("0.1.0"), helps: helps, told: make(chan string, 16)}
 	port, err := peerwire.Listen(addr+":0", peerwire.Config{
@@ -65,14 +67,24 @@ func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...En
 		t.Fatal(err)
 	}
 	n.port = port
-	if n.candidates, err = NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: n.Knows}); err != nil {
+	log := slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) { n.told <- e.Kind }))
+	if n.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
+		Sources: func() prefs.Sources { return prefs.Sources{Peers: prefs.ModeAuto} }, Member: n.Knows, Log: log,
+	}); err != nil {
 		t.Fatal(err)
 	}
-	n.rendezvous = NewRendezvous(Config{
-		Announcer: n, Dial: DialPort(port), Port: port.Addr().Port(),
+	n.rendezvous = New(Config{
+		Announcer: n, Dialer: discovery.DialPort(port), Port: port.Addr().Port(),
 		Candidates: n.candidates,
-		Lists:      NewLists(func() []Entry { return helps }, peersource.Guard{AllowPrivate: true}.CheckURL),
-		Log:        slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) { n.told <- e.Kind })),
+		Lists: discovery.NewLists(n.candidates, func() []discovery.Entry { return helps },
+			peersource.Guard{AllowPrivate: true}.CheckURL),
+		Log: log,
+	})
+	prover := discovery.NewProver(discovery.ProverConfig{
+		Candidates: n.candidates,
+		Sources:    map[string]discovery.Source{"rendezvous": n.rendezvous},
+		Proofs:     map[swarm.Kind]discovery.Proof{swarm.KindPeer: discovery.Handshake{Dialer: discovery.DialPort(port)}},
+		Log:        log,
 	})
 	n.rendezvous.SetForeground([]Foreground{public(swarmA)})
 
@@ -84,7 +96,7 @@ func newNode(t *testing.T, addr string, how peerwire.DialEncryption, helps ...En
 		}
 	})
 	running.Go(func() {
-		if err := n.rendezvous.Run(ctx); err != nil {
+		if err := prover.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -116,8 +128,8 @@ func TestDiscoveryOverRealConnections(t *testing.T) {
 			y := newNode(t, "127.0.30.2", how, listed(swarmC))
 			y.found(peersource.Result{Peers: []netip.AddrPort{y.port.Addr(), x.port.Addr()}})
 			for _, n := range []*node{x, y} {
-				n.hears(t, ToldHeard)
-				n.hears(t, ToldVerified)
+				n.hears(t, discovery.ToldHeard)
+				n.hears(t, discovery.ToldVerified)
 			}
 			for _, c := range []struct {
 				who, from *node
@@ -130,6 +142,21 @@ func TestDiscoveryOverRealConnections(t *testing.T) {
 				in := ready[0].Introducer()
 				if in.Addr != c.from.port.Addr() || in.PeerID != c.from.id || in.Client != "ebb "+c.from.port.Addr().Addr().String() {
 					t.Errorf("introducer: %+v", in)
+				}
+				// The swarm may be joined on the very connection on which it was proven.
+				conn := c.who.candidates.Joined(hash(c.swarm))
+				if conn == nil {
+					t.Fatal("the connection was not kept")
+				}
+				defer conn.Close()
+				if conn.InfoHash() != hash(c.swarm) || conn.RemoteAddr() != c.from.port.Addr() || conn.Incoming() {
+					t.Errorf("handed over a connection to %s in %s", conn.RemoteAddr(), conn.InfoHash())
+				}
+				if err := conn.Send(peerwire.Message{Type: peerwire.Interested}); err != nil {
+					t.Errorf("saying something on it: %v", err)
+				}
+				if c.who.candidates.Joined(hash(c.swarm)) != nil {
+					t.Error("handed over twice")
 				}
 			}
 		})

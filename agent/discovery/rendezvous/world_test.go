@@ -1,4 +1,4 @@
-package discovery
+package rendezvous
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ebb/agent/discovery"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
-// A world has agents and other peers at addresses of its own, connections in
-// memory, and a board on which they announce themselves. It lives in a synctest
-// bubble:
+// A world has agents and other peers at addresses of its own, connections in memory, and a board on which they announce
+// themselves. It lives in a synctest bubble:
 //
 //	X ── announces ──▶ board ── found ──▶ Y
 //	X ◀───────────── dials ───────────── Y
@@ -75,20 +75,22 @@ type agent struct {
 	*inhabitant
 	world      *world
 	rendezvous *Rendezvous
-	candidates *Candidates
+	candidates *discovery.Candidates
+	prover     *discovery.Prover
 
-	mu    sync.Mutex
-	in    map[swarm.InfoHash]bool // background swarms
-	story []string
+	mu      sync.Mutex
+	in      map[swarm.InfoHash]bool // background swarms
+	consent prefs.Sources
+	story   []string
 }
 
-// agent puts an agent into the world. It is in the given background swarms,
-// and lists them.
-func (w *world) agent(addr string, background ...Entry) *agent {
+// agent puts an agent into the world. It is in the given background swarms, and lists them.
+func (w *world) agent(addr string, background ...discovery.Entry) *agent {
 	a := &agent{
-		inhabitant: &inhabitant{id: agentAt(addr).PeerID, addr: netip.MustParseAddrPort(addr)},
+		inhabitant: &inhabitant{id: idAt(addr), addr: netip.MustParseAddrPort(addr)},
 		world:      w,
 		in:         make(map[swarm.InfoHash]bool),
+		consent:    prefs.Sources{Peers: prefs.ModeAuto},
 	}
 	for _, e := range background {
 		a.in[e.Hash] = true
@@ -98,21 +100,37 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 		defer a.mu.Unlock()
 		return a.in[h] || a.rendezvous.Knows(h)
 	}
+	log := slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.story = append(a.story, e.Text)
+	}))
 	var err error
-	if a.candidates, err = NewCandidates(CandidatesConfig{Policy: autoPolicy, Member: member}); err != nil {
-		w.t.Fatal(err)
-	}
-	a.rendezvous = NewRendezvous(Config{
-		Announcer:  poster{a},
-		Dial:       a.dial,
-		Port:       a.addr.Port(),
-		Candidates: a.candidates,
-		Lists:      NewLists(func() []Entry { return append(slices.Clone(background), a.candidates.PassOn()...) }, strict),
-		Log: slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) {
+	if a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
+		Sources: func() prefs.Sources {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.story = append(a.story, e.Text)
-		})),
+			return a.consent
+		},
+		Member: member, Log: log,
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	a.rendezvous = New(Config{
+		Announcer:  poster{a},
+		Dialer:     a.dial,
+		Port:       a.addr.Port(),
+		Candidates: a.candidates,
+		Lists: discovery.NewLists(a.candidates, func() []discovery.Entry {
+			return append(slices.Clone(background), a.candidates.PassOn()...)
+		}, peersource.Guard{}.CheckURL),
+		Log: log,
+	})
+	a.prover = discovery.NewProver(discovery.ProverConfig{
+		Candidates: a.candidates,
+		Sources:    map[string]discovery.Source{"rendezvous": a.rendezvous},
+		Proofs:     map[swarm.Kind]discovery.Proof{swarm.KindPeer: discovery.Handshake{Dialer: a.dial}},
+		Log:        log,
 	})
 	a.knows = member
 	a.answer = func(ctx context.Context, c *end, h swarm.InfoHash) {
@@ -128,7 +146,7 @@ func (w *world) agent(addr string, background ...Entry) *agent {
 func (a *agent) run() context.CancelFunc {
 	ctx, cancel := context.WithCancel(a.world.ctx)
 	a.world.going.Go(func() {
-		if err := a.rendezvous.Run(ctx); err != nil {
+		if err := a.prover.Run(ctx); err != nil {
 			a.world.t.Error(err)
 		}
 	})
@@ -149,7 +167,7 @@ func public(n int) Foreground {
 // stranger puts another peer into the world, that follows a script.
 func (w *world) stranger(addr string, script func(ctx context.Context, c *end, h swarm.InfoHash)) *inhabitant {
 	p := &inhabitant{
-		id: agentAt(addr).PeerID, addr: netip.MustParseAddrPort(addr), answer: script,
+		id: idAt(addr), addr: netip.MustParseAddrPort(addr), answer: script,
 		knows: func(swarm.InfoHash) bool { return true },
 	}
 	w.add(p)
@@ -202,7 +220,7 @@ func (a *agent) finds(h swarm.InfoHash, addrs ...netip.AddrPort) {
 }
 
 // dial opens a connection in memory.
-func (a *agent) dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (Conn, error) {
+func (a *agent) dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) (discovery.Conn, error) {
 	w := a.world
 	w.mu.Lock()
 	w.dials = append(w.dials, dialled{a.addr, addr, h, time.Now()})
@@ -251,8 +269,8 @@ type end struct {
 	closed   chan struct{}
 }
 
-// connect makes a connection from one inhabitant to another. The dialler's
-// port is not the one it listens on, as on a real network.
+// connect makes a connection from one inhabitant to another. The dialler's port is not the one it listens on, as on a
+// real network.
 func connect(from, to *inhabitant) (here, there *end) {
 	const room = 64 // more than any test has under way
 	a, b := make(chan peerwire.Message, room), make(chan peerwire.Message, room)
@@ -331,11 +349,11 @@ func (e *end) greet() {
 }
 
 // next returns the next list message that reaches a scripted agent.
-func (e *end) next(t *testing.T) (Message, bool) {
+func (e *end) next(t *testing.T) (discovery.Message, bool) {
 	for {
 		m, err := e.Read()
 		if err != nil {
-			return Message{}, false
+			return discovery.Message{}, false
 		}
 		if m.Type == peerwire.Extended && m.Name == peerwire.ExtensionList {
 			return must(t, m.Payload), true
@@ -349,4 +367,39 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-var offPolicy = Policy{Peers: prefs.ModeOff}
+// hash makes an info-hash that is easy to tell from others.
+func hash(n int) swarm.InfoHash { return swarm.HashInfo(fmt.Append(nil, "swarm ", n)) }
+
+// listed is an entry for a swarm that the lister is in.
+func listed(n int) discovery.Entry {
+	return discovery.Entry{
+		Hash: hash(n), Name: fmt.Sprintf("swarm %d", n),
+		Length: 48 << 20, PieceLength: 1 << 20, Pieces: 48, Fragments: 40,
+		Copies: 2, Seeds: 1, Leechers: 3, TTL: discovery.MaxTTL,
+		Trackers: []string{"http://tracker.example.org/announce"},
+	}
+}
+
+// idAt is the peer ID of who listens at an address.
+func idAt(addr string) (id swarm.PeerID) {
+	digest := swarm.HashInfo([]byte(addr))
+	copy(id[:], "-EB0100-"+string(digest[:12]))
+	return id
+}
+
+// must parses a message that is there.
+func must(t *testing.T, payload []byte) discovery.Message {
+	t.Helper()
+	m, err := discovery.Parse(payload, peersource.Guard{}.CheckURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func hashes(list []swarm.Candidate) (hs []swarm.InfoHash) {
+	for _, k := range list {
+		hs = append(hs, k.Hash)
+	}
+	return hs
+}
