@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
@@ -161,8 +162,8 @@ func (l *live) draw(now time.Time) {
 	if d.began = d.began || l.ready(d, now); !d.began {
 		return
 	}
-	want := func(i int) bool { return !l.held.Has(i) && l.fetches[uint32(i)] == nil }
-	i, ok := ChoosePiece(d.has, l.copies, want, l.rnd)
+	want := func(i int) bool { return d.has.Has(i) && !l.held.Has(i) && l.fetches[uint32(i)] == nil }
+	i, ok := choose.Piece(l.copies, want, l.rnd)
 	if !ok {
 		l.finishDonation()
 		return
@@ -170,7 +171,7 @@ func (l *live) draw(now time.Time) {
 	length := l.info.PieceLen(i)
 	l.engine.claimAsked(l.swarm, length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
+	w, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.admitted(l.swarm, err)
 	if err != nil {
 		l.engine.unclaim(l.swarm, length)

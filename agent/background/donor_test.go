@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
@@ -284,7 +285,7 @@ func TestDonorThatIsNotTakenIsNotClosed(t *testing.T) {
 		"to an unknown swarm": func(d *download) error { return us.engine.Give(private.info.Hash, d) },
 		"to a released swarm": func(d *download) error { return us.engine.Give(h, d) },
 		"to a joined swarm":   func(d *download) error { return us.engine.Join(Join{Hash: h, Metadata: c.raw, Donor: d}) },
-		"without metadata":    func(d *download) error { return us.engine.Join(Join{Hash: hashOf(7), Donor: d}) },
+		"without metadata":    func(d *download) error { return us.engine.Join(Join{Hash: swarm.InfoHash{7}, Donor: d}) },
 		"to a private torrent": func(d *download) error {
 			return us.engine.Join(Join{Hash: private.info.Hash, Metadata: private.raw, Donor: d})
 		},

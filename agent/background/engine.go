@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
@@ -168,7 +169,7 @@ func New(cfg Config) (*Engine, error) {
 // value gives the fragments of a dormant swarm the value that its record lets
 // expect. e.mu is held, or the engine not yet in use.
 func (e *Engine) value(s *helped) {
-	value := Value(Need(s.record.Health, e.goal), s.record.Health.Copies)
+	value := choose.Value(choose.Need(s.record.Health, e.goal), s.record.Health.Copies)
 	if s.record.Released {
 		value = priceless(0)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
@@ -256,7 +257,7 @@ func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
 	us.engine.mu.Lock()
-	for n := range maxFetching {
+	for n := range choose.MaxFetching {
 		// Live, for its peers wait for the piece that nobody has.
 		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: swarm.Health{Leechers: 3}, Joined: time.Now()}}
 		us.engine.swarms[s.hash] = s

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
@@ -14,7 +15,7 @@ import (
 // donor.go, and is not wanted from peers.
 //
 //  1. showInterest: a peer has pieces that we want, so we say so.
-//  2. request: the peer has unchoked us. A piece is chosen (ChoosePiece), the
+//  2. request: the peer has unchoked us. A piece is chosen (choose.Piece), the
 //     ledger admits room for it and gives a writer, and its blocks are
 //     requested, as many at a time as the peer's rate asks for.
 //  3. takeBlock: a block arrives and is written at its place; the writer hashes
@@ -127,8 +128,8 @@ func (l *live) begin(p *peer) *fetch {
 	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
 		return nil
 	}
-	want := func(i int) bool { return l.wanted(i) && l.fetches[uint32(i)] == nil }
-	i, ok := ChoosePiece(p.has, l.copies, want, l.rnd)
+	want := func(i int) bool { return p.has.Has(i) && l.wanted(i) && l.fetches[uint32(i)] == nil }
+	i, ok := choose.Piece(l.copies, want, l.rnd)
 	if !ok {
 		return nil
 	}
@@ -140,7 +141,7 @@ func (l *live) begin(p *peer) *fetch {
 	// Its value is the one that revalue will give it: were it more, a full store
 	// would for ever take turns between pieces of one swarm.
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
+	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.admitted(l.swarm, err)
 	if errors.Is(err, fragstore.ErrHeld) {
 		l.engine.unclaim(l.swarm, length)

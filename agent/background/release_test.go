@@ -224,7 +224,7 @@ func TestReleasedSwarmIsNotChosenToBeLeft(t *testing.T) {
 	us.release(c)
 	us.engine.mu.Lock()
 	s := us.engine.swarms[c.info.Hash]
-	s.record.Why.Kind, s.record.Joined, s.record.LastPeer = "peer", time.Now().Add(-30*silence), time.Time{}
+	s.record.Why.Kind, s.record.Joined, s.record.LastPeer = "peer", time.Now().Add(-365*24*time.Hour), time.Time{}
 	us.engine.mu.Unlock()
 	us.engine.chooseSwarms()
 	if !us.engine.Has(c.info.Hash) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
@@ -16,7 +17,7 @@ import (
 
 // The serve path, in the order in which a request meets it.
 //
-//  1. unchoke: every ten seconds ChooseUnchoked picks whom to serve; a peer that
+//  1. unchoke: every ten seconds choose.Unchoked picks whom to serve; a peer that
 //     becomes interested while a slot is free is taken at once.
 //  2. takeRequest: a request is checked and queued on its connection.
 //  3. On the connection's writer, when the block's turn comes: the fragment is
@@ -41,12 +42,12 @@ func (l *live) slots() int {
 	if l.dozing {
 		return 0
 	}
-	return UploadSlots(l.engine.cfg.UploadLimit())
+	return choose.Slots(l.engine.cfg.UploadLimit())
 }
 
 // unchoke carries out a new choice of whom to serve.
 func (l *live) unchoke(now time.Time) {
-	var views []UploadView[*peer]
+	var views []choose.UploadView[*peer]
 	for p := range l.peers {
 		if !p.eager {
 			l.choke(p, now)
@@ -57,12 +58,12 @@ func (l *live) unchoke(now time.Time) {
 			waited = now.Sub(p.chokedAt)
 		}
 		sent := p.sent.n.Load()
-		views = append(views, UploadView[*peer]{
+		views = append(views, choose.UploadView[*peer]{
 			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
 		})
 		p.sentBefore = sent
 	}
-	chosen := ChooseUnchoked(views, l.slots())
+	chosen := choose.Unchoked(views, l.slots())
 	keep := make(map[*peer]bool, len(chosen))
 	for _, p := range chosen {
 		keep[p] = true

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 )
 
@@ -53,7 +54,7 @@ func TestPeerThatPartsLeavesItsSlotAndNoOther(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	us.hold(c, all(2)...)
 	d := us.direct(c)
-	us.engine.cfg.UploadLimit = func() int64 { return 3 * bytesPerSlot }
+	us.engine.cfg.UploadLimit = func() int64 { return 3 * choose.BytesPerSlot }
 	var peers []*peer
 	for range 5 {
 		p, _ := d.meet()
