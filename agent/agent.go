@@ -87,7 +87,7 @@ func New(o Options) (_ *Agent, err error) {
 		}
 	}()
 	for _, open := range []func(prefs.Preferences) error{
-		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
+		a.openState, a.openQuota, a.openNetwork, a.openBackground, a.openForeground, a.openWeb,
 	} {
 		if err := open(a.preferences); err != nil {
 			return nil, err
@@ -147,7 +147,6 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Fragments: fileSystem(a.state.file("fragments")),
 		Downloads: fileSystem(a.downloads(p)),
 		Limits:    limits(p),
-		Reclaimed: a.reclaimed,
 		Hold:      a.hold,
 	})
 	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has looked around
@@ -157,17 +156,6 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Bandwidth: a.bandwidth, Senses: a.senses, Store: a.store, Allotment: allotment(p), Hold: a.hold, Log: a.log,
 	})
 	return nil
-}
-
-// reclaimed passes on that the ledger deleted fragments. It may do so while
-// the agent is still being built.
-func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
-	if a.background != nil {
-		a.background.Reclaimed(keys)
-	}
-	for h, n := range countBySwarm(keys) {
-		swarm.Tell(a.log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), a.nameOf(h), why))
-	}
 }
 
 func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
@@ -227,7 +215,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
 		MemoryTotal:    memory,
-		Ledger:         a.ledger,
+		Ledger:         reservations{a.ledger, a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
 		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
@@ -322,7 +310,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		start("DHT", a.dht.Run)
 	}
 	start("announcer", a.announcer.Run)
-	start("quota", quiet(a.ledger.Run))
+	start("quota", quiet(func(ctx context.Context) { a.ledger.Run(ctx, a.background.Reclaimed) }))
 	start("foreground", a.foreground.Run)
 	start("rendezvous", a.rendezvous.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })

@@ -11,7 +11,6 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota/disk/fragstore"
 	"ebb/webui"
 )
 
@@ -206,12 +205,4 @@ func (a *Agent) nameOf(h swarm.InfoHash) string {
 		return c.Name
 	}
 	return h.String()
-}
-
-func countBySwarm(keys []fragstore.Key) map[swarm.InfoHash]int {
-	n := make(map[swarm.InfoHash]int)
-	for _, k := range keys {
-		n[k.Hash]++
-	}
-	return n
 }

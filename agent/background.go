@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"time"
 
+	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
+	"ebb/quota/disk"
 )
 
 // scheduleInterval is how soon the background follows the clock, where the owner
@@ -149,6 +151,19 @@ func (a *Agent) meetables(torrents []foreground.Torrent) []discovery.Foreground 
 // meetable tells whether other agents may know that we are in the swarm of
 // this download. Until a magnet's metadata is known it may turn out private.
 func meetable(t foreground.Torrent) bool { return t.Running() && t.MetadataKnown && !t.Private }
+
+// reservations is where downloads reserve their space. What is reclaimed for them is the background's loss.
+type reservations struct {
+	*disk.Ledger
+	background *background.Engine
+}
+
+// Reserve implements foreground.Ledger.
+func (r reservations) Reserve(h swarm.InfoHash, remaining func() int64) error {
+	reclaimed, err := r.Ledger.Reserve(h, remaining)
+	r.background.Reclaimed(reclaimed)
+	return err
+}
 
 // addNode takes DHT nodes that peers name; nil without a DHT.
 func (a *Agent) addNode() func(netip.AddrPort) {

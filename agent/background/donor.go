@@ -171,8 +171,8 @@ func (l *live) draw(now time.Time) {
 	length := l.info.PieceLen(i)
 	l.engine.claimAsked(l.swarm, length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
-	l.engine.admitted(l.swarm, err)
+	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
+	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
 		l.engine.unclaim(l.swarm, length)
 		switch {
@@ -187,6 +187,7 @@ func (l *live) draw(now time.Time) {
 		}
 		return
 	}
+	l.engine.admitted(l.swarm)
 	d.busy = true
 	l.wg.Add(1)
 	go func() {

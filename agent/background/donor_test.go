@@ -351,9 +351,9 @@ type failingLedger struct {
 	times int
 }
 
-func (f *failingLedger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+func (f *failingLedger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
 	if f.times--; f.times >= 0 {
-		return nil, fmt.Errorf("admitting: %w", context.DeadlineExceeded)
+		return nil, disk.Reclaimed{}, fmt.Errorf("admitting: %w", context.DeadlineExceeded)
 	}
 	return f.Ledger.AdmitAsked(k, length, sum, value)
 }

@@ -3,6 +3,7 @@ package background
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -25,9 +26,10 @@ type Dialer interface {
 
 // Ledger admits fragments to the disk; satisfied by *disk.Ledger.
 type Ledger interface {
-	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	// Admit takes room for a fragment, and returns what it reclaimed for that, with an error too.
+	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
-	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	Usage() disk.Usage
 }
 
@@ -117,7 +119,6 @@ type helped struct {
 	gained     time.Time // when it last went live or stored a fragment
 	woken      time.Time // when the engine last woke it to look for peers
 	lost       []uint32  // reclaimed pieces that the live swarm has yet to take note of
-	admitting  bool      // room is being made for a piece of its own
 	crowded    bool      // of those lost, some went to make room for something else
 	donating   bool      // a donor was given to it
 
@@ -296,20 +297,25 @@ func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
 	}
 }
 
-// Reclaimed tells the engine that the ledger deleted fragments. It never
-// waits for a swarm: the swarm may be the one whose Admit had room made for it.
-func (e *Engine) Reclaimed(keys []fragstore.Key) {
+// Reclaimed takes note of fragments that the ledger deleted for others than the background's own fetching, and tells the
+// owner. It never waits for a swarm.
+func (e *Engine) Reclaimed(r disk.Reclaimed) { e.reclaimed(r, nil) }
+
+// reclaimed takes note of what was reclaimed for a fragment of the given swarm; nil: for something else.
+func (e *Engine) reclaimed(r disk.Reclaimed, admitting *helped) {
 	lost := make(map[swarm.InfoHash][]uint32)
-	for _, k := range keys {
+	for _, k := range r.Keys {
 		lost[k.Hash] = append(lost[k.Hash], k.Index)
 	}
 	for h, pieces := range lost {
+		name := h.String()
 		e.mu.Lock()
 		if s, ok := e.swarms[h]; ok {
+			name = s.record.Name
 			s.count(e.cfg.Store)
 			if s.live != nil {
 				s.lost = append(s.lost, pieces...)
-				s.crowded = s.crowded || !s.admitting
+				s.crowded = s.crowded || s != admitting
 				select {
 				case s.live.reclaimed <- struct{}{}:
 				default: // it has been told, and will find these too
@@ -317,6 +323,11 @@ func (e *Engine) Reclaimed(keys []fragstore.Key) {
 			}
 		}
 		e.mu.Unlock()
+		what := "1 fragment"
+		if len(pieces) != 1 {
+			what = fmt.Sprintf("%d fragments", len(pieces))
+		}
+		swarm.Tell(e.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", what, name, r.Why))
 	}
 }
 

@@ -95,7 +95,7 @@ func TestReclaimedFragmentsAreNoLongerServed(t *testing.T) {
 		t.Fatalf("block of a held fragment: %d bytes", len(got))
 	}
 	us.ledger.SetLimits(allotted(0))
-	us.ledger.Enforce()
+	us.enforce()
 	us.wait("the fragments to go", func() bool { return us.store.Count(c.info.Hash) == 0 })
 	us.wait("the swarm to know", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Fragments == 0 })
 	if got := p.fetch(3, 0, 16<<10); got != nil {

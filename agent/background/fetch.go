@@ -141,8 +141,8 @@ func (l *live) begin(p *peer) *fetch {
 	// Its value is the one that revalue will give it: were it more, a full store
 	// would for ever take turns between pieces of one swarm.
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
-	l.engine.admitted(l.swarm, err)
+	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
+	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
 		l.engine.unclaim(l.swarm, length)
 		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
@@ -155,6 +155,7 @@ func (l *live) begin(p *peer) *fetch {
 		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.spend(length))
 		return nil
 	}
+	l.engine.admitted(l.swarm)
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
 		index: uint32(i), length: length, writer: w,
@@ -196,7 +197,6 @@ func (e *Engine) claim(s *helped, length int64) error {
 		}
 	}
 	s.inFlight += length
-	s.admitting = true
 	return nil
 }
 
@@ -205,17 +205,13 @@ func (e *Engine) claimAsked(s *helped, length int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.inFlight += length
-	s.admitting = true
 }
 
-// admitted notes what the ledger has answered: room is made no longer.
-func (e *Engine) admitted(s *helped, err error) {
+// admitted notes that the swarm waits for room no longer.
+func (e *Engine) admitted(s *helped) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.admitting = false
-	if err == nil {
-		s.waiting = ""
-	}
+	s.waiting = ""
 }
 
 // unclaim ends a claim: the piece is stored, and counts as such, or was given up.

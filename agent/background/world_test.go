@@ -122,8 +122,7 @@ func (a *agent) start(storage int64) {
 		Fragments: func() (disk.FileSystem, error) {
 			return disk.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
-		Limits:    allotted(storage),
-		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },
+		Limits: allotted(storage),
 	})
 	peerID := peerwire.NewPeerID("0.1.0")
 	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Log: log})
@@ -164,6 +163,12 @@ func (a *agent) restart(storage int64) {
 	a.t.Helper()
 	a.stop()
 	a.start(storage)
+}
+
+// enforce has the ledger check its limits now.
+func (a *agent) enforce() {
+	reclaimed, _ := a.ledger.Enforce()
+	a.engine.Reclaimed(reclaimed)
 }
 
 // hold puts pieces of c into the store, as if they had been fetched before.

@@ -34,7 +34,7 @@ const (
 // no session runs.
 func init() { torrent.DisableLogging() }
 
-// Ledger is where space is reserved. disk.Ledger is one.
+// Ledger is where space is reserved: a disk.Ledger, and somebody who takes what it reclaims for that.
 type Ledger interface {
 	// Reserve promises room to a download, in place of what was promised to it
 	// before. remaining says how many of its bytes are not on disk yet; it may be

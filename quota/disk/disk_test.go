@@ -162,7 +162,7 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
 	pulled := errors.New("pulled out")
 	var gone error
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: w.store, Fragments: w.disk, Limits: Limits{Storage: mib, Writes: unlimited},
 		Downloads: func() (FileSystem, error) { return FileSystem{ID: "usb", Free: gib, Total: gib}, gone },
 	})
@@ -181,7 +181,7 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 func TestDownloadsDoNotWaitForADiskOfFragmentsThatCannotBeMeasured(t *testing.T) {
 	w := newWorld(t, Limits{})
 	lost := errors.New("no such directory")
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: w.store, Limits: Limits{Storage: mib},
 		Fragments: func() (FileSystem, error) { return FileSystem{}, lost },
 		Downloads: func() (FileSystem, error) { return FileSystem{ID: "disk", Free: mib, Total: gib}, nil },
@@ -203,7 +203,7 @@ func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
 			fs.Free -= full - w.store.Used()
 			return fs, err
 		}
-		l := NewLedger(Config{Store: w.store, Fragments: late, Limits: Limits{Storage: mib, KeepFree: 400 * kib}})
+		l := w.record(Config{Store: w.store, Fragments: late, Limits: Limits{Storage: mib, KeepFree: 400 * kib}})
 		w.fill(gib - full - 380*kib) // 20 KiB too much
 		if freed := l.Enforce(); freed != 64*kib {
 			t.Errorf("freed %d", freed)
@@ -247,7 +247,7 @@ func TestWhatOthersWriteDuringADeletionIsNotExpectedBack(t *testing.T) {
 
 func TestAbsurdMeasurementsDoNotOverflow(t *testing.T) {
 	w := newWorld(t, Limits{})
-	w.ledger = NewLedger(Config{
+	w.ledger = w.record(Config{
 		Store: w.store,
 		Fragments: func() (FileSystem, error) {
 			return FileSystem{ID: "absurd", Free: math.MaxInt64, Total: math.MaxInt64}, nil
@@ -284,7 +284,7 @@ func (s growingStore) InFlight() (charged, unwritten int64) {
 
 func TestIncomingFragmentsAreNotSpaceOnTheDiskBeforeTheyAreWritten(t *testing.T) {
 	w := newWorld(t, Limits{})
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store:     growingStore{w.store},
 		Fragments: func() (FileSystem, error) { return FileSystem{ID: "growing", Free: 128 * kib, Total: gib}, nil },
 		Limits:    Limits{Storage: mib, Writes: unlimited},

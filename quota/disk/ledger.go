@@ -32,9 +32,15 @@ type Config struct {
 	Fragments func() (FileSystem, error) // the file system that holds the fragments
 	Downloads func() (FileSystem, error) // the one that holds the downloads; nil: the same
 	Limits    Limits
-	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
 	// Hold says why the background may not write just now (the disk sleeps, or has gone), or nil. It may be nil itself.
 	Hold func() error
+}
+
+// Reclaimed is which fragments were deleted to make room, and why. The zero Reclaimed is none. Whoever called for them is
+// the one to pass it on, whether or not the call succeeded otherwise.
+type Reclaimed struct {
+	Keys []fragstore.Key
+	Why  string // for the owner to read
 }
 
 // Limits are the owner's, in bytes.
@@ -67,7 +73,6 @@ type Ledger struct {
 	store     Store
 	fragments func() (FileSystem, error)
 	downloads *question[measured] // nil: the same file system
-	reclaimed func(keys []fragstore.Key, why string)
 	hold      func() error
 	clock     func() (wall time.Time, up time.Duration) // up: how long the process has been running
 	wake      chan struct{}                             // capacity 1: Run has a reason to check at once
@@ -95,7 +100,7 @@ func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
 		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits.clamp(),
-		reclaimed: cfg.Reclaimed, hold: cfg.Hold,
+		hold: cfg.Hold,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now, now.Sub(began)
@@ -109,9 +114,6 @@ func NewLedger(cfg Config) *Ledger {
 			fs, err := cfg.Downloads()
 			return measured{fs, err}
 		}}
-	}
-	if l.reclaimed == nil {
-		l.reclaimed = func([]fragstore.Key, string) {}
 	}
 	if l.hold == nil {
 		l.hold = func() error { return nil }
@@ -134,14 +136,16 @@ func (l *Ledger) SetLimits(limits Limits) {
 	}
 }
 
-// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It writes down how much was
-// written today.
-func (l *Ledger) Run(ctx context.Context) {
+// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It hands on what that reclaimed, and
+// writes down how much was written today.
+func (l *Ledger) Run(ctx context.Context, reclaimed func(Reclaimed)) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	defer l.keepBudget(true)
 	for {
-		l.Enforce()
+		if r, _ := l.Enforce(); len(r.Keys) > 0 {
+			reclaimed(r)
+		}
 		l.keepBudget(false)
 		select {
 		case <-tick.C:
