@@ -249,7 +249,7 @@ func (l *live) handleDonated(r donated) {
 // seek wants a piece from peers that was not wanted from them before.
 func (l *live) seek(i int) {
 	for p := range l.peers {
-		if p.has.Has(i) && !p.wanted {
+		if p.has.Has(i) && !p.amInterested {
 			p.guess = i
 			l.showInterest(p)
 		}

@@ -138,7 +138,7 @@ func TestPieceThatTheDonorLacksIsSkippedAndFetchedFromPeers(t *testing.T) {
 		}
 		select {
 		case r := <-d.donated:
-			if d.handleDonated(r); r.err != nil && d.donation != nil && !p.wanted {
+			if d.handleDonated(r); r.err != nil && d.donation != nil && !p.amInterested {
 				t.Errorf("piece %d, which the donor lacks, is not wanted from the peer that has it", r.index)
 			}
 		case <-time.After(deadline):

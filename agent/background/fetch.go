@@ -75,7 +75,7 @@ func (f *fetch) abandon() {
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.choking || p.snubbed || !p.wanted || l.dozing {
+	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.dozing {
 		return
 	}
 	for p.pending < p.depth {
@@ -307,7 +307,7 @@ func (p *peer) release(now time.Time) {
 }
 
 func (l *live) takeChoke(p *peer) {
-	p.choking = true
+	p.peerChoking = true
 	// With the fast extension each request is answered, by a reject if need
 	// be (BEP 6); without it a choke drops them all. Either way the pieces are
 	// better taken from another peer; rejects that follow find nothing.

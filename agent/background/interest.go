@@ -46,10 +46,10 @@ func (l *live) complete() bool {
 func (l *live) showInterest(p *peer) {
 	var interested bool
 	p.guess, interested = l.findWanted(p.guess, p.has.Has)
-	if interested == p.wanted {
+	if interested == p.amInterested {
 		return
 	}
-	p.wanted = interested
+	p.amInterested = interested
 	if interested {
 		p.send(peerwire.Message{Type: peerwire.Interested})
 	} else {

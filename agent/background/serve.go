@@ -49,12 +49,12 @@ func (l *live) slots() int {
 func (l *live) unchoke(now time.Time) {
 	var views []choose.UploadView[*peer]
 	for p := range l.peers {
-		if !p.eager {
+		if !p.peerInterested {
 			l.choke(p, now)
 			continue
 		}
 		waited := time.Duration(0) // whoever is served waits no more: the last slot moves on
-		if p.choked {
+		if p.amChoking {
 			waited = now.Sub(p.chokedAt)
 		}
 		sent := p.sent.n.Load()
@@ -84,9 +84,9 @@ func (l *live) fillSlots(now time.Time) {
 	var waiting []*peer
 	for p := range l.peers {
 		switch {
-		case !p.choked:
+		case !p.amChoking:
 			free--
-		case p.eager:
+		case p.peerInterested:
 			waiting = append(waiting, p)
 		}
 	}
@@ -97,17 +97,17 @@ func (l *live) fillSlots(now time.Time) {
 }
 
 func (l *live) letIn(p *peer) {
-	if p.choked {
-		p.choked = false
+	if p.amChoking {
+		p.amChoking = false
 		p.send(peerwire.Message{Type: peerwire.Unchoke})
 	}
 }
 
 func (l *live) choke(p *peer, now time.Time) {
-	if p.choked {
+	if p.amChoking {
 		return
 	}
-	p.choked, p.chokedAt = true, now
+	p.amChoking, p.chokedAt = true, now
 	p.send(peerwire.Message{Type: peerwire.Choke})
 	for _, b := range p.conn.DropBlocks() {
 		l.reject(p, b.Index, b.Begin, b.Length)
@@ -127,7 +127,7 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 		int64(m.Begin)+int64(m.Length) > l.info.PieceLen(int(m.Index)) {
 		return false
 	}
-	if p.choked || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
+	if p.amChoking || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
 		l.reject(p, m.Index, m.Begin, m.Length)
 		return true
 	}
