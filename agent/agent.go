@@ -251,7 +251,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Announcer:  a.announcer,
 		Lists:      a.rendezvous,
 		Candidates: a.candidates,
-		Goal:       p.Background.Goal,
+		Goal:       func() prefs.Goal { return a.current().Background.Goal },
 		UploadLimit: func() int64 {
 			up, _ := a.bandwidth.Limits()
 			return up

@@ -41,7 +41,6 @@ func (a *Agent) apply(p prefs.Preferences) {
 	a.ledger.SetLimits(limits(p))
 	a.governor.Set(allotment(p))
 	a.candidates.SetPolicy(discovery.PolicyFrom(p.Sources))
-	a.background.SetGoal(p.Background.Goal)
 	select {
 	case a.changed <- struct{}{}:
 	default:

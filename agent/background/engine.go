@@ -67,7 +67,7 @@ type Config struct {
 	Announcer   Announcer
 	Lists       Lists
 	Candidates  Candidates
-	Goal        prefs.Goal
+	Goal        func() prefs.Goal     // what the choosing strives for now
 	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
 	Asleep      func() bool           // the disk sleeps and is not to be woken; asked every second by each live swarm. nil: never
 	AllowAddr   func(netip.Addr) bool // which addresses may be dialled
@@ -90,7 +90,6 @@ type Engine struct {
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before mu
 
 	mu     sync.Mutex // guards everything below, and the fields of each swarm
-	goal   prefs.Goal
 	swarms map[swarm.InfoHash]*helped
 	open   map[*peer]struct{} // connections, over all swarms
 	most   int                // of them; see SetMostConns
@@ -138,7 +137,6 @@ var (
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:    cfg,
-		goal:   cfg.Goal,
 		dials:  make(chan struct{}, maxDials),
 		swarms: make(map[swarm.InfoHash]*helped),
 		open:   make(map[*peer]struct{}),
@@ -170,7 +168,7 @@ func New(cfg Config) (*Engine, error) {
 // value gives the fragments of a dormant swarm the value that its record lets
 // expect. e.mu is held, or the engine not yet in use.
 func (e *Engine) value(s *helped) {
-	value := choose.Value(choose.Need(s.record.Health, e.goal), s.record.Health.Copies)
+	value := choose.Value(choose.Need(s.record.Health, e.cfg.Goal()), s.record.Health.Copies)
 	if s.record.Released {
 		value = priceless(0)
 	}
@@ -329,13 +327,6 @@ func (e *Engine) reclaimed(r disk.Reclaimed, admitting *helped) {
 		}
 		swarm.Tell(e.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", what, name, r.Why))
 	}
-}
-
-// SetGoal changes what the choosing strives for.
-func (e *Engine) SetGoal(g prefs.Goal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.goal = g
 }
 
 // put writes a swarm's record. e.mu is held.

@@ -264,7 +264,7 @@ func (l *live) publish() {
 		h.Seeds, h.Leechers = max(s.told.Seeds, seeds), max(s.told.Leechers, leechers)
 		h.Copies = l.rarest()
 	}
-	l.need = choose.Need(s.record.Health, e.goal)
+	l.need = choose.Need(s.record.Health, e.cfg.Goal())
 	l.tallyLocked()
 }
 

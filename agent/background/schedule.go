@@ -25,7 +25,7 @@ func (e *Engine) chooseSwarms() {
 	var stay []choose.LeaveView
 	var dormant []choose.WakeView
 	e.mu.Lock()
-	view.Goal, view.Swarms = e.goal, len(e.swarms)
+	view.Goal, view.Swarms = e.cfg.Goal(), len(e.swarms)
 	if e.budget.spent || usage.Writes == 0 {
 		view.Room = 0 // for what may not be written
 	}

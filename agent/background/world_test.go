@@ -132,7 +132,7 @@ func (a *agent) start(storage int64) {
 	a.engine, err = New(Config{
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
-		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
+		Goal: func() prefs.Goal { return prefs.GoalBalanced }, UploadLimit: func() int64 { return -1 },
 		Asleep:    a.asleep.Load,
 		AllowAddr: func(netip.Addr) bool { return true },
 		Log:       slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
