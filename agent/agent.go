@@ -89,7 +89,7 @@ func New(o Options) (_ *Agent, err error) {
 		}
 	}()
 	for _, open := range []func(prefs.Preferences) error{
-		a.openState, a.openQuota, a.openNetwork, a.openForeground, a.openBackground, a.openWeb,
+		a.openState, a.openQuota, a.openNetwork, a.openBackground, a.openForeground, a.openWeb,
 	} {
 		if err := open(a.preferences.Get()); err != nil {
 			return nil, err
@@ -151,7 +151,6 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 		Fragments:   measured(a.state.File("fragments")),
 		Downloads:   measured(a.downloads()),
 		Limits:      func() disk.Limits { return disk.LimitsOf(a.preferences.Get()) },
-		Reclaimed:   a.reclaimed,
 		Unavailable: a.disk.Unavailable,
 	})
 	a.bandwidth = line.NewBandwidth(0, 0) // until the governor has decided
@@ -174,14 +173,6 @@ func (a *Agent) downloads() string {
 // measured measures the file system of a path.
 func measured(path string) func() (platform.FileSystem, error) {
 	return func() (platform.FileSystem, error) { return platform.DiskUsage(path) }
-}
-
-// reclaimed passes on that the ledger deleted fragments. It may do so while the agent is still being built.
-func (a *Agent) reclaimed(keys []fragstore.Key, why string) {
-	if a.owner != nil {
-		a.background.Reclaimed(keys)
-		a.owner.Reclaimed(keys, why)
-	}
 }
 
 func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
@@ -243,7 +234,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
 		MemoryTotal:    total,
-		Ledger:         a.ledger,
+		Ledger:         reservations{a.ledger, a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
 		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
@@ -280,7 +271,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Announcer:  a.announcer,
 		Lists:      a.lists,
 		Candidates: a.candidates,
-		Goal:       p.Background.Goal,
+		Goal:       func() prefs.Goal { return a.preferences.Get().Background.Goal },
 		UploadLimit: func() int64 {
 			up, _ := a.bandwidth.Limits()
 			return up
@@ -374,7 +365,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		start("DHT", a.dht.Run)
 	}
 	start("announcer", a.announcer.Run)
-	start("quota", quiet(a.ledger.Run))
+	start("quota", quiet(func(ctx context.Context) { a.ledger.Run(ctx, a.background.Reclaimed) }))
 	start("foreground", a.foreground.Run)
 	start("discovery", a.prover.Run)
 	start("peer port", func(ctx context.Context) error { return a.port.Serve(ctx, router{a}) })

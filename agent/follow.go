@@ -5,9 +5,12 @@ import (
 	"net/netip"
 	"time"
 
+	"ebb/agent/background"
 	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
+	"ebb/agent/swarm"
 	"ebb/quota"
+	"ebb/quota/disk"
 )
 
 // followInterval is how soon other agents may find us in the swarm of a new download.
@@ -60,4 +63,17 @@ func (a *Agent) addNode() func(netip.AddrPort) {
 func (a *Agent) allotted() (on bool, why string) {
 	on, _, why = quota.Allotted(a.preferences.Get(), a.ledger.Usage().Allotment, time.Now())
 	return on, why
+}
+
+// reservations is where downloads reserve their space. What is reclaimed for them is the background's loss.
+type reservations struct {
+	*disk.Ledger
+	background *background.Engine
+}
+
+// Reserve implements foreground.Ledger.
+func (r reservations) Reserve(h swarm.InfoHash, remaining func() int64) error {
+	reclaimed, err := r.Ledger.Reserve(h, remaining)
+	r.background.Reclaimed(reclaimed)
+	return err
 }

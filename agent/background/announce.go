@@ -1,6 +1,7 @@
 package background
 
 import (
+	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 )
@@ -75,7 +76,7 @@ func (e *Engine) found(h swarm.InfoHash, r peersource.Result) {
 	s.dirty = true
 	if s.live == nil {
 		// Nobody that we see has any of it: a live swarm sees for itself.
-		value := Value(Need(s.record.Health, e.goal), 0)
+		value := choose.Value(choose.Need(s.record.Health, e.cfg.Goal()), 0)
 		e.cfg.Store.SetValues(h, func(uint32) float64 { return value })
 	}
 	e.mu.Unlock()

@@ -34,7 +34,11 @@ func largeSwarm(b *testing.B) (*direct, []*peer) {
 	}
 	var peers []*peer
 	for range 30 {
-		p, _ := d.meet()
+		p, other := d.meet()
+		go func() {
+			for range other.heard { // or it would stop reading, and never end
+			}
+		}()
 		d.hear(p, peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: d.held.Clone().Bytes()})
 		peers = append(peers, p)
 	}

@@ -63,7 +63,7 @@ func (l *live) hold(index uint32) {
 	}
 	for p := range l.peers {
 		p.send(peerwire.Message{Type: peerwire.Have, Index: index})
-		if p.wanted {
+		if p.amInterested {
 			l.showInterest(p)
 		}
 		l.request(p)

@@ -58,7 +58,7 @@ func (d *direct) meet() (*peer, *scripted) {
 		c.Close()
 		<-c.Done()
 	})
-	p := &peer{conn: c, choking: true, choked: true, connected: time.Now()}
+	p := &peer{conn: c, peerChoking: true, amChoking: true, connected: time.Now()}
 	d.handleJoined(p)
 	return p, other
 }

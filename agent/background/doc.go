@@ -13,7 +13,7 @@
 // what a download had of it (donor.go).
 //
 // What to join, fetch, unchoke and leave is decided by the pure functions of
-// choose.go; the engine only carries their decisions out.
+// package choose; the engine only carries their decisions out.
 //
 // While the disk sleeps, and is not to be woken, nothing is served, fetched or
 // dialled; while the write budget is spent, nothing is fetched (waiting.go).

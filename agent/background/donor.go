@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
@@ -161,8 +162,8 @@ func (l *live) draw(now time.Time) {
 	if d.began = d.began || l.ready(d, now); !d.began {
 		return
 	}
-	want := func(i int) bool { return !l.held.Has(i) && l.fetches[uint32(i)] == nil }
-	i, ok := ChoosePiece(d.has, l.copies, want, l.rnd)
+	want := func(i int) bool { return d.has.Has(i) && !l.held.Has(i) && l.fetches[uint32(i)] == nil }
+	i, ok := choose.Piece(l.copies, want, l.rnd)
 	if !ok {
 		l.finishDonation()
 		return
@@ -170,8 +171,8 @@ func (l *live) draw(now time.Time) {
 	length := l.info.PieceLen(i)
 	l.engine.claimAsked(l.swarm, length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
-	l.engine.admitted(l.swarm, err)
+	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
+	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
 		l.engine.unclaim(l.swarm, length)
 		switch {
@@ -186,6 +187,7 @@ func (l *live) draw(now time.Time) {
 		}
 		return
 	}
+	l.engine.admitted(l.swarm)
 	d.busy = true
 	l.wg.Add(1)
 	go func() {
@@ -247,7 +249,7 @@ func (l *live) handleDonated(r donated) {
 // seek wants a piece from peers that was not wanted from them before.
 func (l *live) seek(i int) {
 	for p := range l.peers {
-		if p.has.Has(i) && !p.wanted {
+		if p.has.Has(i) && !p.amInterested {
 			p.guess = i
 			l.showInterest(p)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
@@ -137,7 +138,7 @@ func TestPieceThatTheDonorLacksIsSkippedAndFetchedFromPeers(t *testing.T) {
 		}
 		select {
 		case r := <-d.donated:
-			if d.handleDonated(r); r.err != nil && d.donation != nil && !p.wanted {
+			if d.handleDonated(r); r.err != nil && d.donation != nil && !p.amInterested {
 				t.Errorf("piece %d, which the donor lacks, is not wanted from the peer that has it", r.index)
 			}
 		case <-time.After(deadline):
@@ -284,7 +285,7 @@ func TestDonorThatIsNotTakenIsNotClosed(t *testing.T) {
 		"to an unknown swarm": func(d *download) error { return us.engine.Give(private.info.Hash, d) },
 		"to a released swarm": func(d *download) error { return us.engine.Give(h, d) },
 		"to a joined swarm":   func(d *download) error { return us.engine.Join(Join{Hash: h, Metadata: c.raw, Donor: d}) },
-		"without metadata":    func(d *download) error { return us.engine.Join(Join{Hash: hashOf(7), Donor: d}) },
+		"without metadata":    func(d *download) error { return us.engine.Join(Join{Hash: swarm.InfoHash{7}, Donor: d}) },
 		"to a private torrent": func(d *download) error {
 			return us.engine.Join(Join{Hash: private.info.Hash, Metadata: private.raw, Donor: d})
 		},
@@ -350,9 +351,9 @@ type failingLedger struct {
 	times int
 }
 
-func (f *failingLedger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+func (f *failingLedger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
 	if f.times--; f.times >= 0 {
-		return nil, fmt.Errorf("admitting: %w", context.DeadlineExceeded)
+		return nil, disk.Reclaimed{}, fmt.Errorf("admitting: %w", context.DeadlineExceeded)
 	}
 	return f.Ledger.AdmitAsked(k, length, sum, value)
 }

@@ -3,12 +3,14 @@ package background
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
@@ -24,9 +26,10 @@ type Dialer interface {
 
 // Ledger admits fragments to the disk; satisfied by *disk.Ledger.
 type Ledger interface {
-	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	// Admit takes room for a fragment, and returns what it reclaimed for that, with an error too.
+	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
-	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error)
+	AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	Usage() disk.Usage
 }
 
@@ -64,7 +67,7 @@ type Config struct {
 	Announcer   Announcer
 	Lists       Lists
 	Candidates  Candidates
-	Goal        prefs.Goal
+	Goal        func() prefs.Goal     // what the choosing strives for now
 	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
 	Unavailable func() error          // why fragments may be neither read nor written now, nil if they may; asked every second by each live swarm. nil: always nil
 	AllowAddr   func(netip.Addr) bool // which addresses may be dialled
@@ -87,7 +90,6 @@ type Engine struct {
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before mu
 
 	mu     sync.Mutex // guards everything below, and the fields of each swarm
-	goal   prefs.Goal
 	swarms map[swarm.InfoHash]*helped
 	open   map[*peer]struct{} // connections, over all swarms
 	most   int                // of them; see SetMostConns
@@ -116,7 +118,6 @@ type helped struct {
 	gained     time.Time // when it last went live or stored a fragment
 	woken      time.Time // when the engine last woke it to look for peers
 	lost       []uint32  // reclaimed pieces that the live swarm has yet to take note of
-	admitting  bool      // room is being made for a piece of its own
 	crowded    bool      // of those lost, some went to make room for something else
 	donating   bool      // a donor was given to it
 
@@ -136,7 +137,6 @@ var (
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:    cfg,
-		goal:   cfg.Goal,
 		dials:  make(chan struct{}, maxDials),
 		swarms: make(map[swarm.InfoHash]*helped),
 		open:   make(map[*peer]struct{}),
@@ -168,7 +168,7 @@ func New(cfg Config) (*Engine, error) {
 // value gives the fragments of a dormant swarm the value that its record lets
 // expect. e.mu is held, or the engine not yet in use.
 func (e *Engine) value(s *helped) {
-	value := Value(Need(s.record.Health, e.goal), s.record.Health.Copies)
+	value := choose.Value(choose.Need(s.record.Health, e.cfg.Goal()), s.record.Health.Copies)
 	if s.record.Released {
 		value = priceless(0)
 	}
@@ -295,20 +295,25 @@ func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
 	}
 }
 
-// Reclaimed tells the engine that the ledger deleted fragments. It never
-// waits for a swarm: the swarm may be the one whose Admit had room made for it.
-func (e *Engine) Reclaimed(keys []fragstore.Key) {
+// Reclaimed takes note of fragments that the ledger deleted for others than the background's own fetching, and tells the
+// owner. It never waits for a swarm.
+func (e *Engine) Reclaimed(r disk.Reclaimed) { e.reclaimed(r, nil) }
+
+// reclaimed takes note of what was reclaimed for a fragment of the given swarm; nil: for something else.
+func (e *Engine) reclaimed(r disk.Reclaimed, admitting *helped) {
 	lost := make(map[swarm.InfoHash][]uint32)
-	for _, k := range keys {
+	for _, k := range r.Keys {
 		lost[k.Hash] = append(lost[k.Hash], k.Index)
 	}
 	for h, pieces := range lost {
+		name := h.String()
 		e.mu.Lock()
 		if s, ok := e.swarms[h]; ok {
+			name = s.record.Name
 			s.count(e.cfg.Store)
 			if s.live != nil {
 				s.lost = append(s.lost, pieces...)
-				s.crowded = s.crowded || !s.admitting
+				s.crowded = s.crowded || s != admitting
 				select {
 				case s.live.reclaimed <- struct{}{}:
 				default: // it has been told, and will find these too
@@ -316,14 +321,12 @@ func (e *Engine) Reclaimed(keys []fragstore.Key) {
 			}
 		}
 		e.mu.Unlock()
+		what := "1 fragment"
+		if len(pieces) != 1 {
+			what = fmt.Sprintf("%d fragments", len(pieces))
+		}
+		swarm.Tell(e.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", what, name, r.Why))
 	}
-}
-
-// SetGoal changes what the choosing strives for.
-func (e *Engine) SetGoal(g prefs.Goal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.goal = g
 }
 
 // put writes a swarm's record. e.mu is held.

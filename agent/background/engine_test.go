@@ -9,6 +9,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
@@ -94,7 +95,7 @@ func TestReclaimedFragmentsAreNoLongerServed(t *testing.T) {
 		t.Fatalf("block of a held fragment: %d bytes", len(got))
 	}
 	us.setLimits(allotted(0))
-	us.ledger.Enforce()
+	us.enforce()
 	us.wait("the fragments to go", func() bool { return us.store.Count(c.info.Hash) == 0 })
 	us.wait("the swarm to know", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Fragments == 0 })
 	if got := p.fetch(3, 0, 16<<10); got != nil {
@@ -256,7 +257,7 @@ func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
 	us.engine.mu.Lock()
-	for n := range maxFetching {
+	for n := range choose.MaxFetching {
 		// Live, for its peers wait for the piece that nobody has.
 		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: swarm.Health{Leechers: 3}, Joined: time.Now()}}
 		us.engine.swarms[s.hash] = s

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
@@ -14,7 +15,7 @@ import (
 // donor.go, and is not wanted from peers.
 //
 //  1. showInterest: a peer has pieces that we want, so we say so.
-//  2. request: the peer has unchoked us. A piece is chosen (ChoosePiece), the
+//  2. request: the peer has unchoked us. A piece is chosen (choose.Piece), the
 //     ledger admits room for it and gives a writer, and its blocks are
 //     requested, as many at a time as the peer's rate asks for.
 //  3. takeBlock: a block arrives and is written at its place; the writer hashes
@@ -74,7 +75,7 @@ func (f *fetch) abandon() {
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.choking || p.snubbed || !p.wanted || l.dozing {
+	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.dozing {
 		return
 	}
 	for p.pending < p.depth {
@@ -127,8 +128,8 @@ func (l *live) begin(p *peer) *fetch {
 	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
 		return nil
 	}
-	want := func(i int) bool { return l.wanted(i) && l.fetches[uint32(i)] == nil }
-	i, ok := ChoosePiece(p.has, l.copies, want, l.rnd)
+	want := func(i int) bool { return p.has.Has(i) && l.wanted(i) && l.fetches[uint32(i)] == nil }
+	i, ok := choose.Piece(l.copies, want, l.rnd)
 	if !ok {
 		return nil
 	}
@@ -140,8 +141,8 @@ func (l *live) begin(p *peer) *fetch {
 	// Its value is the one that revalue will give it: were it more, a full store
 	// would for ever take turns between pieces of one swarm.
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), Value(l.need, int(l.copies[i])))
-	l.engine.admitted(l.swarm, err)
+	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
+	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
 		l.engine.unclaim(l.swarm, length)
 		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
@@ -154,6 +155,7 @@ func (l *live) begin(p *peer) *fetch {
 		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.spend(length))
 		return nil
 	}
+	l.engine.admitted(l.swarm)
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
 		index: uint32(i), length: length, writer: w,
@@ -195,7 +197,6 @@ func (e *Engine) claim(s *helped, length int64) error {
 		}
 	}
 	s.inFlight += length
-	s.admitting = true
 	return nil
 }
 
@@ -204,17 +205,13 @@ func (e *Engine) claimAsked(s *helped, length int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.inFlight += length
-	s.admitting = true
 }
 
-// admitted notes what the ledger has answered: room is made no longer.
-func (e *Engine) admitted(s *helped, err error) {
+// admitted notes that the swarm waits for room no longer.
+func (e *Engine) admitted(s *helped) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.admitting = false
-	if err == nil {
-		s.waiting = ""
-	}
+	s.waiting = ""
 }
 
 // unclaim ends a claim: the piece is stored, and counts as such, or was given up.
@@ -310,7 +307,7 @@ func (p *peer) release(now time.Time) {
 }
 
 func (l *live) takeChoke(p *peer) {
-	p.choking = true
+	p.peerChoking = true
 	// With the fast extension each request is answered, by a reject if need
 	// be (BEP 6); without it a choke drops them all. Either way the pieces are
 	// better taken from another peer; rejects that follow find nothing.

@@ -137,7 +137,7 @@ func TestFragmentTakenForSpaceIsNotFetchedAgainAtOnce(t *testing.T) {
 	p, _ := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
 	us.setLimits(allotted(2 * 32 << 10)) // somebody else fills the disk …
-	us.ledger.Enforce()
+	us.enforce()
 	us.setLimits(allotted(4 * 32 << 10)) // … and stops for a moment
 	<-d.reclaimed
 	d.handleReclaimed()

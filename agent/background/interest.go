@@ -1,6 +1,7 @@
 package background
 
 import (
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 )
 
@@ -12,7 +13,7 @@ import (
 // wanted tells whether a piece is worth fetching: not held, not to be had from a
 // donor, and of value.
 func (l *live) wanted(i int) bool {
-	return !l.held.Has(i) && !l.donates(i) && (l.swarm.record.Why.ByOwner() || Value(l.need, int(l.copies[i])) >= minFetchValue)
+	return !l.held.Has(i) && !l.donates(i) && (l.swarm.record.Why.ByOwner() || choose.Value(l.need, int(l.copies[i])) >= choose.MinValue)
 }
 
 // findWanted looks for a wanted piece among those that fit, beginning with a guess.
@@ -45,10 +46,10 @@ func (l *live) complete() bool {
 func (l *live) showInterest(p *peer) {
 	var interested bool
 	p.guess, interested = l.findWanted(p.guess, p.has.Has)
-	if interested == p.wanted {
+	if interested == p.amInterested {
 		return
 	}
-	p.wanted = interested
+	p.amInterested = interested
 	if interested {
 		p.send(peerwire.Message{Type: peerwire.Interested})
 	} else {

@@ -15,7 +15,7 @@ func TestLostFragmentIsAskedForAgain(t *testing.T) {
 	d := us.direct(c)
 	p, other := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.Have, Index: 1}, peerwire.Message{Type: peerwire.Unchoke})
-	if other.heardNext(peerwire.ExtensionHandshake); p.wanted {
+	if other.heardNext(peerwire.ExtensionHandshake); p.amInterested {
 		t.Fatal("we want a piece of the peer although we hold all")
 	}
 	if _, err := us.store.Delete(fragstore.Key{Hash: c.info.Hash, Index: 1}); err != nil {
@@ -60,13 +60,13 @@ func TestInterestFollowsTheNeedOfTheSwarm(t *testing.T) {
 	d.swarm.record.Why.Kind = "peer"
 	d.swarm.told = swarm.Health{Seeds: 100_000, Leechers: 0}
 	p, other := d.seed()
-	if d.publish(); d.wants() || p.wanted {
+	if d.publish(); d.wants() || p.amInterested {
 		t.Fatal("a swarm with a hundred thousand seeds is thought to need us")
 	}
 	d.swarm.told = swarm.Health{Seeds: 1, Leechers: 9}
 	d.nextValues = d.lastUseful
 	d.handleTick(d.lastUseful)
-	if !p.wanted {
+	if !p.amInterested {
 		t.Fatal("nothing is wanted of a peer in a swarm that has come to need us")
 	}
 	other.heardNext(peerwire.Interested)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/quota/disk/fragstore"
 )
@@ -263,7 +264,7 @@ func (l *live) publish() {
 		h.Seeds, h.Leechers = max(s.told.Seeds, seeds), max(s.told.Leechers, leechers)
 		h.Copies = l.rarest()
 	}
-	l.need = Need(s.record.Health, e.goal)
+	l.need = choose.Need(s.record.Health, e.cfg.Goal())
 	l.tallyLocked()
 }
 
@@ -354,7 +355,7 @@ func (l *live) revalue() {
 		if int(i) >= len(copies) {
 			return 0
 		}
-		return Value(need, int(copies[i]))
+		return choose.Value(need, int(copies[i]))
 	})
 }
 

@@ -17,14 +17,14 @@ type peer struct {
 	dialled bool           // its joining ends a dial of the address book's
 	addr    netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
-	has     peerwire.Bitfield  // empty until the metadata is known
-	told    bool               // it has said what it has
-	early   []peerwire.Message // what it said of its pieces before the metadata was known
-	choking bool               // it chokes us
-	wanted  bool               // we told it that we are interested
-	guess   int                // where to look first for a piece of it that we want
-	choked  bool               // we choke it
-	eager   bool               // it told us that it is interested
+	has            peerwire.Bitfield  // empty until the metadata is known
+	told           bool               // it has said what it has
+	early          []peerwire.Message // what it said of its pieces before the metadata was known
+	peerChoking    bool               // it chokes us
+	amInterested   bool               // we told it that we are interested
+	guess          int                // where to look first for a piece of it that we want
+	amChoking      bool               // we choke it
+	peerInterested bool               // it told us that it is interested
 
 	fetches    []*fetch  // the pieces that we take from it, in order
 	pending    int       // blocks requested and not yet received
@@ -53,7 +53,7 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 		c.Close()
 		<-c.Done() // its writer calls back into the swarm
 	}()
-	p := &peer{conn: c, addr: dialled, dialled: dialled.IsValid(), choking: true, choked: true, connected: time.Now()}
+	p := &peer{conn: c, addr: dialled, dialled: dialled.IsValid(), peerChoking: true, amChoking: true, connected: time.Now()}
 	var l *live
 	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
 		return
@@ -228,14 +228,14 @@ func (l *live) take(p *peer, m peerwire.Message) bool {
 	case peerwire.Choke:
 		l.takeChoke(p)
 	case peerwire.Unchoke:
-		p.choking, p.snubbed = false, false
+		p.peerChoking, p.snubbed = false, false
 		p.lastBlock = time.Now()
 		l.request(p)
 	case peerwire.Interested:
-		p.eager = true
+		p.peerInterested = true
 		l.fillSlots(time.Now())
 	case peerwire.NotInterested:
-		p.eager = false
+		p.peerInterested = false
 		l.choke(p, time.Now())
 		l.fillSlots(time.Now())
 	case peerwire.Have, peerwire.HaveBitfield, peerwire.HaveAll, peerwire.HaveNone:
@@ -289,7 +289,7 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 			has.Set(int(m.Index))
 			l.copies[m.Index]++
 		}
-		if !p.wanted && l.wanted(int(m.Index)) {
+		if !p.amInterested && l.wanted(int(m.Index)) {
 			p.guess = int(m.Index)
 			l.showInterest(p)
 		}

@@ -1,10 +1,9 @@
 package background
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 )
 
@@ -34,59 +33,19 @@ func (e *Engine) surplus(most int) (conns []*peerwire.Conn) {
 	if len(e.open) <= most {
 		return nil
 	}
-	views := make([]ConnView[*peer], 0, len(e.open))
+	views := make([]choose.ConnView[*peer], 0, len(e.open))
 	for p := range e.open {
-		v := ConnView[*peer]{Peer: p, Open: now.Sub(p.connected), Unused: never}
+		v := choose.ConnView[*peer]{Peer: p, Open: now.Sub(p.connected), Unused: choose.Never}
 		if used := p.used.Load(); used != 0 {
 			v.Unused = v.Open - time.Duration(used)
 		}
 		views = append(views, v)
 	}
-	for _, p := range ChooseSurplus(views, most) {
+	for _, p := range choose.Surplus(views, most) {
 		delete(e.open, p)
 		conns = append(conns, p.conn)
 	}
 	return conns
-}
-
-// ConnView is one connection, as the choice of which to close sees it.
-type ConnView[P any] struct {
-	Peer   P
-	Open   time.Duration // since it was made
-	Unused time.Duration // since a block last went either way, or was asked for; negative: it never did
-}
-
-const (
-	never = -1
-	// inUse is how long after its last block a connection counts as one that is
-	// being served or fetched from: blocks of a slow one are that far apart.
-	inUse = 30 * time.Second
-)
-
-// ChooseSurplus picks the connections to close so that most of them stay: first
-// those that are not in use, of these the longest idle; of those in use, too.
-func ChooseSurplus[P any](conns []ConnView[P], most int) []P {
-	idle := func(v ConnView[P]) time.Duration {
-		if v.Unused < 0 {
-			return v.Open
-		}
-		return min(v.Unused, v.Open)
-	}
-	working := func(v ConnView[P]) int {
-		if v.Unused >= 0 && v.Unused < inUse {
-			return 1
-		}
-		return 0
-	}
-	worst := slices.Clone(conns)
-	slices.SortStableFunc(worst, func(a, b ConnView[P]) int {
-		return cmp.Or(cmp.Compare(working(a), working(b)), cmp.Compare(idle(b), idle(a)))
-	})
-	var chosen []P
-	for _, v := range worst[:max(len(worst)-max(most, 0), 0)] {
-		chosen = append(chosen, v.Peer)
-	}
-	return chosen
 }
 
 // use notes that the peer is of use: a block has come from it or gone to it, or

@@ -2,34 +2,11 @@ package background
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
 	"ebb/agent/peerwire"
 )
-
-func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
-	const s = time.Second
-	conns := []ConnView[string]{
-		{Peer: "served now", Open: 900 * s, Unused: 0},
-		{Peer: "new", Open: 1 * s, Unused: never},
-		{Peer: "idle for ever", Open: 800 * s, Unused: never},
-		{Peer: "served slowly", Open: 40 * s, Unused: 20 * s},
-		{Peer: "served a minute ago", Open: 900 * s, Unused: 60 * s},
-		{Peer: "served long ago", Open: 900 * s, Unused: 600 * s},
-	}
-	worstFirst := []string{"idle for ever", "served long ago", "served a minute ago", "new", "served slowly", "served now"}
-	for most := range len(conns) + 2 {
-		want := worstFirst[:max(len(conns)-most, 0)]
-		if got := ChooseSurplus(conns, most); !slices.Equal(got, want) {
-			t.Errorf("with places for %d, closed are %q, want %q", most, got, want)
-		}
-	}
-	if got := ChooseSurplus(conns, -1); len(got) != len(conns) {
-		t.Errorf("with places for -1, closed are %q", got)
-	}
-}
 
 // places returns the connections that have one, and how many of them were of use.
 func (a *agent) places() (open, used int) {

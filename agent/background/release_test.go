@@ -10,6 +10,7 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
+	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 )
 
@@ -207,12 +208,12 @@ func TestReclaimTakesAReleasedSwarmsFragmentsLast(t *testing.T) {
 	us.join(other, true)
 	us.release(c)
 	us.setLimits(allotted(us.store.Used() / 2 * 101 / 100))
-	us.ledger.Enforce()
+	us.enforce()
 	if n := us.store.Count(c.info.Hash); n != 4 {
 		t.Errorf("%d of 4 fragments of the released swarm are left, and %d of the other", n, us.store.Count(other.info.Hash))
 	}
 	us.setLimits(allotted(0))
-	us.ledger.Enforce()
+	us.enforce()
 	us.wait("the swarm to know", func() bool { s, _ := us.engine.Swarm(c.info.Hash); return s.Fragments == 0 })
 	us.expectReleased(c, 0)
 }
@@ -224,7 +225,7 @@ func TestReleasedSwarmIsNotChosenToBeLeft(t *testing.T) {
 	us.release(c)
 	us.engine.mu.Lock()
 	s := us.engine.swarms[c.info.Hash]
-	s.record.Why.Kind, s.record.Joined, s.record.LastPeer = "peer", time.Now().Add(-30*silence), time.Time{}
+	s.record.Why.Kind, s.record.Joined, s.record.LastPeer = "peer", time.Now().Add(-365*24*time.Hour), time.Time{}
 	us.engine.mu.Unlock()
 	us.engine.chooseSwarms()
 	if !us.engine.Has(c.info.Hash) {
@@ -274,7 +275,7 @@ func TestReleaseLeaveAndTheRestMayComeAtOnce(t *testing.T) {
 			func() { us.engine.Leave(h) },
 			func() { us.engine.Resume(h) },
 			func() { us.engine.Forget(h) },
-			func() { us.engine.Reclaimed([]fragstore.Key{{Hash: h, Index: 1}}) },
+			func() { us.engine.Reclaimed(disk.Reclaimed{Keys: []fragstore.Key{{Hash: h, Index: 1}}}) },
 			func() { us.engine.Give(h, newDownload(t, c)) },
 			func() {
 				found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.port.Addr()}, Seeders: 1, Leechers: 1})

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/swarm"
 )
 
-// chooseSwarms carries out what ChooseJoin and ChooseLeave decide.
+// chooseSwarms carries out what choose.Join and choose.Leave decide.
 func (e *Engine) chooseSwarms() {
 	usage := e.cfg.Ledger.Usage()
 	now := time.Now()
@@ -20,11 +21,11 @@ func (e *Engine) chooseSwarms() {
 	if e.shut() {
 		return // and these would find nobody
 	}
-	view := JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
-	var stay []LeaveView
-	var dormant []WakeView
+	view := choose.JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
+	var stay []choose.LeaveView
+	var dormant []choose.WakeView
 	e.mu.Lock()
-	view.Goal, view.Swarms = e.goal, len(e.swarms)
+	view.Goal, view.Swarms = e.cfg.Goal(), len(e.swarms)
 	if e.budget.spent || usage.Writes == 0 {
 		view.Room = 0 // for what may not be written
 	}
@@ -36,16 +37,16 @@ func (e *Engine) chooseSwarms() {
 		case s.busy(now):
 			view.Fetching++
 		case s.live == nil && s.fetching && view.Room > 0:
-			dormant = append(dormant, WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
+			dormant = append(dormant, choose.WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
 		}
-		stay = append(stay, LeaveView{
+		stay = append(stay, choose.LeaveView{
 			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
 			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.ByOwner(),
 		})
 	}
 	e.mu.Unlock()
 
-	for _, c := range ChooseJoin(view) {
+	for _, c := range choose.Join(view) {
 		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()}, Health: c.Health, Why: c.Why()})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
@@ -56,10 +57,10 @@ func (e *Engine) chooseSwarms() {
 			conn.Close()
 		}
 	}
-	for _, h := range ChooseWake(dormant, view.Fetching, view.Goal, now) {
+	for _, h := range choose.Wake(dormant, view.Fetching, view.Goal, now) {
 		e.wake(h, now)
 	}
-	for _, h := range ChooseLeave(stay, view.Goal, now) {
+	for _, h := range choose.Leave(stay, view.Goal, now) {
 		if err := e.Leave(h); err == nil {
 			swarm.Tell(e.cfg.Log, "left", h, "left: nobody there needs us")
 		}

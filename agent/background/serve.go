@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
@@ -16,7 +17,7 @@ import (
 
 // The serve path, in the order in which a request meets it.
 //
-//  1. unchoke: every ten seconds ChooseUnchoked picks whom to serve; a peer that
+//  1. unchoke: every ten seconds choose.Unchoked picks whom to serve; a peer that
 //     becomes interested while a slot is free is taken at once.
 //  2. takeRequest: a request is checked and queued on its connection.
 //  3. On the connection's writer, when the block's turn comes: the fragment is
@@ -41,28 +42,28 @@ func (l *live) slots() int {
 	if l.dozing {
 		return 0
 	}
-	return UploadSlots(l.engine.cfg.UploadLimit())
+	return choose.Slots(l.engine.cfg.UploadLimit())
 }
 
 // unchoke carries out a new choice of whom to serve.
 func (l *live) unchoke(now time.Time) {
-	var views []UploadView[*peer]
+	var views []choose.UploadView[*peer]
 	for p := range l.peers {
-		if !p.eager {
+		if !p.peerInterested {
 			l.choke(p, now)
 			continue
 		}
 		waited := time.Duration(0) // whoever is served waits no more: the last slot moves on
-		if p.choked {
+		if p.amChoking {
 			waited = now.Sub(p.chokedAt)
 		}
 		sent := p.sent.n.Load()
-		views = append(views, UploadView[*peer]{
+		views = append(views, choose.UploadView[*peer]{
 			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
 		})
 		p.sentBefore = sent
 	}
-	chosen := ChooseUnchoked(views, l.slots())
+	chosen := choose.Unchoked(views, l.slots())
 	keep := make(map[*peer]bool, len(chosen))
 	for _, p := range chosen {
 		keep[p] = true
@@ -83,9 +84,9 @@ func (l *live) fillSlots(now time.Time) {
 	var waiting []*peer
 	for p := range l.peers {
 		switch {
-		case !p.choked:
+		case !p.amChoking:
 			free--
-		case p.eager:
+		case p.peerInterested:
 			waiting = append(waiting, p)
 		}
 	}
@@ -96,17 +97,17 @@ func (l *live) fillSlots(now time.Time) {
 }
 
 func (l *live) letIn(p *peer) {
-	if p.choked {
-		p.choked = false
+	if p.amChoking {
+		p.amChoking = false
 		p.send(peerwire.Message{Type: peerwire.Unchoke})
 	}
 }
 
 func (l *live) choke(p *peer, now time.Time) {
-	if p.choked {
+	if p.amChoking {
 		return
 	}
-	p.choked, p.chokedAt = true, now
+	p.amChoking, p.chokedAt = true, now
 	p.send(peerwire.Message{Type: peerwire.Choke})
 	for _, b := range p.conn.DropBlocks() {
 		l.reject(p, b.Index, b.Begin, b.Length)
@@ -126,7 +127,7 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 		int64(m.Begin)+int64(m.Length) > l.info.PieceLen(int(m.Index)) {
 		return false
 	}
-	if p.choked || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
+	if p.amChoking || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
 		l.reject(p, m.Index, m.Begin, m.Length)
 		return true
 	}

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 )
 
 // served lists which of the peers are unchoked.
 func served(peers []*peer) (who []int) {
 	for i, p := range peers {
-		if !p.choked {
+		if !p.amChoking {
 			who = append(who, i)
 		}
 	}
@@ -53,7 +54,7 @@ func TestPeerThatPartsLeavesItsSlotAndNoOther(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	us.hold(c, all(2)...)
 	d := us.direct(c)
-	us.engine.cfg.UploadLimit = func() int64 { return 3 * bytesPerSlot }
+	us.engine.cfg.UploadLimit = func() int64 { return 3 * choose.BytesPerSlot }
 	var peers []*peer
 	for range 5 {
 		p, _ := d.meet()
@@ -64,14 +65,14 @@ func TestPeerThatPartsLeavesItsSlotAndNoOther(t *testing.T) {
 		p.sent.n.Add(int64(3-i) << 20)
 	}
 	d.handleParted(peers[2])
-	if peers[0].choked || peers[1].choked || len(served(peers[3:])) != 1 {
+	if peers[0].amChoking || peers[1].amChoking || len(served(peers[3:])) != 1 {
 		t.Errorf("after peer 2 of 0, 1 and 2 parted, %v are served", served(peers))
 	}
 	if peers[0].sentBefore != 0 {
 		t.Error("what was sent in the ten seconds before the next choice is forgotten")
 	}
 	d.hear(peers[0], peerwire.Message{Type: peerwire.NotInterested})
-	if !peers[0].choked || len(served(peers[3:])) != 2 {
+	if !peers[0].amChoking || len(served(peers[3:])) != 2 {
 		t.Errorf("a peer that wants nothing any more keeps its slot: %v are served", served(peers))
 	}
 }

@@ -21,10 +21,10 @@ type strictLedger struct {
 	usage  disk.Usage // what it says of the budget
 }
 
-func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
 	s.asked++
 	if s.refuse != nil {
-		return nil, fmt.Errorf("admitting fragment %s: %w", k, s.refuse)
+		return nil, disk.Reclaimed{}, fmt.Errorf("admitting fragment %s: %w", k, s.refuse)
 	}
 	return s.Ledger.Admit(k, length, sum, value)
 }

@@ -142,8 +142,7 @@ func (a *agent) start(storage int64) {
 		Fragments: func() (platform.FileSystem, error) {
 			return platform.FileSystem{ID: "pretended", Free: 1 << 40, Total: 1 << 41}, nil
 		},
-		Limits:    func() disk.Limits { return *a.limits.Load() },
-		Reclaimed: func(keys []fragstore.Key, _ string) { a.engine.Reclaimed(keys) },
+		Limits: func() disk.Limits { return *a.limits.Load() },
 	})
 	peerID := peerwire.NewPeerID("0.1.0")
 	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Log: log})
@@ -153,7 +152,7 @@ func (a *agent) start(storage int64) {
 	a.engine, err = New(Config{
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
-		Goal: prefs.GoalBalanced, UploadLimit: func() int64 { return -1 },
+		Goal: func() prefs.Goal { return prefs.GoalBalanced }, UploadLimit: func() int64 { return -1 },
 		Unavailable: whether(&a.asleep),
 		AllowAddr:   func(netip.Addr) bool { return true },
 		Log:         slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
@@ -184,6 +183,12 @@ func (a *agent) restart(storage int64) {
 	a.t.Helper()
 	a.stop()
 	a.start(storage)
+}
+
+// enforce has the ledger check its limits now.
+func (a *agent) enforce() {
+	reclaimed, _ := a.ledger.Enforce()
+	a.engine.Reclaimed(reclaimed)
 }
 
 // hold puts pieces of c into the store, as if they had been fetched before.

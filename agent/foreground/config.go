@@ -33,7 +33,7 @@ const (
 // rain's log is one variable of the whole process, which may only be set while no session runs.
 func init() { torrent.DisableLogging() }
 
-// Ledger is where space is reserved. disk.Ledger is one.
+// Ledger is where space is reserved: a disk.Ledger, and somebody who takes what it reclaims for that.
 type Ledger interface {
 	// Reserve promises room to a download, in place of what was promised to it before. remaining says how many of its
 	// bytes are not on disk yet; it may be called from any goroutine at any time until Release, and does not wait for

@@ -11,7 +11,6 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
-	"ebb/quota/disk/fragstore"
 	"ebb/webui"
 )
 
@@ -206,15 +205,4 @@ func (o *Owner) nameOf(h swarm.InfoHash) string {
 		return c.Name
 	}
 	return h.String()
-}
-
-// Reclaimed tells the owner which fragments were deleted, and why.
-func (o *Owner) Reclaimed(keys []fragstore.Key, why string) {
-	fragments := make(map[swarm.InfoHash]int)
-	for _, k := range keys {
-		fragments[k.Hash]++
-	}
-	for h, n := range fragments {
-		swarm.Tell(o.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", count(n, "fragment"), o.nameOf(h), why))
-	}
 }

@@ -13,19 +13,19 @@ import (
 var ErrNoRoom = errors.New("no room within the storage allotment")
 
 // Admit begins to receive a fragment, if there is room for all of it, or if room can be made by reclaiming fragments of
-// clearly lower value. The room stays taken until the Writer is committed or aborted. Errors: what Unavailable says,
-// ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The store's Used is never taken above the
-// limit.
-func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+// clearly lower value, which it returns, with an error too. The room stays taken until the Writer is committed or
+// aborted. Errors: what Unavailable says, ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The
+// store's Used is never taken above the limit.
+func (l *Ledger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, Reclaimed, error) {
 	if err := l.unavailable(); err != nil {
-		return nil, fmt.Errorf("admitting fragment %s: %w", k, err)
+		return nil, Reclaimed{}, fmt.Errorf("admitting fragment %s: %w", k, err)
 	}
 	return l.admit(newcomer{k, length, sum, value, false})
 }
 
 // AdmitAsked is Admit for a fragment that the owner asked for: neither Unavailable nor the write budget keeps it
 // waiting. What it writes counts all the same.
-func (l *Ledger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+func (l *Ledger) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, Reclaimed, error) {
 	return l.admit(newcomer{k, length, sum, value, true})
 }
 
@@ -38,23 +38,21 @@ type newcomer struct {
 	asked  bool // by the owner
 }
 
-func (l *Ledger) admit(n newcomer) (*fragstore.Writer, error) {
+func (l *Ledger) admit(n newcomer) (*fragstore.Writer, Reclaimed, error) {
+	var reclaimed Reclaimed
 	w, full, err := l.admitFree(n)
 	if errors.Is(err, ErrNoRoom) {
 		if full == promises {
 			l.refresh() // what has landed since the last check must not count twice, and cost a fragment
 		}
-		var keys []fragstore.Key
-		w, keys, err = l.admitBetter(n)
-		if len(keys) > 0 {
-			l.reclaimed(keys, "room for a fragment that is needed more")
-		}
+		reclaimed.Why = "room for a fragment that is needed more"
+		w, reclaimed.Keys, err = l.admitBetter(n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("admitting fragment %s: %w", n.Key, err)
+		return nil, reclaimed, fmt.Errorf("admitting fragment %s: %w", n.Key, err)
 	}
 	w.SetValue(n.value)
-	return w, nil
+	return w, reclaimed, nil
 }
 
 // admitFree admits a fragment if there is room for it. If not, it says what the limit comes from.

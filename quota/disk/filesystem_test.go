@@ -163,7 +163,7 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
 	pulled := errors.New("pulled out")
 	var gone error
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: w.store, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: unlimited}),
 		Downloads: func() (platform.FileSystem, error) {
 			return platform.FileSystem{ID: "usb", Free: gib, Total: gib}, gone
@@ -184,7 +184,7 @@ func TestDownloadsDiskThatCannotBeMeasuredRefusesOnlyDownloads(t *testing.T) {
 func TestDownloadsDoNotWaitForADiskOfFragmentsThatCannotBeMeasured(t *testing.T) {
 	w := newWorld(t, Limits{})
 	lost := errors.New("no such directory")
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: w.store, Limits: fixed(Limits{Storage: mib}),
 		Fragments: func() (platform.FileSystem, error) { return platform.FileSystem{}, lost },
 		Downloads: func() (platform.FileSystem, error) {
@@ -208,7 +208,7 @@ func TestSpaceThatComesBackLateIsNotReclaimedTwice(t *testing.T) {
 			fs.Free -= full - w.store.Used()
 			return fs, err
 		}
-		l := NewLedger(Config{Store: w.store, Fragments: late, Limits: fixed(Limits{Storage: mib, KeepFree: 400 * kib})})
+		l := w.record(Config{Store: w.store, Fragments: late, Limits: fixed(Limits{Storage: mib, KeepFree: 400 * kib})})
 		w.fill(gib - full - 380*kib) // 20 KiB too much
 		if freed := l.Enforce(); freed != 64*kib {
 			t.Errorf("freed %d", freed)
@@ -253,7 +253,7 @@ func TestWhatOthersWriteDuringADeletionIsNotExpectedBack(t *testing.T) {
 
 func TestAbsurdMeasurementsDoNotOverflow(t *testing.T) {
 	w := newWorld(t, Limits{})
-	w.ledger = NewLedger(Config{
+	w.ledger = w.record(Config{
 		Store: w.store,
 		Fragments: func() (platform.FileSystem, error) {
 			return platform.FileSystem{ID: "absurd", Free: math.MaxInt64, Total: math.MaxInt64}, nil
@@ -290,7 +290,7 @@ func (s growingStore) InFlight() (charged, unwritten int64) {
 
 func TestIncomingFragmentsAreNotSpaceOnTheDiskBeforeTheyAreWritten(t *testing.T) {
 	w := newWorld(t, Limits{})
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: growingStore{w.store},
 		Fragments: func() (platform.FileSystem, error) {
 			return platform.FileSystem{ID: "growing", Free: 128 * kib, Total: gib}, nil

@@ -32,12 +32,18 @@ type Store interface {
 // Config is what a Ledger works with. Its functions are called from any goroutine, and must not call the ledger.
 type Config struct {
 	Store     Store
-	Fragments func() (platform.FileSystem, error)    // the file system that holds the fragments
-	Downloads func() (platform.FileSystem, error)    // the one that holds the downloads; nil: the same
-	Limits    func() Limits                          // the owner's, as they are now; called by NewLedger and LimitsChanged
-	Reclaimed func(keys []fragstore.Key, why string) // is told which fragments were reclaimed, and why; may be nil
+	Fragments func() (platform.FileSystem, error) // the file system that holds the fragments
+	Downloads func() (platform.FileSystem, error) // the one that holds the downloads; nil: the same
+	Limits    func() Limits                       // the owner's, as they are now; called by NewLedger and LimitsChanged
 	// Unavailable says why the background may not write just now, nil if it may; see Watch. It may be nil itself.
 	Unavailable func() error
+}
+
+// Reclaimed is which fragments were deleted to make room, and why. The zero Reclaimed is none. Whoever called for them is
+// the one to pass it on, whether or not the call succeeded otherwise.
+type Reclaimed struct {
+	Keys []fragstore.Key
+	Why  string // for the owner to read
 }
 
 // Limits are the owner's, in bytes.
@@ -80,7 +86,6 @@ type Ledger struct {
 	store        Store
 	fragments    func() (platform.FileSystem, error)
 	downloads    *question[measured] // nil: the same file system
-	reclaimed    func(keys []fragstore.Key, why string)
 	unavailable  func() error
 	ownersLimits func() Limits
 	clock        func() (wall time.Time, up time.Duration) // up: how long the process has been running
@@ -110,7 +115,7 @@ func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
 		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), ownersLimits: cfg.Limits,
-		reclaimed: cfg.Reclaimed, unavailable: cfg.Unavailable,
+		unavailable: cfg.Unavailable,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now, now.Sub(began)
@@ -124,9 +129,6 @@ func NewLedger(cfg Config) *Ledger {
 			fs, err := cfg.Downloads()
 			return measured{fs, err}
 		}}
-	}
-	if l.reclaimed == nil {
-		l.reclaimed = func([]fragstore.Key, string) {}
 	}
 	if l.unavailable == nil {
 		l.unavailable = func() error { return nil }
@@ -149,14 +151,16 @@ func (l *Ledger) LimitsChanged() {
 	}
 }
 
-// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It writes down how much was
-// written today.
-func (l *Ledger) Run(ctx context.Context) {
+// Run enforces the limits every two seconds, and whenever they change, until ctx ends. It hands on what that reclaimed, and
+// writes down how much was written today.
+func (l *Ledger) Run(ctx context.Context, reclaimed func(Reclaimed)) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	defer l.keepBudget(true)
 	for {
-		l.Enforce()
+		if r, _ := l.Enforce(); len(r.Keys) > 0 {
+			reclaimed(r)
+		}
 		l.keepBudget(false)
 		select {
 		case <-tick.C:

@@ -61,7 +61,7 @@ const makingRounds = 3
 // with a *NoSpaceError, only if the space is missing even when every fragment there is gone; keep_free does not count
 // against a foreground download. A download that cannot fit in any case costs no fragment, and a refusal leaves what
 // was promised before.
-func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
+func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) (Reclaimed, error) {
 	p := &promise{question[int64]{put: remaining}}
 	l.mu.Lock()
 	l.asking[h] = p
@@ -76,11 +76,8 @@ func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) error {
 		}
 		keys, err := l.reserve(h, p, waited && round < makingRounds)
 		l.making.Unlock()
-		if len(keys) > 0 {
-			l.reclaimed(keys, "room for a foreground download")
-		}
 		if !errors.Is(err, errStale) {
-			return err
+			return Reclaimed{keys, "room for a foreground download"}, err
 		}
 	}
 }

@@ -317,7 +317,7 @@ func TestPromisesAreKeptWhenFragmentsGiveBackLessThanTheyCount(t *testing.T) {
 	w.fillWith(t, 1, 2, 3, 4, 5, 6, 7, 8)
 	// A disk that compresses to a half: it has given back half of what a fragment counts for.
 	free := func() int64 { return mib - w.store.Used()/2 }
-	l := NewLedger(Config{
+	l := w.record(Config{
 		Store: w.store, Limits: fixed(Limits{Storage: mib}),
 		Fragments: func() (platform.FileSystem, error) {
 			return platform.FileSystem{ID: "zip", Free: free(), Total: mib}, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // Enforce checks once. If the background occupies more than it may, incoming fragments are given up and then fragments
-// reclaimed, lowest value first, until it is a little below the limit. It returns how many bytes were freed.
-func (l *Ledger) Enforce() (freed int64) {
+// reclaimed, lowest value first, until it is a little below the limit. It returns these, and how many bytes were freed in all.
+func (l *Ledger) Enforce() (reclaimed Reclaimed, freed int64) {
 	for round := 1; ; round++ {
 		l.refresh()
 		waited := !l.making.TryLock()
@@ -19,11 +19,8 @@ func (l *Ledger) Enforce() (freed int64) {
 		}
 		keys, freed, why := l.enforce(waited && round < makingRounds)
 		l.making.Unlock()
-		if len(keys) > 0 {
-			l.reclaimed(keys, why.String())
-		}
 		if why != stale {
-			return freed
+			return Reclaimed{keys, why.String()}, freed
 		}
 	}
 }

@@ -38,7 +38,7 @@ func realWorld(t testing.TB, size string, limits Limits) (w *world, ok bool) {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	w.ledger = NewLedger(Config{Store: w.store, Fragments: w.statfs, Limits: fixed(limits), Reclaimed: w.hear})
+	w.ledger = w.record(Config{Store: w.store, Fragments: w.statfs, Limits: fixed(limits)})
 	return w, true
 }
 

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"crypto/sha1"
 	"errors"
 	"log/slog"
@@ -61,7 +62,7 @@ const unlimited = -1
 type world struct {
 	state  string
 	store  *fragstore.Store
-	ledger *Ledger
+	ledger recorder
 
 	mu        sync.Mutex
 	total     int64
@@ -111,12 +112,48 @@ func (w *world) fill(others int64) {
 	w.others = others
 }
 
-func (w *world) hear(keys []fragstore.Key, why string) {
+func (w *world) hear(r Reclaimed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reclaimed = append(w.reclaimed, keys...)
-	w.whys = append(w.whys, why)
+	if len(r.Keys) > 0 {
+		w.reclaimed, w.whys = append(w.reclaimed, r.Keys...), append(w.whys, r.Why)
+	}
 }
+
+// recorder is a ledger that has its world hear what it says was reclaimed.
+type recorder struct {
+	*Ledger
+	world *world
+}
+
+// record returns a ledger of that configuration.
+func (w *world) record(cfg Config) recorder { return recorder{NewLedger(cfg), w} }
+
+func (l recorder) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+	writer, reclaimed, err := l.Ledger.Admit(k, length, sum, value)
+	l.world.hear(reclaimed)
+	return writer, err
+}
+
+func (l recorder) AdmitAsked(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, error) {
+	writer, reclaimed, err := l.Ledger.AdmitAsked(k, length, sum, value)
+	l.world.hear(reclaimed)
+	return writer, err
+}
+
+func (l recorder) Reserve(h swarm.InfoHash, remaining func() int64) error {
+	reclaimed, err := l.Ledger.Reserve(h, remaining)
+	l.world.hear(reclaimed)
+	return err
+}
+
+func (l recorder) Enforce() int64 {
+	reclaimed, freed := l.Ledger.Enforce()
+	l.world.hear(reclaimed)
+	return freed
+}
+
+func (l recorder) Run(ctx context.Context) { l.Ledger.Run(ctx, l.world.hear) }
 
 // heard returns what was reclaimed since the last call.
 func (w *world) heard() []fragstore.Key {
@@ -150,18 +187,18 @@ func (w *world) begin(limits Limits) {
 }
 
 // over returns a ledger over that store.
-func (w *world) over(s Store, limits Limits) *Ledger {
+func (w *world) over(s Store, limits Limits) recorder {
 	if limits.Writes == 0 {
 		limits.Writes = unlimited
 	}
-	return NewLedger(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: fixed(limits), Reclaimed: w.hear})
+	return w.record(Config{Store: s, Fragments: w.disk, Downloads: w.downloads, Limits: fixed(limits)})
 }
 
 // fixed are limits that stay as they are.
 func fixed(limits Limits) func() Limits { return func() Limits { return limits } }
 
 // setLimits is what the owner does.
-func setLimits(l *Ledger, limits Limits) {
+func setLimits(l recorder, limits Limits) {
 	l.ownersLimits = fixed(limits)
 	l.LimitsChanged()
 }

@@ -176,7 +176,7 @@ func TestBudgetIsWrittenDownOnceAMinuteWhileItGrowsAndAtTheEnd(t *testing.T) {
 		w := newWorld(t, Limits{})
 		s := &writingStore{Store: w.store}
 		var asleep atomic.Bool
-		l := NewLedger(Config{
+		l := w.record(Config{
 			Store: s, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: mib}), Unavailable: func() error {
 				if asleep.Load() {
 					return ErrAsleep
@@ -268,7 +268,7 @@ func TestKilledProcessForgetsNoMoreThanSinceItLastWroteItDown(t *testing.T) {
 	s.write(50 * kib)
 	l.Usage()
 	// It is killed here: nothing of the 50 KiB is on disk.
-	again := NewLedger(Config{Store: &writingStore{Store: w.store}, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: 110 * kib})})
+	again := w.record(Config{Store: &writingStore{Store: w.store}, Fragments: w.disk, Limits: fixed(Limits{Storage: mib, Writes: 110 * kib})})
 	if got := again.Usage().Written; got != 100*kib {
 		t.Errorf("written: %d", got)
 	}

@@ -1,4 +1,7 @@
-package background
+// Package choose decides what the background does: which swarms to join, wake and leave, which piece to fetch, which peers
+// to serve, and which connections to give up. Its functions are pure: a snapshot goes in, and what is to be done comes out;
+// there are no clocks, locks or I/O in it. The engine carries its decisions out, and a simulator may do so as well.
+package choose
 
 import (
 	"cmp"
@@ -6,12 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
-// Need tells how much a swarm would gain from one more fragment here, per byte
+// Need is how much a swarm would gain from one more fragment here, per byte
 // of that fragment: 0 (nothing) to 1 (it may be the last copy, and peers wait
 // for it). Scarcity falls with every further copy; demand rises with the share
 // of the swarm that is still downloading. An unknown swarm counts as one with
@@ -43,12 +45,11 @@ func Value(need float64, copies int) float64 {
 	return need / float64(1+max(copies, 0))
 }
 
-// Below minFetchValue a fragment is not worth the owner's disk; below
-// minKeepNeed a swarm in which we hold nothing is not worth the connection.
-// Five hundred seeds give a need of about 0.002 without demand.
+// MinValue is the value below which a fragment is not worth the owner's disk. Below minNeed a swarm in which we hold
+// nothing is not worth the connection. Five hundred seeds give a need of about 0.002 without demand.
 const (
-	minFetchValue = 0.002
-	minKeepNeed   = 0.002
+	MinValue = 0.002
+	minNeed  = 0.002
 )
 
 // JoinView is what the choice of swarms to join looks at.
@@ -60,23 +61,23 @@ type JoinView struct {
 	Swarms     int   // swarms joined
 }
 
-// Limits of joining. Every fetching swarm holds connections and temporary
-// files; every swarm at all, a struct and its announces.
+// MaxFetching is how many swarms are fetched at a time, for each of them holds connections and temporary files. Any other
+// costs a struct and its announces, and there may be maxSwarms at all.
 const (
-	maxFetching = 8
+	MaxFetching = 8
 	maxSwarms   = 10_000
 )
 
-// ChooseJoin ranks the candidates to join now, most needy first. It chooses
+// Join ranks the candidates to join now, most needy first. It chooses
 // none while there is no room, or while enough swarms are still being fetched.
-func ChooseJoin(v JoinView) []swarm.Candidate {
-	n := min(maxFetching-v.Fetching, maxSwarms-v.Swarms)
+func Join(v JoinView) []swarm.Candidate {
+	n := min(MaxFetching-v.Fetching, maxSwarms-v.Swarms)
 	if n <= 0 || v.Room <= 0 {
 		return nil
 	}
 	var chosen []swarm.Candidate
 	for _, c := range v.Candidates {
-		if Need(c.Health, v.Goal) >= minFetchValue {
+		if Need(c.Health, v.Goal) >= MinValue {
 			chosen = append(chosen, c)
 		}
 	}
@@ -100,11 +101,11 @@ type LeaveView struct {
 // is left, so that a swarm that lives only at weekends is kept.
 const silence = 7 * 24 * time.Hour
 
-// ChooseLeave lists the swarms that are no longer worth staying in: those in
+// Leave lists the swarms that are no longer worth staying in: those in
 // which we hold nothing and which have either no need or no peers. A swarm in
 // which we hold fragments is left by reclaim, not by choice, and one that the
 // owner asked for is left only by the owner.
-func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Leave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
 	var leave []swarm.InfoHash
 	for _, s := range swarms {
 		if s.ByOwner || s.Fragments > 0 {
@@ -115,7 +116,7 @@ func ChooseLeave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.Inf
 			seen = s.LastPeer
 		}
 		stale := now.Sub(seen) > silence
-		idle := Need(s.Health, goal) < minKeepNeed && now.Sub(s.Joined) > time.Hour
+		idle := Need(s.Health, goal) < minNeed && now.Sub(s.Joined) > time.Hour
 		if stale || idle {
 			leave = append(leave, s.Hash)
 		}
@@ -134,28 +135,26 @@ type WakeView struct {
 // between it waits for them to come, or for its trackers' next answer.
 const wakeInterval = 10 * time.Minute
 
-// ChooseWake picks dormant swarms that want fragments and are to look for peers
+// Wake picks dormant swarms that want fragments and are to look for peers
 // again, most needy first, as many as may be fetched beside those that are.
-func ChooseWake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Wake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []swarm.InfoHash {
 	due := slices.DeleteFunc(slices.Clone(dormant), func(v WakeView) bool { return now.Sub(v.Woken) < wakeInterval })
 	slices.SortStableFunc(due, func(a, b WakeView) int {
 		return cmp.Compare(Need(b.Health, goal), Need(a.Health, goal))
 	})
 	var wake []swarm.InfoHash
-	for _, v := range due[:min(max(maxFetching-fetching, 0), len(due))] {
+	for _, v := range due[:min(max(MaxFetching-fetching, 0), len(due))] {
 		wake = append(wake, v.Hash)
 	}
 	return wake
 }
 
-// ChoosePiece picks the piece to fetch next from a peer that has the pieces
-// in has: the one with the fewest copies among those that want accepts. Ties
-// are broken at random, so that agents in one swarm spread out. ok is false
-// when the peer has nothing that is wanted.
-func ChoosePiece(has peerwire.Bitfield, copies []uint16, want func(index int) bool, rnd *rand.Rand) (index int, ok bool) {
+// Piece picks the piece to fetch next: the one with the fewest copies among those that are to be had and wanted. Ties are
+// broken at random, so that agents in one swarm spread out. ok is false when no piece is.
+func Piece(copies []uint16, wanted func(index int) bool, rnd *rand.Rand) (index int, ok bool) {
 	ties := 0
 	for i := range copies {
-		if !has.Has(i) || !want(i) {
+		if !wanted(i) {
 			continue
 		}
 		switch {
@@ -178,11 +177,11 @@ type UploadView[P any] struct {
 	Waited time.Duration
 }
 
-// ChooseUnchoked picks the peers to serve until the next choice. All but one
+// Unchoked picks the peers to serve until the next choice. All but one
 // slot go to those that took the most since the last choice: they can use what
 // we give. The last slot goes to the peer that has waited longest, so that
 // everybody's turn comes and new peers get a start.
-func ChooseUnchoked[P any](peers []UploadView[P], slots int) []P {
+func Unchoked[P any](peers []UploadView[P], slots int) []P {
 	if slots <= 0 {
 		return nil
 	}
@@ -203,18 +202,58 @@ func ChooseUnchoked[P any](peers []UploadView[P], slots int) []P {
 	return chosen
 }
 
-// bytesPerSlot is the rate below which one more upload slot only makes all of
+// BytesPerSlot is the rate below which one more upload slot only makes all of
 // them slow: 32 KiB/s delivers a 16 KiB block every half second.
-const bytesPerSlot = 32 << 10
+const BytesPerSlot = 32 << 10
 
-// UploadSlots is the number of peers that one swarm serves at a time, for an
+// Slots is the number of peers that one swarm serves at a time, for an
 // upload limit in bytes per second (negative: unlimited).
-func UploadSlots(limit int64) int {
+func Slots(limit int64) int {
 	switch {
 	case limit == 0:
 		return 0
 	case limit < 0:
 		return 16
 	}
-	return int(min(max(limit/bytesPerSlot, 1), 16))
+	return int(min(max(limit/BytesPerSlot, 1), 16))
+}
+
+// ConnView is one connection, as the choice of which to close sees it.
+type ConnView[P any] struct {
+	Peer   P
+	Open   time.Duration // since it was made
+	Unused time.Duration // since a block last went either way, or was asked for; negative: it never did
+}
+
+// Never stands for the time since something that has not happened.
+const Never time.Duration = -1
+
+// inUse is how long after its last block a connection counts as one that is being served or fetched from: blocks of a slow
+// one are that far apart.
+const inUse = 30 * time.Second
+
+// Surplus picks the connections to close so that most of them stay: first
+// those that are not in use, of these the longest idle; of those in use, too.
+func Surplus[P any](conns []ConnView[P], most int) []P {
+	idle := func(v ConnView[P]) time.Duration {
+		if v.Unused < 0 {
+			return v.Open
+		}
+		return min(v.Unused, v.Open)
+	}
+	working := func(v ConnView[P]) int {
+		if v.Unused >= 0 && v.Unused < inUse {
+			return 1
+		}
+		return 0
+	}
+	worst := slices.Clone(conns)
+	slices.SortStableFunc(worst, func(a, b ConnView[P]) int {
+		return cmp.Or(cmp.Compare(working(a), working(b)), cmp.Compare(idle(b), idle(a)))
+	})
+	var chosen []P
+	for _, v := range worst[:max(len(worst)-max(most, 0), 0)] {
+		chosen = append(chosen, v.Peer)
+	}
+	return chosen
 }

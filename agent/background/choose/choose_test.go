@@ -1,4 +1,4 @@
-package background
+package choose
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"ebb/agent/peerwire"
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
@@ -64,14 +63,14 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 		want []swarm.InfoHash
 	}{
 		{"room and time", JoinView{Candidates: all, Room: 1}, []swarm.InfoHash{dying.Hash, healthy.Hash}},
-		{"one more fetch", JoinView{Candidates: all, Room: 1, Fetching: maxFetching - 1}, []swarm.InfoHash{dying.Hash}},
-		{"enough fetches", JoinView{Candidates: all, Room: 1, Fetching: maxFetching}, nil},
+		{"one more fetch", JoinView{Candidates: all, Room: 1, Fetching: MaxFetching - 1}, []swarm.InfoHash{dying.Hash}},
+		{"enough fetches", JoinView{Candidates: all, Room: 1, Fetching: MaxFetching}, nil},
 		{"no room", JoinView{Candidates: all}, nil},
 		{"enough swarms", JoinView{Candidates: all, Room: 1, Swarms: maxSwarms}, nil},
 	} {
 		c.view.Goal = prefs.GoalBalanced
 		var got []swarm.InfoHash
-		for _, j := range ChooseJoin(c.view) {
+		for _, j := range Join(c.view) {
 			got = append(got, j.Hash)
 		}
 		if !slices.Equal(got, c.want) {
@@ -97,7 +96,7 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 		{"needless", LeaveView{Health: needless, Joined: now.Add(-2 * time.Hour), LastPeer: now}, true},
 		{"needless, just joined", LeaveView{Health: needless, Joined: now, LastPeer: now}, false},
 	} {
-		if got := len(ChooseLeave([]LeaveView{c.view}, prefs.GoalBalanced, now)) == 1; got != c.leave {
+		if got := len(Leave([]LeaveView{c.view}, prefs.GoalBalanced, now)) == 1; got != c.leave {
 			t.Errorf("%s: left %v, want %v", c.name, got, c.leave)
 		}
 	}
@@ -118,29 +117,25 @@ func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
 		want     []swarm.InfoHash
 	}{
 		{"all that are due", 0, []swarm.InfoHash{hashOf(2), hashOf(1), hashOf(4)}},
-		{"place for one", maxFetching - 1, []swarm.InfoHash{hashOf(2)}},
-		{"no place", maxFetching, nil},
+		{"place for one", MaxFetching - 1, []swarm.InfoHash{hashOf(2)}},
+		{"no place", MaxFetching, nil},
 	} {
-		if got := ChooseWake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {
+		if got := Wake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {
 			t.Errorf("%s: woke %v, want %v", c.name, got, c.want)
 		}
 	}
 }
 
 func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
-	has := peerwire.NewBitfield(5)
-	for _, i := range []int{0, 1, 2, 4} {
-		has.Set(i)
-	}
+	has := func(i int) bool { return i != 3 }
 	copies := []uint16{3, 2, 2, 0, 1}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	all := func(int) bool { return true }
-	if i, ok := ChoosePiece(has, copies, all, rnd); !ok || i != 4 {
+	if i, ok := Piece(copies, has, rnd); !ok || i != 4 {
 		t.Errorf("chose %d, want 4: the rarest that the peer has", i)
 	}
 	seen := map[int]int{}
 	for range 1000 {
-		i, ok := ChoosePiece(has, copies, func(i int) bool { return i != 4 }, rnd)
+		i, ok := Piece(copies, func(i int) bool { return has(i) && i != 4 }, rnd)
 		if !ok {
 			t.Fatal("nothing chosen")
 		}
@@ -149,7 +144,7 @@ func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
 	if len(seen) != 2 || seen[1] < 400 || seen[2] < 400 {
 		t.Errorf("ties were broken as %v, want pieces 1 and 2 about equally", seen)
 	}
-	if _, ok := ChoosePiece(has, copies, func(int) bool { return false }, rnd); ok {
+	if _, ok := Piece(copies, func(int) bool { return false }, rnd); ok {
 		t.Error("chose a piece that is not wanted")
 	}
 }
@@ -162,23 +157,45 @@ func TestUnchokeServesTheQuickestAndTheLongestWaiting(t *testing.T) {
 		{Peer: "patient", Waited: time.Hour},
 		{Peer: "new", Waited: time.Second},
 	}
-	got := ChooseUnchoked(views, 3)
+	got := Unchoked(views, 3)
 	slices.Sort(got)
 	if want := []string{"middling", "patient", "quick"}; !slices.Equal(got, want) {
 		t.Errorf("unchoked %v, want %v", got, want)
 	}
-	if got := ChooseUnchoked(views, 9); len(got) != len(views) {
+	if got := Unchoked(views, 9); len(got) != len(views) {
 		t.Errorf("with slots for all, unchoked only %v", got)
 	}
-	if got := ChooseUnchoked(views, 0); len(got) != 0 {
+	if got := Unchoked(views, 0); len(got) != 0 {
 		t.Errorf("without slots, unchoked %v", got)
 	}
 }
 
 func TestUploadSlotsFollowTheLimit(t *testing.T) {
 	for limit, want := range map[int64]int{0: 0, 1000: 1, 64 << 10: 2, 4 << 20: 16, -1: 16} {
-		if got := UploadSlots(limit); got != want {
+		if got := Slots(limit); got != want {
 			t.Errorf("limit %d: %d slots, want %d", limit, got, want)
 		}
+	}
+}
+
+func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
+	const s = time.Second
+	conns := []ConnView[string]{
+		{Peer: "served now", Open: 900 * s, Unused: 0},
+		{Peer: "new", Open: 1 * s, Unused: Never},
+		{Peer: "idle for ever", Open: 800 * s, Unused: Never},
+		{Peer: "served slowly", Open: 40 * s, Unused: 20 * s},
+		{Peer: "served a minute ago", Open: 900 * s, Unused: 60 * s},
+		{Peer: "served long ago", Open: 900 * s, Unused: 600 * s},
+	}
+	worstFirst := []string{"idle for ever", "served long ago", "served a minute ago", "new", "served slowly", "served now"}
+	for most := range len(conns) + 2 {
+		want := worstFirst[:max(len(conns)-most, 0)]
+		if got := Surplus(conns, most); !slices.Equal(got, want) {
+			t.Errorf("with places for %d, closed are %q, want %q", most, got, want)
+		}
+	}
+	if got := Surplus(conns, -1); len(got) != len(conns) {
+		t.Errorf("with places for -1, closed are %q", got)
 	}
 }
