@@ -89,7 +89,7 @@ func New(o Options) (_ *Agent, err error) {
 		}
 	}()
 	for _, open := range []func(prefs.Preferences) error{
-		a.openState, a.openQuota, a.openNetwork, a.openBackground, a.openForeground, a.openWeb,
+		a.openState, a.openQuota, a.openNetwork, a.openBackground, a.openForeground, a.openOwner, a.openWeb,
 	} {
 		if err := open(a.preferences.Get()); err != nil {
 			return nil, err
@@ -285,6 +285,10 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		return records.OpenError("the background swarms", err)
 	}
 	a.memory = memory.NewWatch(platform.System, a.background.SetMostConns, a.log)
+	return nil
+}
+
+func (a *Agent) openOwner(prefs.Preferences) error {
 	a.owner = owner.New(owner.Config{
 		Kept: a.kept(), Version: Version, ConfigPath: a.configPath, Bandwidth: a.bandwidth, Governor: a.governor,
 		Memory: a.memory, Foreground: a.foreground, Background: a.background, Candidates: a.candidates,
