@@ -74,10 +74,10 @@
 //	agent/prefs          parsed and checked as a whole; if anything is wrong, what held before goes on to hold
 //	   │
 //	   ▼
-//	agent                the preferences in force; each part is given what concerns it
-//	   │
+//	agent/owner          put into force in prefs.Live, where every part reads what it needs when it needs it; told are only
+//	   │                 those that must act at once (Ledger.LimitsChanged, Governor.Apply)
 //	   ▼
-//	quota/line           line.Governor has the allotment. Four times a second it looks at what surrounds the background
+//	quota/line           line.Governor reads the allotment. Four times a second it looks at what surrounds the background
 //	   │                 (platform's counters, the queue that connections show, the hours, the month)
 //	   ▼
 //	quota/line/govern    Controller.Decide: a sample goes in, two rates come out, and why
