@@ -139,7 +139,7 @@ func (l *live) dial(now time.Time) {
 	if l.dozing {
 		return
 	}
-	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.hasPlace() {
+	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.places.room(len(l.engine.dials)) {
 		addr, entry := l.book.due(now)
 		if entry == nil {
 			return

@@ -35,35 +35,44 @@ var ErrGiven = errors.New("pieces of this swarm are being taken from a download 
 // rarest first. After an error (ErrUnknown, ErrReleased, ErrGiven) the donor was
 // not taken, and is not closed; otherwise the engine closes it in any case.
 func (e *Engine) Give(h swarm.InfoHash, d Donor) error {
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	var err error
-	switch {
-	case !ok || s.leaving:
-		err = ErrUnknown
-	case s.record.Released:
-		err = fmt.Errorf("%s %w", s.record.Name, ErrReleased)
-	case s.donating:
-		err = ErrGiven
-	default:
-		s.donating = true
+	s := e.table.get(h)
+	if s == nil {
+		return ErrUnknown
 	}
-	e.mu.Unlock()
+	l, err := e.keep(s)
 	if err == nil {
-		e.hand(s, d)
+		hand(s, l, d)
 	}
 	return err
 }
 
-// hand gives the donor to a swarm that is marked as donating.
-func (e *Engine) hand(s *helped, d Donor) {
-	if e.deliver(s.hash, func(l *live) bool { return post(l, l.given, d) }) {
+// keep has a swarm be one that takes pieces from a donor. It returns nil if it cannot go live, for the engine does not run.
+func (e *Engine) keep(s *membership) (*live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.life {
+	case lifeLeaving:
+		return nil, ErrUnknown
+	case lifeReleased:
+		return nil, fmt.Errorf("%s %w", s.record.Name, ErrReleased)
+	case lifeKeeping:
+		return nil, ErrGiven
+	}
+	l := e.activate(s)
+	if l != nil {
+		s.life = lifeKeeping
+	}
+	return l, nil
+}
+
+// hand gives the donor to a swarm that keep or enter has made live, or closes it.
+func hand(s *membership, l *live, d Donor) {
+	if l != nil && post(l, l.given, d) {
 		return
 	}
-	e.mu.Lock()
-	s.donating = false
-	left := s.leaving
-	e.mu.Unlock()
+	s.mu.Lock()
+	left := s.life == lifeLeaving
+	s.mu.Unlock()
 	d.Close(left) // else the engine does not run, or the swarm was just released
 }
 
@@ -100,10 +109,6 @@ type donated struct {
 var errLacking = errors.New("the download lacks the piece")
 
 func (l *live) handleGiven(d Donor) {
-	if l.donation != nil {
-		d.Close(false)
-		return
-	}
 	now := time.Now()
 	l.donation = &donation{Donor: d, since: now}
 	if l.info == nil {
@@ -169,12 +174,12 @@ func (l *live) draw(now time.Time) {
 		return
 	}
 	length := l.info.PieceLen(i)
-	l.engine.claimAsked(l.swarm, length)
+	l.swarm.claimAsked(length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
 	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
-		l.engine.unclaim(l.swarm, length)
+		l.swarm.unclaim(length)
 		switch {
 		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
@@ -187,7 +192,7 @@ func (l *live) draw(now time.Time) {
 		}
 		return
 	}
-	l.engine.admitted(l.swarm)
+	l.waitNoMore()
 	d.busy = true
 	l.wg.Add(1)
 	go func() {
@@ -229,7 +234,7 @@ func transfer(ctx context.Context, d Donor, w *fragstore.Writer, length int64) e
 func (l *live) handleDonated(r donated) {
 	d := l.donation
 	d.busy = false
-	l.engine.unclaim(l.swarm, r.length)
+	l.swarm.unclaim(r.length)
 	now := time.Now()
 	switch {
 	case r.err == nil:
@@ -273,8 +278,10 @@ func (l *live) endDonation(done bool) {
 		return
 	}
 	l.donation = nil
-	l.engine.mu.Lock()
-	l.swarm.donating = false
-	l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	if l.swarm.life == lifeKeeping {
+		l.swarm.life = lifeLive
+	}
+	l.swarm.mu.Unlock()
 	d.Close(done)
 }

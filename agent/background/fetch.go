@@ -134,7 +134,7 @@ func (l *live) begin(p *peer) *fetch {
 		return nil
 	}
 	length := l.info.PieceLen(i)
-	if err := l.engine.claim(l.swarm, length); err != nil {
+	if err := l.claim(length); err != nil {
 		l.refused(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
@@ -144,18 +144,18 @@ func (l *live) begin(p *peer) *fetch {
 	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
-		l.engine.unclaim(l.swarm, length)
+		l.swarm.unclaim(length)
 		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
 		return nil
 	}
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
-		l.engine.unclaim(l.swarm, length)
+		l.swarm.unclaim(length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.spend(length))
+		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
 		return nil
 	}
-	l.engine.admitted(l.swarm)
+	l.waitNoMore()
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
 		index: uint32(i), length: length, writer: w,
@@ -167,58 +167,18 @@ func (l *live) begin(p *peer) *fetch {
 	return f
 }
 
-// introducerShare is the part of the storage limit that the swarms of one
-// introducer may fill together, so that nobody can choose all that we hold.
-const introducerShare = 0.8
-
-// claim takes a piece's bytes out of the share of the swarm's introducer. It
-// reports errShare if they are not in it, and disk.ErrBudget if the ledger is
-// not to be asked.
-func (e *Engine) claim(s *helped, length int64) error {
-	var limit int64
-	key := s.introducer
-	if key != "" {
-		limit = e.cfg.Ledger.Usage().Limit
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.budget.spent {
+// claim claims a piece's bytes, if they are in the share of the swarm's introducer. It reports errShare if they are not, and
+// disk.ErrBudget if the ledger is not to be asked.
+func (l *live) claim(bytes int64) error {
+	if l.engine.budget.isSpent() {
 		return disk.ErrBudget
 	}
-	if key != "" {
-		total := length
-		for _, other := range e.swarms {
-			if other.introducer == key {
-				total += other.bytes + other.inFlight
-			}
-		}
-		if float64(total) > introducerShare*float64(limit) {
-			return errShare
-		}
+	s := l.swarm
+	if s.share != nil && !s.share.claim(bytes, l.engine.cfg.Ledger.Usage().Limit) {
+		return errShare
 	}
-	s.inFlight += length
+	s.inFlight.Add(bytes)
 	return nil
-}
-
-// claimAsked claims a piece that the owner asked for, which nothing keeps from it.
-func (e *Engine) claimAsked(s *helped, length int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.inFlight += length
-}
-
-// admitted notes that the swarm waits for room no longer.
-func (e *Engine) admitted(s *helped) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.waiting = ""
-}
-
-// unclaim ends a claim: the piece is stored, and counts as such, or was given up.
-func (e *Engine) unclaim(s *helped, length int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.inFlight -= length
 }
 
 // takeBlock writes a block that we asked this peer for; any other is ignored,
@@ -251,7 +211,7 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	}
 	f.got.Set(block)
 	f.senders[p] = struct{}{}
-	l.engine.account(l.swarm, 0, int64(len(m.Block)))
+	l.swarm.account(0, int64(len(m.Block)))
 	if f.got.Count() == f.got.Len() {
 		p.drop(f)
 		l.commit(f)
@@ -282,7 +242,7 @@ func (l *live) giveUp(f *fetch) {
 	}
 	f.abandon()
 	delete(l.fetches, f.index)
-	l.engine.unclaim(l.swarm, f.length)
+	l.swarm.unclaim(f.length)
 }
 
 // cancelRequests takes back what was requested of a fetch.
@@ -366,13 +326,4 @@ func (l *live) expireFetches(now time.Time) {
 			l.giveUp(f)
 		}
 	}
-}
-
-// account adds to what a swarm has moved.
-func (e *Engine) account(s *helped, up, down int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.record.Uploaded += up
-	s.record.Downloaded += down
-	s.dirty = true
 }

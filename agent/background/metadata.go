@@ -116,7 +116,7 @@ func (l *live) learn(raw []byte) {
 		l.refuse(ErrPrivate)
 		return
 	}
-	if !l.engine.fitsMetadata(len(raw)) {
+	if !l.engine.fitsMetadata(int64(len(raw))) {
 		l.refuse(ErrMetadata)
 		return
 	}

@@ -97,7 +97,7 @@ func (l *live) handleJoined(p *peer) {
 		}
 		return
 	}
-	if !l.admit(p) {
+	if !l.seat(p) {
 		p.conn.Close()
 		if p.addr.IsValid() {
 			l.book.parted(p.addr, now)
@@ -185,7 +185,7 @@ func (l *live) handleParted(p *peer) {
 		return
 	}
 	delete(l.peers, p)
-	l.engine.freePlace(p)
+	l.engine.places.free(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--

@@ -193,7 +193,7 @@ func (l *live) sourceFailed(key fragstore.Key, err error) {
 // blockSent runs on a connection's writer after a block went out.
 func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
-	l.engine.account(l.swarm, n, 0)
+	l.swarm.account(n, 0)
 	p.use(time.Now())
 	sent := p.sent.n.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {

@@ -2,6 +2,7 @@ package background
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"ebb/quota/disk"
@@ -54,12 +55,19 @@ func (l *live) pause(d time.Duration, why string) {
 		return
 	}
 	l.pausedUntil = until
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
 	l.swarm.waiting, l.swarm.waitingUntil = why, until.Add(tickLength)
 }
 
-// asleep tells whether the disk sleeps and is not to be woken.
+// waitNoMore notes that there is room.
+func (l *live) waitNoMore() {
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
+	l.swarm.waiting = ""
+}
+
+// asleep reports whether the disk sleeps and is not to be woken.
 func (e *Engine) asleep() bool { return e.cfg.Asleep != nil && e.cfg.Asleep() }
 
 // doze stops serving as soon as the disk sleeps, and goes on when it wakes.
@@ -71,9 +79,9 @@ func (l *live) doze(now time.Time) {
 	}
 }
 
-// budget is the engine's memory of the write budget: while it is spent, no
-// swarm asks the ledger. It is guarded by Engine.mu.
-type budget struct {
+// writeBudget is the engine's memory of the write budget: while it is spent, no swarm asks the ledger.
+type writeBudget struct {
+	mu     sync.Mutex // guards the fields below
 	spent  bool
 	writes int64     // the owner's limit when the ledger said so
 	until  time.Time // the ledger is not asked again before, unless the owner changes the limit
@@ -84,24 +92,32 @@ type budget struct {
 // may have been given up.
 const budgetPause = time.Minute
 
-// spend notes that the budget has no more than length bytes left; false if it
-// never has as many, so that others may still have theirs.
-func (e *Engine) spend(length int64) bool {
-	usage, now := e.cfg.Ledger.Usage(), time.Now()
+// isSpent reports whether the ledger is not to be asked.
+func (b *writeBudget) isSpent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spent
+}
+
+// spend notes that there are no more than length bytes left. It reports false if there never are as many, so that others
+// may still have theirs.
+func (b *writeBudget) spend(length int64, usage disk.Usage, now time.Time) bool {
 	if usage.Writes >= 0 && length > usage.Writes {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.budget = budget{spent: true, writes: usage.Writes, until: now.Add(budgetPause)}
-	if usage.Renews.After(now) && usage.Renews.Before(e.budget.until) {
-		e.budget.until = usage.Renews
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent, b.writes, b.until = true, usage.Writes, now.Add(budgetPause)
+	if usage.Renews.After(now) && usage.Renews.Before(b.until) {
+		b.until = usage.Renews
 	}
 	return true
 }
 
-// renew notes when the ledger is to be asked again. e.mu is held.
-func (b *budget) renew(usage disk.Usage, now time.Time) {
+// renew notes when the ledger is to be asked again.
+func (b *writeBudget) renew(usage disk.Usage, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.spent && (!now.Before(b.until) || usage.Writes != b.writes) {
 		b.spent = false
 	}

@@ -203,7 +203,15 @@ func (a *agent) join(c content, metadata bool, peers ...*agent) {
 	}
 }
 
-// holds tells whether the agent's store has n good pieces of c.
+// member returns where the agent's part in a swarm stands.
+func (a *agent) member(c content) life {
+	s := a.engine.table.get(c.info.Hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+// holds reports whether the agent's store has n good pieces of c.
 func (a *agent) holds(c content, n int) bool {
 	held := a.store.Held(c.info.Hash)
 	if len(held) != n {
