@@ -65,7 +65,6 @@ func (a *Agent) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	case err != nil:
 		return swarm.InfoHash{}, err
 	}
-	a.candidates.Joined(j.Hash)
 	return j.Hash, nil
 }
 

@@ -164,7 +164,7 @@ func (l *live) dial(now time.Time) {
 				return
 			}
 			if err == nil {
-				l.engine.servePeer(c, addr)
+				l.engine.servePeer(&peer{conn: c, addr: addr, dialed: true})
 			}
 		}()
 	}

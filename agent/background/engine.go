@@ -52,7 +52,9 @@ type Lists interface {
 // Candidates hands over the swarms that may be joined, and is told what became of them.
 type Candidates interface {
 	Ready() []swarm.Candidate
-	Joined(swarm.InfoHash)
+	// Joined hears that a swarm is joined, be it a candidate or not. It returns the connection that was dialled to prove the
+	// candidate, if that is still open and nobody reads from it; from then on it is the engine's. Otherwise it returns nil.
+	Joined(swarm.InfoHash) *peerwire.Conn
 	Refused(h swarm.InfoHash, reason string)
 }
 
@@ -258,7 +260,7 @@ func (e *Engine) Hashes() []swarm.InfoHash {
 // Incoming serves a connection that a peer opened to us, until it ends.
 func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
 	if !e.places.shut() {
-		e.servePeer(c, netip.AddrPort{})
+		e.servePeer(&peer{conn: c})
 	}
 }
 

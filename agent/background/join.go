@@ -1,6 +1,7 @@
 package background
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,7 +61,25 @@ func (e *Engine) Join(j Join) error {
 	if err == nil && j.Donor != nil {
 		hand(s, l, j.Donor)
 	}
+	if err == nil || errors.Is(err, ErrJoined) {
+		e.welcome(e.cfg.Candidates.Joined(j.Hash))
+	}
 	return err
+}
+
+// welcome serves the connection on which a candidate was proven, if there is one; it was dialled, so that we know where its
+// peer listens.
+func (e *Engine) welcome(c *peerwire.Conn) {
+	if c == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx == nil {
+		c.Close()
+		return
+	}
+	e.wg.Go(func() { e.servePeer(&peer{conn: c, addr: c.RemoteAddr()}) })
 }
 
 // enter makes a swarm one of ours and live, if the engine runs; keeping says that it is to be given a donor.

@@ -12,10 +12,10 @@ import (
 // peer is one connection in a live swarm. The swarm's goroutine owns it; its
 // reader (servePeer) only passes messages on.
 type peer struct {
-	live    *live // set when the swarm takes it in
-	conn    *peerwire.Conn
-	dialled bool           // its joining ends a dial of the address book's
-	addr    netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
+	live   *live // set when the swarm takes it in
+	conn   *peerwire.Conn
+	dialed bool           // the swarm dialled it, and has the address book count it among those being dialled until it joins
+	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
 	has            peerwire.Bitfield  // empty until the metadata is known
 	told           bool               // it has said what it has
@@ -46,14 +46,14 @@ type peer struct {
 	used atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
 }
 
-// servePeer takes a connection into its swarm and passes on what it says,
-// until it ends. dialled is its listening address if we opened it.
-func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
+// servePeer takes a new peer into its swarm and passes on what it says, until its connection ends.
+func (e *Engine) servePeer(p *peer) {
+	c := p.conn
 	defer func() {
 		c.Close()
 		<-c.Done() // its writer calls back into the swarm
 	}()
-	p := &peer{conn: c, addr: dialled, dialled: dialled.IsValid(), peerChoking: true, amChoking: true, connected: time.Now()}
+	p.peerChoking, p.amChoking, p.connected = true, true, time.Now()
 	var l *live
 	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
 		return
@@ -74,8 +74,11 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 // handleJoined greets a new peer: what we have, and what we speak.
 func (l *live) handleJoined(p *peer) {
 	now := time.Now()
-	if p.dialled {
+	switch {
+	case p.dialed:
 		l.book.dialing--
+	case p.addr.IsValid():
+		l.book.met(p.addr)
 	}
 	p.live, p.lastBlock, p.depth = l, now, minDepth
 	if other := l.twin(p); other != nil && l.outranks(p, other) {

@@ -46,13 +46,14 @@ func (e *Engine) chooseSwarms() {
 	}
 
 	for _, c := range choose.Join(view) {
-		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()}, Health: c.Health, Why: c.Why()})
+		err := e.Join(Join{
+			Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()},
+			Health: c.Health, Why: c.Why(),
+		})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
 			e.cfg.Candidates.Refused(c.Hash, err.Error())
-			continue
 		}
-		e.cfg.Candidates.Joined(c.Hash)
 	}
 	for _, h := range choose.Wake(dormant, view.Fetching, view.Goal, now) {
 		e.wake(h, now)

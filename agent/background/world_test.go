@@ -95,6 +95,7 @@ type agent struct {
 	found     map[swarm.InfoHash]func(peersource.Result)
 	refused   map[swarm.InfoHash]string
 	ready     []swarm.Candidate
+	proven    *peerwire.Conn // on which the one that is ready was proven
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
@@ -292,10 +293,15 @@ func (a *agent) Ready() []swarm.Candidate {
 	defer a.mu.Unlock()
 	return a.ready
 }
-func (a *agent) Joined(h swarm.InfoHash) {
+func (a *agent) Joined(h swarm.InfoHash) *peerwire.Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ready = nil
+	if len(a.ready) == 0 || a.ready[0].Hash != h {
+		return nil
+	}
+	proven := a.proven
+	a.ready, a.proven = nil, nil
+	return proven
 }
 func (a *agent) Refused(h swarm.InfoHash, reason string) {
 	a.mu.Lock()

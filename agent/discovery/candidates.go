@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 )
 
@@ -293,13 +294,14 @@ func (c *Candidates) show(k *known) swarm.Candidate {
 }
 
 // Joined takes a swarm that has been joined out of the table. Should it be left again, it becomes a candidate when it is
-// next listed.
-func (c *Candidates) Joined(h swarm.InfoHash) {
+// next listed. It returns no connection, for none is kept.
+func (c *Candidates) Joined(h swarm.InfoHash) *peerwire.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.table[h]; ok {
 		c.forget(k)
 	}
+	return nil
 }
 
 // dismiss takes a swarm that we have come to be in, by whatever way, out of
