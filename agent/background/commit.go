@@ -43,7 +43,7 @@ func (l *live) handleCommitted(c commit) {
 		l.pause(noRoomPause, waitsFor(c.err))
 		return
 	}
-	l.hold(f.index)
+	l.gain(f.index)
 	if l.held.Has(int(f.index)) && !l.wants() {
 		l.review() // from now on we only upload
 		swarm.Tell(l.engine.cfg.Log, "complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
@@ -51,8 +51,8 @@ func (l *live) handleCommitted(c commit) {
 	}
 }
 
-// hold takes note of a new fragment, and tells peers.
-func (l *live) hold(index uint32) {
+// gain takes note of a new fragment, and tells peers.
+func (l *live) gain(index uint32) {
 	if !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: index}) {
 		return // reclaimed since, and maybe reported before this
 	}

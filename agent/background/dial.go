@@ -136,7 +136,7 @@ func (l *live) handleFound(addrs []netip.AddrPort) {
 // seeds shows only after the handshake. While the disk sleeps nothing can be
 // taken from a peer, nor given to it.
 func (l *live) dial(now time.Time) {
-	if l.dozing {
+	if l.diskAsleep {
 		return
 	}
 	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.places.room(len(l.engine.dials)) {

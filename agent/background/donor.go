@@ -151,7 +151,7 @@ func (l *live) ready(d *donation, now time.Time) bool {
 		return false
 	}
 	for p := range l.peers {
-		if !p.told {
+		if !p.said {
 			return false
 		}
 	}
@@ -184,7 +184,7 @@ func (l *live) draw(now time.Time) {
 		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
 		case errors.Is(err, fragstore.ErrHeld):
-			l.hold(key.Index) // it could not be deleted when it was to be reclaimed
+			l.gain(key.Index) // it could not be deleted when it was to be reclaimed
 			l.draw(now)
 		default:
 			l.engine.cfg.Log.Debug("piece of a download not admitted", "swarm", l.info.Name, "err", err)
@@ -239,7 +239,7 @@ func (l *live) handleDonated(r donated) {
 	switch {
 	case r.err == nil:
 		d.has.Clear(int(r.index))
-		l.hold(r.index)
+		l.gain(r.index)
 	case errors.Is(r.err, errLacking), errors.Is(r.err, fragstore.ErrHash):
 		l.engine.cfg.Log.Debug("piece not taken from a download", "swarm", l.info.Name, "piece", r.index, "err", r.err)
 		d.has.Clear(int(r.index))

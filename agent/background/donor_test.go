@@ -317,14 +317,14 @@ func TestSwarmWithADonorDoesNotFallAsleep(t *testing.T) {
 	d := newAgent(t, 2*pieceSize).direct(c)
 	donor := newDownload(t, c)
 	d.give(donor) // waits for peers
-	d.lastUseful = time.Now().Add(-2 * drowsy)
+	d.lastUseful = time.Now().Add(-2 * dormantAfter)
 	if d.goDormant() {
 		t.Fatal("it fell asleep")
 	}
 	d.draw(time.Now().Add(donorPatience))
 	d.drain()
 	donor.expectEnd(d.us, true)
-	d.lastUseful = time.Now().Add(-2 * drowsy)
+	d.lastUseful = time.Now().Add(-2 * dormantAfter)
 	if !d.goDormant() {
 		t.Error("it never falls asleep again")
 	}

@@ -75,7 +75,7 @@ func (f *fetch) abandon() {
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.dozing {
+	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.diskAsleep {
 		return
 	}
 	for p.pending < p.depth {
@@ -135,7 +135,7 @@ func (l *live) begin(p *peer) *fetch {
 	}
 	length := l.info.PieceLen(i)
 	if err := l.claim(length); err != nil {
-		l.refused(err, errors.Is(err, disk.ErrBudget))
+		l.putOff(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
 	// Its value is the one that revalue will give it: were it more, a full store
@@ -145,14 +145,14 @@ func (l *live) begin(p *peer) *fetch {
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
 		l.swarm.unclaim(length)
-		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
+		l.gain(key.Index) // it could not be deleted when it was to be reclaimed
 		return nil
 	}
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
 		l.swarm.unclaim(length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
+		l.putOff(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
 		return nil
 	}
 	l.waitNoMore()
@@ -258,8 +258,8 @@ func (l *live) cancelRequests(p *peer, f *fetch) {
 	p.pending -= f.outstanding()
 }
 
-// release orphans all that the peer was to send.
-func (p *peer) release(now time.Time) {
+// orphanAll orphans all that the peer was to send.
+func (p *peer) orphanAll(now time.Time) {
 	for _, f := range p.fetches {
 		f.orphan(now)
 	}
@@ -271,7 +271,7 @@ func (l *live) takeChoke(p *peer) {
 	// With the fast extension each request is answered, by a reject if need
 	// be (BEP 6); without it a choke drops them all. Either way the pieces are
 	// better taken from another peer; rejects that follow find nothing.
-	p.release(time.Now())
+	p.orphanAll(time.Now())
 }
 
 // takeReject gives one block's request back to be made again.
@@ -313,7 +313,7 @@ func (p *peer) tick(now time.Time) {
 		for _, f := range p.fetches {
 			p.live.cancelRequests(p, f)
 		}
-		p.release(now)
+		p.orphanAll(now)
 		p.snubbed = true
 	}
 }

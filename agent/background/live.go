@@ -51,7 +51,7 @@ type live struct {
 	guess    int // where to look first for a wanted piece
 
 	onlyUpload bool // we want nothing, as peers were told (BEP 21)
-	dozing     bool // the disk sleeps: nothing is served, fetched or dialled
+	diskAsleep bool // the disk sleeps: nothing is served, fetched or dialled
 
 	pausedUntil time.Time // no new fetch before then: the ledger had no room
 	lastUseful  time.Time // when there was last a reason to be awake
@@ -61,7 +61,7 @@ type live struct {
 }
 
 // A live swarm without peers falls asleep after this long.
-const drowsy = 90 * time.Second
+const dormantAfter = 90 * time.Second
 
 const (
 	unchokeInterval = 10 * time.Second // BEP 3
@@ -158,7 +158,7 @@ func (l *live) loop() {
 func (l *live) load() {
 	now := time.Now()
 	l.lastUseful, l.nextUnchoke, l.nextPEX = now, now, now.Add(pexInterval)
-	l.dozing = l.engine.asleep()
+	l.diskAsleep = l.engine.asleep()
 	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
 		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
 			l.know(info, raw)
@@ -194,7 +194,7 @@ func (l *live) goDormant() bool {
 	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 {
 		return false
 	}
-	if time.Since(l.lastUseful) < drowsy && !l.engine.places.shut() {
+	if time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut() {
 		return false
 	}
 	l.swarm.mu.Lock()
@@ -304,12 +304,12 @@ func (l *live) rarest() int {
 
 func (l *live) handleTick(now time.Time) {
 	l.measure()
-	l.doze(now)
+	l.followDisk(now)
 	for p := range l.peers {
 		p.tick(now)
 	}
 	l.expireFetches(now)
-	if l.meta != nil && !l.dozing {
+	if l.meta != nil && !l.diskAsleep {
 		l.seekMetadata(now)
 	}
 	l.draw(now)

@@ -18,7 +18,7 @@ type peer struct {
 	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
 	has            peerwire.Bitfield  // empty until the metadata is known
-	told           bool               // it has said what it has
+	said           bool               // it has said what it has
 	early          []peerwire.Message // what it said of its pieces before the metadata was known
 	peerChoking    bool               // it chokes us
 	amInterested   bool               // we told it that we are interested
@@ -35,11 +35,11 @@ type peer struct {
 	depth      int       // blocks to keep requested
 	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
 	connected  time.Time
-	chokedAt   time.Time // when we last choked it; zero if it was never served
-	sent       counter   // bytes of blocks written to it
-	sentBefore int64     // its value at the last choice of whom to unchoke
-	asked      bool      // for its list
-	useless    bool      // it holds everything, and so do we
+	chokedAt   time.Time    // when we last choked it; zero if it was never served
+	sent       atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
+	sentBefore int64        // its value at the last choice of whom to unchoke
+	asked      bool         // for its list
+	useless    bool         // it holds everything, and so do we
 	toldPEX    map[netip.AddrPort]struct{}
 	nextPEX    time.Time // when it may name addresses again
 
@@ -282,7 +282,7 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 	}
 	n := l.info.NumPieces()
 	has := p.has
-	p.told = true
+	p.said = true
 	switch m.Type {
 	case peerwire.Have:
 		if int64(m.Index) >= int64(n) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"ebb/agent/background/choose"
@@ -34,12 +33,9 @@ const (
 	storyStep       = 2 << 20 // bytes served to a peer that the story tells of first; then twice as many, and so on
 )
 
-// counter is written by a connection's writer and read by the swarm.
-type counter struct{ n atomic.Int64 }
-
 // slots is the number of peers to serve.
 func (l *live) slots() int {
-	if l.dozing {
+	if l.diskAsleep {
 		return 0
 	}
 	return choose.Slots(l.engine.cfg.UploadLimit())
@@ -57,7 +53,7 @@ func (l *live) unchoke(now time.Time) {
 		if p.amChoking {
 			waited = now.Sub(p.chokedAt)
 		}
-		sent := p.sent.n.Load()
+		sent := p.sent.Load()
 		views = append(views, choose.UploadView[*peer]{
 			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
 		})
@@ -195,7 +191,7 @@ func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
 	l.swarm.account(n, 0)
 	p.use(time.Now())
-	sent := p.sent.n.Add(n)
+	sent := p.sent.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		swarm.Tell(l.engine.cfg.Log, "served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
 			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))

@@ -35,9 +35,9 @@ func waitsFor(err error) string {
 // tickLength is how often a live swarm looks at what it may do.
 const tickLength = time.Second
 
-// refused puts off new fetches because there was no room for one. known: the
+// putOff puts off new fetches because there was no room for one. known: the
 // engine knows why, and the ledger is not asked before that is over.
-func (l *live) refused(err error, known bool) {
+func (l *live) putOff(err error, known bool) {
 	pause := noRoomPause
 	switch {
 	case known:
@@ -70,10 +70,10 @@ func (l *live) waitNoMore() {
 // asleep reports whether the disk sleeps and is not to be woken.
 func (e *Engine) asleep() bool { return e.cfg.Asleep != nil && e.cfg.Asleep() }
 
-// doze stops serving as soon as the disk sleeps, and goes on when it wakes.
-func (l *live) doze(now time.Time) {
-	if asleep := l.engine.asleep(); asleep != l.dozing {
-		l.dozing = asleep
+// followDisk stops serving as soon as the disk sleeps, and goes on when it wakes.
+func (l *live) followDisk(now time.Time) {
+	if asleep := l.engine.asleep(); asleep != l.diskAsleep {
+		l.diskAsleep = asleep
 		l.nextUnchoke = now.Add(unchokeInterval)
 		l.unchoke(now)
 	}
