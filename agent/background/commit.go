@@ -33,7 +33,7 @@ func (l *live) commit(f *fetch) {
 func (l *live) handleCommitted(c commit) {
 	f := c.fetch
 	delete(l.fetches, f.index)
-	l.engine.unclaim(l.swarm, f.length)
+	l.swarm.unclaim(f.length)
 	switch {
 	case errors.Is(c.err, fragstore.ErrHash):
 		l.blame(f)
@@ -43,7 +43,7 @@ func (l *live) handleCommitted(c commit) {
 		l.pause(noRoomPause, waitsFor(c.err))
 		return
 	}
-	l.hold(f.index)
+	l.gain(f.index)
 	if l.held.Has(int(f.index)) && !l.wants() {
 		l.review() // from now on we only upload
 		swarm.Tell(l.engine.cfg.Log, "complete", l.swarm.hash, fmt.Sprintf("holding %d of %d fragments, all that we want: %s", l.held.Count(), l.held.Len(), l.info.Name))
@@ -51,8 +51,8 @@ func (l *live) handleCommitted(c commit) {
 	}
 }
 
-// hold takes note of a new fragment, and tells peers.
-func (l *live) hold(index uint32) {
+// gain takes note of a new fragment, and tells peers.
+func (l *live) gain(index uint32) {
 	if !l.engine.cfg.Store.Has(fragstore.Key{Hash: l.swarm.hash, Index: index}) {
 		return // reclaimed since, and maybe reported before this
 	}
@@ -81,8 +81,7 @@ func (l *live) blame(f *fetch) {
 	}
 }
 
-// shun bans a peer, and gives up what it had a part in: other peers would only
-// complete its rubbish.
+// shun bans a peer, and gives up what it had a part in: other peers would only complete its rubbish.
 func (l *live) shun(p *peer) {
 	l.book.ban(p.conn.RemoteAddr().Addr())
 	p.conn.Close()

@@ -8,8 +8,7 @@ import (
 	"ebb/agent/peerwire"
 )
 
-// addressBook holds the addresses at which peers of one swarm may be found,
-// bounded, each with when to try it next.
+// addressBook holds the addresses at which peers of one swarm may be found, bounded, each with when to try it next.
 type addressBook struct {
 	entries map[netip.AddrPort]*address
 	banned  map[netip.Addr]struct{}
@@ -131,15 +130,14 @@ func (l *live) handleFound(addrs []netip.AddrPort) {
 	l.dial(time.Now())
 }
 
-// dial opens connections while the swarm has places for them and the engine
-// has dials to spare. A seed is not dialled by a seed, but which peers are
-// seeds shows only after the handshake. While the disk sleeps nothing can be
-// taken from a peer, nor given to it.
+// dial opens connections while the swarm has places for them and the engine has dials to spare. A seed is not dialled
+// by a seed, but which peers are seeds shows only after the handshake. While the disk sleeps nothing can be taken from
+// a peer, nor given to it.
 func (l *live) dial(now time.Time) {
-	if l.dozing {
+	if l.diskAsleep {
 		return
 	}
-	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.hasPlace() {
+	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.places.room(len(l.engine.dials)) {
 		addr, entry := l.book.due(now)
 		if entry == nil {
 			return
@@ -164,7 +162,7 @@ func (l *live) dial(now time.Time) {
 				return
 			}
 			if err == nil {
-				l.engine.servePeer(c, addr)
+				l.engine.servePeer(&peer{conn: c, addr: addr, dialed: true})
 			}
 		}()
 	}

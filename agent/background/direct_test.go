@@ -34,10 +34,11 @@ func (a *agent) direct(c content) *direct {
 // directByHash makes a live swarm that has to ask for the metadata.
 func (a *agent) directByHash(c content) *direct {
 	a.t.Helper()
-	s := &helped{hash: c.info.Hash, fetching: true, told: swarm.Health{Seeds: 1, Leechers: 1}, record: Record{
+	s := newMembership(c.info.Hash, Record{
 		Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindOwner}}, Health: swarm.Health{Seeds: 1, Leechers: 1}, Joined: time.Now(),
-	}}
+	}, swarm.Health{Seeds: 1, Leechers: 1})
 	d := &direct{live: newLive(context.Background(), a.engine, s), t: a.t, content: c, us: a}
+	s.life, s.run = lifeLive, d.live
 	d.load()
 	a.t.Cleanup(d.end)
 	return d

@@ -13,62 +13,68 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-// Donor has pieces of a swarm on this machine: a download that its owner
-// removed 'but keep helping'. Its methods are called by one goroutine at a
-// time, and must not call the engine.
+// Donor has pieces of a swarm on this machine: a download that its owner removed 'but keep helping'. Its methods are
+// called by one goroutine at a time, and must not call the engine.
 type Donor interface {
 	// ReadPieceAt reads from a piece like an io.ReaderAt. What it reads is
 	// checked against the piece's hash; a piece that cannot be read is skipped.
 	ReadPieceAt(p []byte, index uint32, off int64) (int, error)
 	// Stored hears that a piece is a fragment now.
 	Stored(index uint32)
-	// Close hears, exactly once, that nothing more is wanted of it. done: for
-	// good, because all that fits is stored, or the swarm is left. Otherwise the
-	// engine stops, or the swarm was released; it may be given again.
+	// Close hears, exactly once, that nothing more is wanted of it. done: for good, because all that fits is stored, or
+	// the swarm is left. Otherwise the engine stops, or the swarm was released; it may be given again.
 	Close(done bool)
 }
 
 // ErrGiven says that the swarm has a donor already.
 var ErrGiven = errors.New("pieces of this swarm are being taken from a download already")
 
-// Give has a swarm take pieces from a donor, as many as there is room for,
-// rarest first. After an error (ErrUnknown, ErrReleased, ErrGiven) the donor was
-// not taken, and is not closed; otherwise the engine closes it in any case.
+// Give has a swarm take pieces from a donor, as many as there is room for, rarest first. After an error (ErrUnknown,
+// ErrReleased, ErrGiven) the donor was not taken, and is not closed; otherwise the engine closes it in any case.
 func (e *Engine) Give(h swarm.InfoHash, d Donor) error {
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	var err error
-	switch {
-	case !ok || s.leaving:
-		err = ErrUnknown
-	case s.record.Released:
-		err = fmt.Errorf("%s %w", s.record.Name, ErrReleased)
-	case s.donating:
-		err = ErrGiven
-	default:
-		s.donating = true
+	s := e.table.get(h)
+	if s == nil {
+		return ErrUnknown
 	}
-	e.mu.Unlock()
+	l, err := e.keep(s)
 	if err == nil {
-		e.hand(s, d)
+		hand(s, l, d)
 	}
 	return err
 }
 
-// hand gives the donor to a swarm that is marked as donating.
-func (e *Engine) hand(s *helped, d Donor) {
-	if e.deliver(s.hash, func(l *live) bool { return post(l, l.given, d) }) {
+// keep has a swarm be one that takes pieces from a donor. It returns nil if it cannot go live, for the engine does not
+// run.
+func (e *Engine) keep(s *membership) (*live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.life {
+	case lifeLeaving:
+		return nil, ErrUnknown
+	case lifeReleased:
+		return nil, fmt.Errorf("%s %w", s.record.Name, ErrReleased)
+	case lifeKeeping:
+		return nil, ErrGiven
+	}
+	l := e.activate(s)
+	if l != nil {
+		s.life = lifeKeeping
+	}
+	return l, nil
+}
+
+// hand gives the donor to a swarm that keep or enter has made live, or closes it.
+func hand(s *membership, l *live, d Donor) {
+	if l != nil && post(l, l.given, d) {
 		return
 	}
-	e.mu.Lock()
-	s.donating = false
-	left := s.leaving
-	e.mu.Unlock()
+	s.mu.Lock()
+	left := s.life == lifeLeaving
+	s.mu.Unlock()
 	d.Close(left) // else the engine does not run, or the swarm was just released
 }
 
-// donation is what a live swarm takes from a donor. Each step runs on the
-// swarm's goroutine but 3.
+// donation is what a live swarm takes from a donor. Each step runs on the swarm's goroutine but 3.
 //
 //  1. ready: where not everything fits, the order matters, and so it waits for
 //     peers to say what they have.
@@ -100,10 +106,6 @@ type donated struct {
 var errLacking = errors.New("the download lacks the piece")
 
 func (l *live) handleGiven(d Donor) {
-	if l.donation != nil {
-		d.Close(false)
-		return
-	}
 	now := time.Now()
 	l.donation = &donation{Donor: d, since: now}
 	if l.info == nil {
@@ -126,8 +128,7 @@ func (l *live) offer() {
 // donates tells whether the donor may still have a piece.
 func (l *live) donates(i int) bool { return l.donation != nil && l.donation.has.Has(i) }
 
-// ready tells whether the donor's pieces may be taken: the rarest are known, or
-// it does not matter which they are.
+// ready tells whether the donor's pieces may be taken: the rarest are known, or it does not matter which they are.
 func (l *live) ready(d *donation, now time.Time) bool {
 	if now.Sub(d.since) >= donorPatience {
 		return true
@@ -146,7 +147,7 @@ func (l *live) ready(d *donation, now time.Time) bool {
 		return false
 	}
 	for p := range l.peers {
-		if !p.told {
+		if !p.said {
 			return false
 		}
 	}
@@ -169,17 +170,17 @@ func (l *live) draw(now time.Time) {
 		return
 	}
 	length := l.info.PieceLen(i)
-	l.engine.claimAsked(l.swarm, length)
+	l.swarm.claimAsked(length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
 	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
-		l.engine.unclaim(l.swarm, length)
+		l.swarm.unclaim(length)
 		switch {
 		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
 		case errors.Is(err, fragstore.ErrHeld):
-			l.hold(key.Index) // it could not be deleted when it was to be reclaimed
+			l.gain(key.Index) // it could not be deleted when it was to be reclaimed
 			l.draw(now)
 		default:
 			l.engine.cfg.Log.Debug("piece of a download not admitted", "swarm", l.info.Name, "err", err)
@@ -187,7 +188,7 @@ func (l *live) draw(now time.Time) {
 		}
 		return
 	}
-	l.engine.admitted(l.swarm)
+	l.waitNoMore()
 	d.busy = true
 	l.wg.Add(1)
 	go func() {
@@ -229,12 +230,12 @@ func transfer(ctx context.Context, d Donor, w *fragstore.Writer, length int64) e
 func (l *live) handleDonated(r donated) {
 	d := l.donation
 	d.busy = false
-	l.engine.unclaim(l.swarm, r.length)
+	l.swarm.unclaim(r.length)
 	now := time.Now()
 	switch {
 	case r.err == nil:
 		d.has.Clear(int(r.index))
-		l.hold(r.index)
+		l.gain(r.index)
 	case errors.Is(r.err, errLacking), errors.Is(r.err, fragstore.ErrHash):
 		l.engine.cfg.Log.Debug("piece not taken from a download", "swarm", l.info.Name, "piece", r.index, "err", r.err)
 		d.has.Clear(int(r.index))
@@ -273,8 +274,10 @@ func (l *live) endDonation(done bool) {
 		return
 	}
 	l.donation = nil
-	l.engine.mu.Lock()
-	l.swarm.donating = false
-	l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	if l.swarm.life == lifeKeeping {
+		l.swarm.life = lifeLive
+	}
+	l.swarm.mu.Unlock()
 	d.Close(done)
 }

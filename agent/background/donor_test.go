@@ -223,10 +223,7 @@ func TestSwarmThatGoesWhileItTakesFromADonorLetsItGo(t *testing.T) {
 			gone := make(chan error)
 			go func() { gone <- way.goes(us, c) }()
 			us.wait("it to begin to go", func() bool {
-				us.engine.mu.Lock()
-				defer us.engine.mu.Unlock()
-				s := us.engine.swarms[c.info.Hash]
-				return s.leaving || s.record.Released
+				return !us.member(c).serving()
 			})
 			select {
 			case err := <-gone:
@@ -320,15 +317,15 @@ func TestSwarmWithADonorDoesNotFallAsleep(t *testing.T) {
 	d := newAgent(t, 2*pieceSize).direct(c)
 	donor := newDownload(t, c)
 	d.give(donor) // waits for peers
-	d.lastUseful = time.Now().Add(-2 * drowsy)
-	if d.asleep() {
+	d.lastUseful = time.Now().Add(-2 * dormantAfter)
+	if d.goDormant() {
 		t.Fatal("it fell asleep")
 	}
 	d.draw(time.Now().Add(donorPatience))
 	d.drain()
 	donor.expectEnd(d.us, true)
-	d.lastUseful = time.Now().Add(-2 * drowsy)
-	if !d.asleep() {
+	d.lastUseful = time.Now().Add(-2 * dormantAfter)
+	if !d.goDormant() {
 		t.Error("it never falls asleep again")
 	}
 }

@@ -52,6 +52,9 @@ type Lists interface {
 // Candidates hands over the swarms that may be joined, and is told what became of them.
 type Candidates interface {
 	Ready() []swarm.Candidate
+	// Joined hears that a swarm is joined, be it a candidate or not. It returns the connection that was dialled to
+	// prove the candidate, if that is still open and nobody reads from it; from then on it is the engine's. Otherwise
+	// it returns nil.
 	Joined(swarm.InfoHash) *peerwire.Conn
 	Refused(h swarm.InfoHash, reason string)
 }
@@ -87,42 +90,15 @@ type Engine struct {
 	cfg   Config
 	dials chan struct{} // semaphore of maxDials
 
-	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before mu
+	table  table
+	places places
+	budget writeBudget
 
-	mu     sync.Mutex // guards everything below, and the fields of each swarm
-	swarms map[swarm.InfoHash]*helped
-	open   map[*peer]struct{} // connections, over all swarms
-	most   int                // of them; see SetMostConns
-	budget budget
-	ctx    context.Context // of Run; nil before Run and after it began to end
-	wg     sync.WaitGroup  // live swarms and their peers
-}
+	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 
-// swarm is what is always in memory of a background swarm. Its fields are
-// guarded by Engine.mu.
-type helped struct {
-	hash       swarm.InfoHash
-	record     Record
-	introducer string          // whose share of the store it uses; see swarm.Introducer.Key
-	told       swarm.Health    // what its trackers said last, or else its introducer
-	live       *live           // nil while dormant
-	over       <-chan struct{} // closed when the last life has ended, and all that it started; nil after that
-	fragments  int
-	bytes      int64 // of the fragments held
-	inFlight   int64 // of the pieces being fetched
-	peers      int
-	fetching   bool // there are pieces that we want and may store
-	dirty      bool // record differs from the one on disk
-	leaving    bool // Leave is at work: it goes live no more, and is not saved
-	up, down   rate
-	gained     time.Time // when it last went live or stored a fragment
-	woken      time.Time // when the engine last woke it to look for peers
-	lost       []uint32  // reclaimed pieces that the live swarm has yet to take note of
-	crowded    bool      // of those lost, some went to make room for something else
-	donating   bool      // a donor was given to it
-
-	waiting      string    // why nothing is fetched for now, although something is wanted
-	waitingUntil time.Time // after that it is known no longer
+	mu  sync.Mutex      // guards ctx; taken after all others
+	ctx context.Context // of Run; nil before Run and after it began to end
+	wg  sync.WaitGroup  // live swarms, and what brings them peers; grows only while ctx is set
 }
 
 // What Join, Leave and others report.
@@ -138,9 +114,8 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:    cfg,
 		dials:  make(chan struct{}, maxDials),
-		swarms: make(map[swarm.InfoHash]*helped),
-		open:   make(map[*peer]struct{}),
-		most:   maxConns,
+		table:  table{members: make(map[swarm.InfoHash]*membership), shares: make(map[string]*share)},
+		places: places{open: make(map[*peer]struct{}), most: maxConns},
 	}
 	for h := range cfg.Store.Swarms() {
 		raw, ok := cfg.Store.Swarm(h)
@@ -157,43 +132,36 @@ func New(cfg Config) (*Engine, error) {
 			}
 			continue
 		}
-		s := &helped{hash: h, record: record, introducer: record.Why.Key(), told: swarm.UnknownHealth}
+		s := newMembership(h, record, swarm.UnknownHealth)
 		s.count(cfg.Store)
-		e.swarms[h] = s
+		e.table.enter(s)
 		e.value(s)
 	}
 	return e, nil
 }
 
-// value gives the fragments of a dormant swarm the value that its record lets
-// expect. e.mu is held, or the engine not yet in use.
-func (e *Engine) value(s *helped) {
+// value gives the fragments of a swarm that is not live the value that its record lets expect. s.mu is held, or the
+// engine not yet in use.
+func (e *Engine) value(s *membership) {
 	value := choose.Value(choose.Need(s.record.Health, e.cfg.Goal()), s.record.Health.Copies)
-	if s.record.Released {
+	if s.life == lifeReleased {
 		value = priceless(0)
 	}
 	e.cfg.Store.SetValues(s.hash, func(uint32) float64 { return value })
 }
 
-// count takes the swarm's holdings from the store.
-func (s *helped) count(store *fragstore.Store) {
-	s.fragments = store.Count(s.hash)
-	s.bytes = int64(s.fragments) * s.record.PieceSize
-	s.fetching = s.record.Pieces == 0 || s.fragments < s.record.Pieces
-}
-
-// Run announces every swarm, joins new ones as they become ready, and serves,
-// until ctx ends. It returns when every goroutine of the engine has ended and
-// every record is saved; it may then be called again. Swarms that are released
-// take no part. While it does not run,
-// the background is off: the engine knows no swarm to a peer, and dials none.
+// Run announces every swarm, joins new ones as they become ready, and serves, until ctx ends. It returns when every
+// goroutine of the engine has ended and every record is saved; it may then be called again. Swarms that are released
+// take no part. While it does not run, the background is off: the engine knows no swarm to a peer, and dials none.
 func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Lock()
 	e.ctx = ctx
-	for _, s := range e.swarms {
-		e.announce(s)
-	}
 	e.mu.Unlock()
+	for _, s := range e.table.all() {
+		s.mu.Lock()
+		e.announce(s)
+		s.mu.Unlock()
+	}
 
 	join := time.NewTicker(joinInterval)
 	defer join.Stop()
@@ -219,31 +187,36 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// activate makes a swarm live, if the engine runs. e.mu is held.
-func (e *Engine) activate(s *helped) *live {
-	if s.live == nil && e.ctx != nil && !s.leaving && !s.record.Released {
-		s.live, s.gained = newLive(e.ctx, e, s), time.Now()
-		s.over = s.live.done
-		e.wg.Add(1)
-		go func(l *live) {
-			defer e.wg.Done()
-			l.run()
-		}(s.live)
+// activate makes a swarm live, if it is dormant and the engine runs. It returns nil if the swarm is not live then. s.mu
+// is held.
+func (e *Engine) activate(s *membership) *live {
+	if !s.life.serving() {
+		return nil
 	}
-	return s.live
+	if s.life == lifeDormant {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.ctx == nil {
+			return nil
+		}
+		l := newLive(e.ctx, e, s)
+		s.life, s.run, s.gained = lifeLive, l, time.Now()
+		e.wg.Go(l.loop)
+	}
+	return s.run
 }
 
-// deliver hands something to a live swarm, waking it if it is dormant. A swarm
-// may fall asleep between the look-up and the hand-over; then it is woken again.
+// deliver hands something to a live swarm, waking it if it is dormant. A swarm may fall asleep between the look-up and
+// the hand-over; then it is woken again.
 func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 	for {
-		e.mu.Lock()
-		s, ok := e.swarms[h]
-		var l *live
-		if ok {
-			l = e.activate(s)
+		s := e.table.get(h)
+		if s == nil {
+			return false
 		}
-		e.mu.Unlock()
+		s.mu.Lock()
+		l := e.activate(s)
+		s.mu.Unlock()
 		if l == nil {
 			return false
 		}
@@ -253,93 +226,76 @@ func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 	}
 }
 
-// Has tells whether h is a background swarm, be it a released one.
-func (e *Engine) Has(h swarm.InfoHash) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	_, ok := e.swarms[h]
-	return ok
-}
+// Has reports whether h is a background swarm, be it a released one.
+func (e *Engine) Has(h swarm.InfoHash) bool { return e.table.get(h) != nil }
 
-// Serves tells whether connections to a swarm are of any use: whether it is a
-// background swarm and not released.
+// Serves reports whether connections to a swarm are of any use: whether it is a background swarm and not released.
 func (e *Engine) Serves(h swarm.InfoHash) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, ok := e.swarms[h]
-	return ok && !s.record.Released
+	s := e.table.get(h)
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life != lifeReleased
 }
 
-// Running tells whether the background is on.
+// Running reports whether the background is on.
 func (e *Engine) Running() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.ctx != nil
 }
 
-// Hashes lists the background swarms.
+// Hashes lists the background swarms, in no order.
 func (e *Engine) Hashes() []swarm.InfoHash {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	hashes := make([]swarm.InfoHash, 0, len(e.swarms))
-	for h := range e.swarms {
-		hashes = append(hashes, h)
+	all := e.table.all()
+	hashes := make([]swarm.InfoHash, len(all))
+	for i, s := range all {
+		hashes[i] = s.hash
 	}
 	return hashes
 }
 
 // Incoming serves a connection that a peer opened to us, until it ends.
 func (e *Engine) Incoming(ctx context.Context, c *peerwire.Conn) {
-	if !e.shut() {
-		e.servePeer(c, netip.AddrPort{})
+	if !e.places.shut() {
+		e.servePeer(&peer{conn: c})
 	}
 }
 
-// Reclaimed takes note of fragments that the ledger deleted for others than the background's own fetching, and tells the
-// owner. It never waits for a swarm.
+// Reclaimed takes note of fragments that the ledger deleted for others than the background's own fetching, and tells
+// the owner. It never waits for a swarm.
 func (e *Engine) Reclaimed(r disk.Reclaimed) { e.reclaimed(r, nil) }
 
 // reclaimed takes note of what was reclaimed for a fragment of the given swarm; nil: for something else.
-func (e *Engine) reclaimed(r disk.Reclaimed, admitting *helped) {
+func (e *Engine) reclaimed(r disk.Reclaimed, admitting *membership) {
 	lost := make(map[swarm.InfoHash][]uint32)
 	for _, k := range r.Keys {
 		lost[k.Hash] = append(lost[k.Hash], k.Index)
 	}
 	for h, pieces := range lost {
 		name := h.String()
-		e.mu.Lock()
-		if s, ok := e.swarms[h]; ok {
+		if s := e.table.get(h); s != nil {
+			s.mu.Lock()
 			name = s.record.Name
 			s.count(e.cfg.Store)
-			if s.live != nil {
+			if s.life == lifeLive || s.life == lifeKeeping {
 				s.lost = append(s.lost, pieces...)
 				s.crowded = s.crowded || s != admitting
 				select {
-				case s.live.reclaimed <- struct{}{}:
+				case s.run.reclaimed <- struct{}{}:
 				default: // it has been told, and will find these too
 				}
 			}
+			s.mu.Unlock()
 		}
-		e.mu.Unlock()
 		what := "1 fragment"
 		if len(pieces) != 1 {
 			what = fmt.Sprintf("%d fragments", len(pieces))
 		}
 		swarm.Tell(e.cfg.Log, "reclaimed", h, fmt.Sprintf("reclaimed %s of %s: %s", what, name, r.Why))
 	}
-}
-
-// put writes a swarm's record. e.mu is held.
-func (e *Engine) put(s *helped) error {
-	b, err := s.record.encode()
-	if err != nil {
-		return err
-	}
-	if err := e.cfg.Store.PutSwarm(s.hash, b); err != nil {
-		return err
-	}
-	s.dirty = false
-	return nil
 }
 
 // save writes the records that changed, unless that would wake the disk.
@@ -350,28 +306,33 @@ func (e *Engine) save() {
 }
 
 func (e *Engine) saveAll() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, s := range e.swarms {
-		if !s.dirty || s.leaving {
+	for _, s := range e.table.all() {
+		if !s.dirty.Load() {
 			continue
 		}
-		if err := e.put(s); err != nil {
+		if err := e.saveOne(s); err != nil {
 			// A full disk is no reason to stop; the next save tries again.
-			e.cfg.Log.Warn("saving a swarm's record", "swarm", s.record.Name, "err", err)
+			e.cfg.Log.Warn("saving a swarm's record", "swarm", s.hash.String(), "err", err)
 			return
 		}
 	}
 }
 
+func (e *Engine) saveOne(s *membership) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == lifeLeaving {
+		return nil
+	}
+	return s.put(e.cfg.Store)
+}
+
 // Swarms lists the background swarms, oldest first.
 func (e *Engine) Swarms() []Status {
-	asleep := e.asleep()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := make([]Status, 0, len(e.swarms))
-	for _, s := range e.swarms {
-		list = append(list, e.status(s, asleep))
+	all := e.table.all()
+	list := make([]Status, len(all))
+	for i, s := range all {
+		list[i] = e.status(s)
 	}
 	slices.SortFunc(list, func(a, b Status) int { return a.Record.Joined.Compare(b.Record.Joined) })
 	return list
@@ -379,12 +340,9 @@ func (e *Engine) Swarms() []Status {
 
 // Swarm returns one background swarm.
 func (e *Engine) Swarm(h swarm.InfoHash) (Status, bool) {
-	asleep := e.asleep()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, ok := e.swarms[h]
-	if !ok {
+	s := e.table.get(h)
+	if s == nil {
 		return Status{}, false
 	}
-	return e.status(s, asleep), true
+	return e.status(s), true
 }

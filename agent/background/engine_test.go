@@ -256,13 +256,12 @@ func TestMetadataMayNotFillTheDisk(t *testing.T) {
 func TestSwarmsThatCannotGoOnDoNotKeepOthersFromBeingJoined(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
-	us.engine.mu.Lock()
 	for n := range choose.MaxFetching {
 		// Live, for its peers wait for the piece that nobody has.
-		s := &helped{hash: swarm.InfoHash{byte(n + 1)}, fetching: true, live: &live{}, record: Record{Health: swarm.Health{Leechers: 3}, Joined: time.Now()}}
-		us.engine.swarms[s.hash] = s
+		s := newMembership(swarm.InfoHash{byte(n + 1)}, Record{Health: swarm.Health{Leechers: 3}, Joined: time.Now()}, swarm.UnknownHealth)
+		s.life = lifeLive
+		us.engine.table.enter(s)
 	}
-	us.engine.mu.Unlock()
 	us.mu.Lock()
 	us.ready = []swarm.Candidate{{Hash: c.info.Hash, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1}, Introducers: []swarm.Introducer{{Kind: swarm.KindPeer}}}}
 	us.mu.Unlock()

@@ -10,9 +10,8 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-// The fetch path, in the order in which a fragment meets it. All of it runs on
-// the swarm's goroutine but step 5. What a donor has takes another path, see
-// donor.go, and is not wanted from peers.
+// The fetch path, in the order in which a fragment meets it. All of it runs on the swarm's goroutine but step 5. What a
+// donor has takes another path, see donor.go, and is not wanted from peers.
 //
 //  1. showInterest: a peer has pieces that we want, so we say so.
 //  2. request: the peer has unchoked us. A piece is chosen (choose.Piece), the
@@ -65,8 +64,7 @@ func (f *fetch) orphan(now time.Time) {
 	}
 }
 
-// abandon gives the piece up, and its room back. Once the writer has gone to
-// commit, that is for the commit to do.
+// abandon gives the piece up, and its room back. Once the writer has gone to commit, that is for the commit to do.
 func (f *fetch) abandon() {
 	if f.got.Count() < f.got.Len() {
 		f.writer.Abort()
@@ -75,7 +73,7 @@ func (f *fetch) abandon() {
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.dozing {
+	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.diskAsleep {
 		return
 	}
 	for p.pending < p.depth {
@@ -123,8 +121,7 @@ func (l *live) begin(p *peer) *fetch {
 			return f
 		}
 	}
-	// Each peer may send one piece, whatever the others do: slow ones must not
-	// keep a quick one idle.
+	// Each peer may send one piece, whatever the others do: slow ones must not keep a quick one idle.
 	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
 		return nil
 	}
@@ -134,8 +131,8 @@ func (l *live) begin(p *peer) *fetch {
 		return nil
 	}
 	length := l.info.PieceLen(i)
-	if err := l.engine.claim(l.swarm, length); err != nil {
-		l.refused(err, errors.Is(err, disk.ErrBudget))
+	if err := l.claim(length); err != nil {
+		l.putOff(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
 	// Its value is the one that revalue will give it: were it more, a full store
@@ -144,18 +141,18 @@ func (l *live) begin(p *peer) *fetch {
 	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
-		l.engine.unclaim(l.swarm, length)
-		l.hold(key.Index) // it could not be deleted when it was to be reclaimed
+		l.swarm.unclaim(length)
+		l.gain(key.Index) // it could not be deleted when it was to be reclaimed
 		return nil
 	}
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
-		l.engine.unclaim(l.swarm, length)
+		l.swarm.unclaim(length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.refused(err, errors.Is(err, disk.ErrBudget) && l.engine.spend(length))
+		l.putOff(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
 		return nil
 	}
-	l.engine.admitted(l.swarm)
+	l.waitNoMore()
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
 		index: uint32(i), length: length, writer: w,
@@ -167,62 +164,21 @@ func (l *live) begin(p *peer) *fetch {
 	return f
 }
 
-// introducerShare is the part of the storage limit that the swarms of one
-// introducer may fill together, so that nobody can choose all that we hold.
-const introducerShare = 0.8
-
-// claim takes a piece's bytes out of the share of the swarm's introducer. It
-// reports errShare if they are not in it, and disk.ErrBudget if the ledger is
-// not to be asked.
-func (e *Engine) claim(s *helped, length int64) error {
-	var limit int64
-	key := s.introducer
-	if key != "" {
-		limit = e.cfg.Ledger.Usage().Limit
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.budget.spent {
+// claim claims a piece's bytes, if they are in the share of the swarm's introducer. It reports errShare if they are
+// not, and disk.ErrBudget if the ledger is not to be asked.
+func (l *live) claim(bytes int64) error {
+	if l.engine.budget.isSpent() {
 		return disk.ErrBudget
 	}
-	if key != "" {
-		total := length
-		for _, other := range e.swarms {
-			if other.introducer == key {
-				total += other.bytes + other.inFlight
-			}
-		}
-		if float64(total) > introducerShare*float64(limit) {
-			return errShare
-		}
+	s := l.swarm
+	if s.share != nil && !s.share.claim(bytes, l.engine.cfg.Ledger.Usage().Limit) {
+		return errShare
 	}
-	s.inFlight += length
+	s.inFlight.Add(bytes)
 	return nil
 }
 
-// claimAsked claims a piece that the owner asked for, which nothing keeps from it.
-func (e *Engine) claimAsked(s *helped, length int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.inFlight += length
-}
-
-// admitted notes that the swarm waits for room no longer.
-func (e *Engine) admitted(s *helped) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.waiting = ""
-}
-
-// unclaim ends a claim: the piece is stored, and counts as such, or was given up.
-func (e *Engine) unclaim(s *helped, length int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.inFlight -= length
-}
-
-// takeBlock writes a block that we asked this peer for; any other is ignored,
-// for it may have crossed our cancel.
+// takeBlock writes a block that we asked this peer for; any other is ignored, for it may have crossed our cancel.
 func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	if l.info == nil {
 		return false
@@ -251,7 +207,7 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	}
 	f.got.Set(block)
 	f.senders[p] = struct{}{}
-	l.engine.account(l.swarm, 0, int64(len(m.Block)))
+	l.swarm.account(0, int64(len(m.Block)))
 	if f.got.Count() == f.got.Len() {
 		p.drop(f)
 		l.commit(f)
@@ -270,8 +226,7 @@ func (p *peer) drop(f *fetch) {
 	}
 }
 
-// outstanding is the number of blocks of the fetch that were requested and
-// have not come.
+// outstanding is the number of blocks of the fetch that were requested and have not come.
 func (f *fetch) outstanding() int { return f.asked.Count() - f.got.Count() }
 
 // giveUp ends a fetch before it is complete.
@@ -282,7 +237,7 @@ func (l *live) giveUp(f *fetch) {
 	}
 	f.abandon()
 	delete(l.fetches, f.index)
-	l.engine.unclaim(l.swarm, f.length)
+	l.swarm.unclaim(f.length)
 }
 
 // cancelRequests takes back what was requested of a fetch.
@@ -298,8 +253,8 @@ func (l *live) cancelRequests(p *peer, f *fetch) {
 	p.pending -= f.outstanding()
 }
 
-// release orphans all that the peer was to send.
-func (p *peer) release(now time.Time) {
+// orphanAll orphans all that the peer was to send.
+func (p *peer) orphanAll(now time.Time) {
 	for _, f := range p.fetches {
 		f.orphan(now)
 	}
@@ -308,10 +263,9 @@ func (p *peer) release(now time.Time) {
 
 func (l *live) takeChoke(p *peer) {
 	p.peerChoking = true
-	// With the fast extension each request is answered, by a reject if need
-	// be (BEP 6); without it a choke drops them all. Either way the pieces are
-	// better taken from another peer; rejects that follow find nothing.
-	p.release(time.Now())
+	// With the fast extension each request is answered, by a reject if need be (BEP 6); without it a choke drops them
+	// all. Either way the pieces are better taken from another peer; rejects that follow find nothing.
+	p.orphanAll(time.Now())
 }
 
 // takeReject gives one block's request back to be made again.
@@ -353,26 +307,16 @@ func (p *peer) tick(now time.Time) {
 		for _, f := range p.fetches {
 			p.live.cancelRequests(p, f)
 		}
-		p.release(now)
+		p.orphanAll(now)
 		p.snubbed = true
 	}
 }
 
-// expireFetches gives up pieces that no peer has taken over, or that the peer
-// that sends them has stopped sending.
+// expireFetches gives up pieces that no peer has taken over, or that the peer that sends them has stopped sending.
 func (l *live) expireFetches(now time.Time) {
 	for _, f := range l.fetches {
 		if f.from == nil && f.got.Count() < f.got.Len() && now.Sub(f.orphaned) > orphanAge {
 			l.giveUp(f)
 		}
 	}
-}
-
-// account adds to what a swarm has moved.
-func (e *Engine) account(s *helped, up, down int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.record.Uploaded += up
-	s.record.Downloaded += down
-	s.dirty = true
 }

@@ -131,9 +131,7 @@ func TestFragmentTakenForSpaceIsNotFetchedAgainAtOnce(t *testing.T) {
 	us := newAgent(t, 4*32<<10)
 	us.hold(c, 0, 1, 2, 3)
 	d := us.direct(c)
-	us.engine.mu.Lock()
-	us.engine.swarms[c.info.Hash], d.swarm.live = d.swarm, d.live
-	us.engine.mu.Unlock()
+	d.enter()
 	p, _ := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
 	us.setLimits(allotted(2 * 32 << 10)) // somebody else fills the disk …
@@ -156,9 +154,7 @@ func TestMakingRoomForABetterFragmentDoesNotPauseTheSwarm(t *testing.T) {
 	us := newAgent(t, 2*32<<10)
 	us.hold(c, 0, 1)
 	d := us.direct(c)
-	us.engine.mu.Lock()
-	us.engine.swarms[c.info.Hash], d.swarm.live = d.swarm, d.live
-	us.engine.mu.Unlock()
+	d.enter()
 	us.store.SetValues(c.info.Hash, func(uint32) float64 { return 0 })
 	p, _ := d.meet()
 	d.hear(p, peerwire.Message{Type: peerwire.Have, Index: 4}, peerwire.Message{Type: peerwire.Unchoke})

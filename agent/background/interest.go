@@ -5,13 +5,11 @@ import (
 	"ebb/agent/peerwire"
 )
 
-// Whether a piece is wanted changes with what is held, with the copies among
-// the peers, and with the need of the swarm. Torrents have tens of thousands of
-// pieces and events come thousands a second, so most events look only where a
-// wanted piece was found the last time; what that misses, review finds.
+// Whether a piece is wanted changes with what is held, with the copies among the peers, and with the need of the swarm.
+// Torrents have tens of thousands of pieces and events come thousands a second, so most events look only where a wanted
+// piece was found the last time; what that misses, review finds.
 
-// wanted tells whether a piece is worth fetching: not held, not to be had from a
-// donor, and of value.
+// wanted tells whether a piece is worth fetching: not held, not to be had from a donor, and of value.
 func (l *live) wanted(i int) bool {
 	return !l.held.Has(i) && !l.donates(i) && (l.swarm.record.Why.ByOwner() || choose.Value(l.need, int(l.copies[i])) >= choose.MinValue)
 }
@@ -76,8 +74,7 @@ func (l *live) review() {
 	}
 }
 
-// partIfUseless ends a connection between two that want nothing of each other:
-// both hold everything.
+// partIfUseless ends a connection between two that want nothing of each other: both hold everything.
 func (l *live) partIfUseless(p *peer) {
 	if l.complete() && p.has.Count() == p.has.Len() {
 		p.useless = true

@@ -1,6 +1,7 @@
 package background
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,17 +21,16 @@ type Join struct {
 	Donor    Donor // has pieces of it on this machine, see Give; nil if nothing has. It needs the metadata
 }
 
-// Join makes a swarm one of ours and starts to help it. It fails with
-// ErrJoined, with ErrPrivate when the metadata says so, or when the record
-// cannot be written. A private torrent whose metadata comes later is left
-// again the moment that shows. After an error the donor was not taken.
+// Join makes a swarm one of ours and starts to help it. It fails with ErrJoined, with ErrPrivate when the metadata says
+// so, or when the record cannot be written. A private torrent whose metadata comes later is left again the moment that
+// shows. After an error the donor was not taken.
 func (e *Engine) Join(j Join) error {
 	if j.Donor != nil && j.Metadata == nil {
 		return fmt.Errorf("joining %s: without its metadata, nothing can be taken from a download", j.Hash.String())
 	}
-	s := &helped{hash: j.Hash, fetching: true, introducer: j.Why.Key(), told: j.Health, record: Record{
+	s := newMembership(j.Hash, Record{
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
-	}}
+	}, j.Health)
 	if j.Metadata != nil {
 		info, err := peerwire.ParseInfo(j.Metadata)
 		if err != nil {
@@ -45,7 +45,7 @@ func (e *Engine) Join(j Join) error {
 		if e.Has(j.Hash) {
 			return ErrJoined
 		}
-		if !e.fitsMetadata(len(j.Metadata)) {
+		if !e.fitsMetadata(int64(len(j.Metadata))) {
 			return ErrMetadata
 		}
 		if err := e.cfg.Store.PutMetadata(j.Hash, j.Metadata); err != nil {
@@ -56,31 +56,50 @@ func (e *Engine) Join(j Join) error {
 	if s.record.Name == "" {
 		s.record.Name = j.Hash.String()
 	}
-	s.donating = j.Donor != nil
-	if err := e.enter(s); err != nil {
-		return err
+	l, err := e.enter(s, j.Donor != nil)
+	if err == nil && j.Donor != nil {
+		hand(s, l, j.Donor)
 	}
-	if j.Donor != nil {
-		e.hand(s, j.Donor)
+	if err == nil || errors.Is(err, ErrJoined) {
+		e.welcome(e.cfg.Candidates.Joined(j.Hash))
 	}
-	return nil
+	return err
 }
 
-// enter makes a swarm one of ours, unless it is already.
-func (e *Engine) enter(s *helped) error {
+// welcome serves the connection on which a candidate was proven, if there is one; it was dialled, so that we know where
+// its peer listens.
+func (e *Engine) welcome(c *peerwire.Conn) {
+	if c == nil {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, ok := e.swarms[s.hash]; ok {
-		return ErrJoined
+	if e.ctx == nil {
+		c.Close()
+		return
 	}
-	if err := e.put(s); err != nil {
-		return fmt.Errorf("joining %s: %w", s.record.Name, err)
+	e.wg.Go(func() { e.servePeer(&peer{conn: c, addr: c.RemoteAddr()}) })
+}
+
+// enter makes a swarm one of ours and live, if the engine runs; keeping says that it is to be given a donor.
+func (e *Engine) enter(s *membership, keeping bool) (*live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !e.table.enter(s) {
+		return nil, ErrJoined
 	}
-	e.swarms[s.hash] = s
+	if err := s.put(e.cfg.Store); err != nil {
+		e.table.drop(s)
+		s.life = lifeLeaving // for those who have found it meanwhile
+		return nil, fmt.Errorf("joining %s: %w", s.record.Name, err)
+	}
 	swarm.Tell(e.cfg.Log, "joined", s.hash, "joined: "+s.record.Name)
 	e.announce(s)
-	e.activate(s)
-	return nil
+	l := e.activate(s)
+	if l != nil && keeping {
+		s.life = lifeKeeping
+	}
+	return l, nil
 }
 
 // describe takes what the metadata, of so many bytes, says of the torrent.
@@ -89,22 +108,7 @@ func (r *Record) describe(info *peerwire.Info, size int) {
 	r.Metadata = int64(size)
 }
 
-// Metadata lies beside the fragments and does not count as one. So that nobody
-// fills a disk with it, all of it together may take metadataShare of the
-// storage limit, or metadataLeast bytes where that is more.
-const (
-	metadataShare = 0.05
-	metadataLeast = 1 << 20
-)
-
-// fitsMetadata tells whether there is room for that many bytes more of it.
-func (e *Engine) fitsMetadata(size int) bool {
-	limit := max(int64(metadataShare*float64(e.cfg.Ledger.Usage().Limit)), metadataLeast)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	total := int64(size)
-	for _, s := range e.swarms {
-		total += s.record.Metadata
-	}
-	return total <= limit
+// fitsMetadata reports whether there is room for that many bytes more of metadata.
+func (e *Engine) fitsMetadata(bytes int64) bool {
+	return e.table.fitsMetadata(bytes, e.cfg.Ledger.Usage().Limit)
 }

@@ -9,67 +9,67 @@ import (
 // Leave drops a swarm and deletes everything that is held of it. It reports
 // ErrUnknown, and ErrReleased of a swarm that only Forget may drop.
 func (e *Engine) Leave(h swarm.InfoHash) error {
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	switch {
-	case !ok || s.leaving:
-		e.mu.Unlock()
+	s := e.table.get(h)
+	if s == nil {
 		return ErrUnknown
-	case s.record.Released:
-		e.mu.Unlock()
+	}
+	s.mu.Lock()
+	switch s.life {
+	case lifeLeaving:
+		s.mu.Unlock()
+		return ErrUnknown
+	case lifeReleased:
+		defer s.mu.Unlock()
 		return fmt.Errorf("%s %w", s.record.Name, ErrReleased)
 	}
-	s.leaving = true // it stays known until its traces are gone, lest it be joined again before
-	e.mu.Unlock()
+	s.life = lifeLeaving // it stays known until its traces are gone, lest it be joined again before
+	s.mu.Unlock()
 	return e.depart(s)
 }
 
-// depart ends a swarm that is marked as leaving.
-func (e *Engine) depart(s *helped) error {
+// depart ends a swarm that is leaving.
+func (e *Engine) depart(s *membership) error {
 	e.settle(s)
 	e.cfg.Announcer.Remove(s.hash)
 	err := e.erase(s.hash)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.swarms, s.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.table.drop(s)
 	return err
 }
 
-// settle ends a swarm's life if it is live, and waits until nothing of it is
-// left running. The swarm is marked as leaving or released, so it stays dormant.
-func (e *Engine) settle(s *helped) {
-	e.mu.Lock()
-	l, over := s.live, s.over
-	e.mu.Unlock()
-	if l != nil {
+// settle ends the life of a swarm that is leaving or released, and waits until nothing of it is left running.
+func (e *Engine) settle(s *membership) {
+	s.mu.Lock()
+	l := s.run
+	s.mu.Unlock()
+	if l != nil { // maybe it was ending already
 		l.cancel()
-	}
-	if over != nil { // maybe of a life that is ending already
-		<-over
+		<-l.done
 	}
 }
 
-// refuse leaves a swarm that must not be helped. The swarm's own goroutine
-// cannot wait for itself to end, so the engine leaves on another one.
+// refuse leaves a swarm that must not be helped. The swarm's own goroutine cannot wait for itself to end, so the engine
+// leaves on another one.
 func (l *live) refuse(reason error) {
 	e, s := l.engine, l.swarm
-	e.mu.Lock()
-	going := s.leaving || s.record.Released // then it is none of ours any more
-	s.leaving = s.leaving || !going
-	e.mu.Unlock()
-	if going {
+	s.mu.Lock()
+	serving := s.life.serving() // else it is none of ours any more
+	if serving {
+		s.life = lifeLeaving
+	}
+	s.mu.Unlock()
+	if !serving {
 		return
 	}
 	swarm.Tell(e.cfg.Log, "refused", s.hash, "left: "+reason.Error())
 	e.cfg.Candidates.Refused(s.hash, reason.Error())
 	l.cancel()
-	e.wg.Add(1)
-	go func() {
-		defer e.wg.Done()
+	e.wg.Go(func() { // l counts in wg until it has ended, and so this may
 		if err := e.depart(s); err != nil {
 			e.cfg.Log.Warn("leaving a refused swarm", "swarm", s.hash.String(), "err", err)
 		}
-	}()
+	})
 }
 
 // erase deletes all that the store has of a swarm.

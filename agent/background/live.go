@@ -13,16 +13,15 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-// live is a swarm that has, or seeks, peers. Its goroutine, run, owns every
-// field; all others talk to it through the channels and must use post, which
-// gives up once the swarm has fallen asleep.
+// live is a swarm that has, or seeks, peers. Its goroutine, loop, owns every field; all others talk to it through the
+// channels and must use post, which gives up once the swarm has fallen asleep.
 type live struct {
 	engine *Engine
-	swarm  *helped // its fields are guarded by Engine.mu
+	swarm  *membership
 	ctx    context.Context
 	cancel context.CancelFunc
-	deaf   chan struct{} // closed when run no longer receives
-	done   chan struct{} // closed when run has ended and all that it started
+	deaf   chan struct{} // closed when loop no longer receives
+	done   chan struct{} // closed when loop has ended and all that it started
 	wg     sync.WaitGroup
 	rnd    *rand.Rand
 
@@ -51,7 +50,7 @@ type live struct {
 	guess    int // where to look first for a wanted piece
 
 	onlyUpload bool // we want nothing, as peers were told (BEP 21)
-	dozing     bool // the disk sleeps: nothing is served, fetched or dialled
+	diskAsleep bool // the disk sleeps: nothing is served, fetched or dialled
 
 	pausedUntil time.Time // no new fetch before then: the ledger had no room
 	lastUseful  time.Time // when there was last a reason to be awake
@@ -61,7 +60,7 @@ type live struct {
 }
 
 // A live swarm without peers falls asleep after this long.
-const drowsy = 90 * time.Second
+const dormantAfter = 90 * time.Second
 
 const (
 	unchokeInterval = 10 * time.Second // BEP 3
@@ -84,8 +83,8 @@ func post[T any](l *live, ch chan<- T, v T) bool {
 	}
 }
 
-// newLive loads a swarm. Engine.mu is held.
-func newLive(ctx context.Context, e *Engine, s *helped) *live {
+// newLive makes a dormant swarm's next life. s.mu is held.
+func newLive(ctx context.Context, e *Engine, s *membership) *live {
 	l := &live{
 		engine:    e,
 		swarm:     s,
@@ -115,8 +114,8 @@ func newLive(ctx context.Context, e *Engine, s *helped) *live {
 	return l
 }
 
-// run is the life of a live swarm.
-func (l *live) run() {
+// loop is the life of a live swarm.
+func (l *live) loop() {
 	l.load()
 	tick := time.NewTicker(tickLength)
 	defer tick.Stop()
@@ -145,7 +144,7 @@ func (l *live) run() {
 			l.handleReclaimed()
 		case <-tick.C:
 			l.handleTick(time.Now())
-			if l.asleep() {
+			if l.goDormant() {
 				return
 			}
 		case <-l.ctx.Done():
@@ -158,7 +157,7 @@ func (l *live) run() {
 func (l *live) load() {
 	now := time.Now()
 	l.lastUseful, l.nextUnchoke, l.nextPEX = now, now, now.Add(pexInterval)
-	l.dozing = l.engine.asleep()
+	l.diskAsleep = l.engine.asleep()
 	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
 		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
 			l.know(info, raw)
@@ -173,9 +172,9 @@ func (l *live) load() {
 func (l *live) know(info *peerwire.Info, raw []byte) {
 	info.Files = nil // only pieces matter here
 	l.info, l.raw, l.meta = info, raw, nil
-	l.engine.mu.Lock()
-	l.swarm.up.total, l.swarm.down.total = l.swarm.record.Uploaded, l.swarm.record.Downloaded
-	l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	l.swarm.up.total, l.swarm.down.total = l.swarm.uploaded.Load(), l.swarm.downloaded.Load()
+	l.swarm.mu.Unlock()
 	l.held = peerwire.NewBitfield(info.NumPieces())
 	for _, i := range l.engine.cfg.Store.Held(info.Hash) {
 		if int(i) < info.NumPieces() {
@@ -188,27 +187,23 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 	l.onlyUpload = !l.wants()
 }
 
-// asleep decides whether to fall asleep, and does so in the same step in which
-// no sender can find the swarm live any more.
-func (l *live) asleep() bool {
+// goDormant decides whether the swarm is to wait for somebody to come, and makes it dormant in the same step in which
+// no sender can find it live any more.
+func (l *live) goDormant() bool {
 	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 {
 		return false
 	}
-	if time.Since(l.lastUseful) < drowsy && !l.engine.shut() {
+	if time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut() {
 		return false
 	}
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
-	l.swarm.live = nil
-	l.swarm.quiet()
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
+	if l.swarm.life != lifeLive { // a donor is on its way, or the end
+		return false
+	}
+	l.swarm.life = lifeDormant
+	l.swarm.stop()
 	return true
-}
-
-// quiet notes that nothing moves in the swarm any more. Engine.mu is held.
-func (s *helped) quiet() {
-	s.inFlight, s.peers = 0, 0
-	s.up.smooth, s.down.smooth = 0, 0
-	s.lost, s.crowded = nil, false // the next life begins with what is held then
 }
 
 // end closes everything and waits for it. Whoever is about to post gives up.
@@ -217,46 +212,47 @@ func (l *live) end() {
 	close(l.deaf)
 	for p := range l.peers {
 		p.conn.Close()
+		l.engine.places.free(p)
 	}
 	for _, f := range l.fetches {
 		f.abandon()
 	}
-	l.engine.mu.Lock()
-	if l.swarm.live == l { // else it fell asleep, with nothing left, and may be awake again
-		l.swarm.live = nil
-		l.swarm.quiet()
+	s := l.swarm
+	s.mu.Lock()
+	if s.run == l { // else it fell asleep, with nothing left, and is awake again
+		if s.life.serving() {
+			s.life = lifeDormant
+		}
+		s.stop()
 	}
-	for p := range l.peers {
-		delete(l.engine.open, p)
-	}
-	l.engine.mu.Unlock()
+	s.mu.Unlock()
 	l.wg.Wait()
-	l.engine.mu.Lock()
-	left := l.swarm.leaving
-	l.engine.mu.Unlock()
+	s.mu.Lock()
+	left := s.life == lifeLeaving
+	s.mu.Unlock()
 	l.endDonation(left)
 	close(l.done)
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
-	if l.swarm.over == l.done {
-		l.swarm.over = nil // it was the last life so far
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run == l {
+		s.run = nil
 	}
 }
 
 // publish shows the swarm's state to the rest of the engine.
 func (l *live) publish() {
-	e := l.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s := l.swarm
+	goal, s := l.engine.cfg.Goal(), l.swarm
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if l.info != nil && s.record.Pieces == 0 {
 		s.record.describe(l.info, len(l.raw))
-		s.dirty = true
+		s.dirty.Store(true)
+		l.engine.table.learned(s.record.Metadata)
 	}
 	s.peers = len(l.peers)
 	if s.peers > 0 {
 		s.record.LastPeer = time.Now()
-		s.dirty = true
+		s.dirty.Store(true)
 	}
 	if l.info != nil && len(l.peers) > 0 {
 		seeds, leechers := l.census()
@@ -264,14 +260,14 @@ func (l *live) publish() {
 		h.Seeds, h.Leechers = max(s.told.Seeds, seeds), max(s.told.Leechers, leechers)
 		h.Copies = l.rarest()
 	}
-	l.need = choose.Need(s.record.Health, e.cfg.Goal())
+	l.need = choose.Need(s.record.Health, goal)
 	l.tallyLocked()
 }
 
 // tally shows that the swarm holds another fragment, and whether it wants more.
 func (l *live) tally() {
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
 	l.swarm.gained = time.Now()
 	l.tallyLocked()
 }
@@ -307,12 +303,12 @@ func (l *live) rarest() int {
 
 func (l *live) handleTick(now time.Time) {
 	l.measure()
-	l.doze(now)
+	l.followDisk(now)
 	for p := range l.peers {
 		p.tick(now)
 	}
 	l.expireFetches(now)
-	if l.meta != nil && !l.dozing {
+	if l.meta != nil && !l.diskAsleep {
 		l.seekMetadata(now)
 	}
 	l.draw(now)
@@ -341,11 +337,11 @@ func (l *live) handleTick(now time.Time) {
 
 // measure takes the swarm's rates.
 func (l *live) measure() {
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
 	s := l.swarm
-	s.up.measure(s.record.Uploaded)
-	s.down.measure(s.record.Downloaded)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up.measure(s.uploaded.Load())
+	s.down.measure(s.downloaded.Load())
 }
 
 // revalue tells the store what each fragment of this swarm is worth now.
@@ -360,20 +356,19 @@ func (l *live) revalue() {
 }
 
 func (l *live) handleReclaimed() {
-	l.engine.mu.Lock()
+	l.swarm.mu.Lock()
 	lost, crowded := l.swarm.lost, l.swarm.crowded
 	l.swarm.lost, l.swarm.crowded = nil, false
-	l.engine.mu.Unlock()
+	l.swarm.mu.Unlock()
 	if crowded {
 		l.pause(crowdedPause, waitsForRoom)
 	}
 	l.handleLost(lost)
 }
 
-// handleLost takes note of fragments that are no longer here. BitTorrent has
-// no word for that but lt_donthave, which few speak; a peer that speaks the
-// fast extension is told by a reject when it asks, and the others are let go,
-// for they would wait for ever.
+// handleLost takes note of fragments that are no longer here. BitTorrent has no word for that but lt_donthave, which
+// few speak; a peer that speaks the fast extension is told by a reject when it asks, and the others are let go, for
+// they would wait for ever.
 func (l *live) handleLost(pieces []uint32) {
 	if l.info == nil {
 		return

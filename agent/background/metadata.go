@@ -116,7 +116,7 @@ func (l *live) learn(raw []byte) {
 		l.refuse(ErrPrivate)
 		return
 	}
-	if !l.engine.fitsMetadata(len(raw)) {
+	if !l.engine.fitsMetadata(int64(len(raw))) {
 		l.refuse(ErrMetadata)
 		return
 	}
@@ -144,9 +144,8 @@ func (l *live) learn(raw []byte) {
 	l.publish()
 }
 
-// tellHeld tells a peer what we hold after all, when the metadata had been lost
-// and it was greeted as if we held nothing. If that is much, it is let go, to be
-// greeted with a bitfield the next time.
+// tellHeld tells a peer what we hold after all, when the metadata had been lost and it was greeted as if we held
+// nothing. If that is much, it is let go, to be greeted with a bitfield the next time.
 func (l *live) tellHeld(p *peer) {
 	const much = 1000
 	if l.held.Count() > much {

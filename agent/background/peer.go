@@ -12,13 +12,13 @@ import (
 // peer is one connection in a live swarm. The swarm's goroutine owns it; its
 // reader (servePeer) only passes messages on.
 type peer struct {
-	live    *live // set when the swarm takes it in
-	conn    *peerwire.Conn
-	dialled bool           // its joining ends a dial of the address book's
-	addr    netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
+	live   *live // set when the swarm takes it in
+	conn   *peerwire.Conn
+	dialed bool           // the swarm dialled it, and has the address book count it among those being dialled until it joins
+	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
 	has            peerwire.Bitfield  // empty until the metadata is known
-	told           bool               // it has said what it has
+	said           bool               // it has said what it has
 	early          []peerwire.Message // what it said of its pieces before the metadata was known
 	peerChoking    bool               // it chokes us
 	amInterested   bool               // we told it that we are interested
@@ -35,25 +35,25 @@ type peer struct {
 	depth      int       // blocks to keep requested
 	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
 	connected  time.Time
-	chokedAt   time.Time // when we last choked it; zero if it was never served
-	sent       counter   // bytes of blocks written to it
-	sentBefore int64     // its value at the last choice of whom to unchoke
-	asked      bool      // for its list
-	useless    bool      // it holds everything, and so do we
+	chokedAt   time.Time    // when we last choked it; zero if it was never served
+	sent       atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
+	sentBefore int64        // its value at the last choice of whom to unchoke
+	asked      bool         // for its list
+	useless    bool         // it holds everything, and so do we
 	toldPEX    map[netip.AddrPort]struct{}
 	nextPEX    time.Time // when it may name addresses again
 
 	used atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
 }
 
-// servePeer takes a connection into its swarm and passes on what it says,
-// until it ends. dialled is its listening address if we opened it.
-func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
+// servePeer takes a new peer into its swarm and passes on what it says, until its connection ends.
+func (e *Engine) servePeer(p *peer) {
+	c := p.conn
 	defer func() {
 		c.Close()
 		<-c.Done() // its writer calls back into the swarm
 	}()
-	p := &peer{conn: c, addr: dialled, dialled: dialled.IsValid(), peerChoking: true, amChoking: true, connected: time.Now()}
+	p.peerChoking, p.amChoking, p.connected = true, true, time.Now()
 	var l *live
 	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
 		return
@@ -74,8 +74,11 @@ func (e *Engine) servePeer(c *peerwire.Conn, dialled netip.AddrPort) {
 // handleJoined greets a new peer: what we have, and what we speak.
 func (l *live) handleJoined(p *peer) {
 	now := time.Now()
-	if p.dialled {
+	switch {
+	case p.dialed:
 		l.book.dialing--
+	case p.addr.IsValid():
+		l.book.met(p.addr)
 	}
 	p.live, p.lastBlock, p.depth = l, now, minDepth
 	if other := l.twin(p); other != nil && l.outranks(p, other) {
@@ -97,7 +100,7 @@ func (l *live) handleJoined(p *peer) {
 		}
 		return
 	}
-	if !l.admit(p) {
+	if !l.seat(p) {
 		p.conn.Close()
 		if p.addr.IsValid() {
 			l.book.parted(p.addr, now)
@@ -127,9 +130,8 @@ func (l *live) twin(p *peer) *peer {
 // knowing of the other: about a handshake's time.
 const atOnce = 10 * time.Second
 
-// outranks decides which of two connections to one peer is kept when both
-// sides dialled at once: the one that the higher peer ID dialled. Both sides
-// decide the same, or each would close what the other keeps.
+// outranks decides which of two connections to one peer is kept when both sides dialled at once: the one that the
+// higher peer ID dialled. Both sides decide the same, or each would close what the other keeps.
 func (l *live) outranks(p, other *peer) bool {
 	if p.conn.Incoming() == other.conn.Incoming() || p.connected.Sub(other.connected) > atOnce ||
 		p.conn.RemoteAddr().Addr() != other.conn.RemoteAddr().Addr() {
@@ -157,8 +159,7 @@ func (l *live) greet(p *peer) {
 	}
 }
 
-// introduce sends the extension handshake (BEP 10), again whenever what it
-// says has changed.
+// introduce sends the extension handshake (BEP 10), again whenever what it says has changed.
 func (l *live) introduce(p *peer) {
 	err := p.conn.SendExtensionHandshake(peerwire.Extensions{
 		V:            l.engine.cfg.Client,
@@ -185,7 +186,7 @@ func (l *live) handleParted(p *peer) {
 		return
 	}
 	delete(l.peers, p)
-	l.engine.freePlace(p)
+	l.engine.places.free(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--
@@ -279,7 +280,7 @@ func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
 	}
 	n := l.info.NumPieces()
 	has := p.has
-	p.told = true
+	p.said = true
 	switch m.Type {
 	case peerwire.Have:
 		if int64(m.Index) >= int64(n) {

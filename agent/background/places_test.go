@@ -10,14 +10,14 @@ import (
 
 // places returns the connections that have one, and how many of them were of use.
 func (a *agent) places() (open, used int) {
-	a.engine.mu.Lock()
-	defer a.engine.mu.Unlock()
-	for p := range a.engine.open {
+	a.engine.places.mu.Lock()
+	defer a.engine.places.mu.Unlock()
+	for p := range a.engine.places.open {
 		if p.used.Load() > 0 {
 			used++
 		}
 	}
-	return len(a.engine.open), used
+	return len(a.engine.places.open), used
 }
 
 // idles connects a peer that does nothing, and waits until it is greeted.
@@ -139,11 +139,7 @@ func TestASwarmIsNotWokenForAConnectionThatMayNotBe(t *testing.T) {
 	us, seed := newAgent(t, 1<<30), newScripted(t, c)
 	us.engine.SetMostConns(0)
 	us.join(c, true)
-	live := func() bool {
-		us.engine.mu.Lock()
-		defer us.engine.mu.Unlock()
-		return us.engine.swarms[c.info.Hash].live != nil
-	}
+	live := func() bool { return us.member(c) != lifeDormant }
 	us.wait("the swarm to fall asleep", func() bool { return !live() })
 	us.find(c, seed.addr())
 	newScripted(t, c).dial(us).expectEnd()

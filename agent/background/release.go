@@ -22,33 +22,36 @@ type Released struct {
 	Metadata []byte // the info dictionary; nil if it is not known
 }
 
-// Release takes a swarm out of service without deleting anything: its peers are
-// dropped, and nothing of it is announced, served or fetched any more. Its
-// fragments get an infinite value, so that reclaim takes them last. When it
-// returns, nothing more becomes a fragment. Releasing a swarm again is no error.
-// It reports ErrUnknown.
+// Release takes a swarm out of service without deleting anything: its peers are dropped, and nothing of it is
+// announced, served or fetched any more. Its fragments get an infinite value, so that reclaim takes them last. When it
+// returns, nothing more becomes a fragment. Releasing a swarm again is no error. It reports ErrUnknown.
 func (e *Engine) Release(h swarm.InfoHash) (Released, error) {
 	e.handing.Lock()
 	defer e.handing.Unlock()
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	if !ok || s.leaving {
-		e.mu.Unlock()
+	s := e.table.get(h)
+	if s == nil {
 		return Released{}, ErrUnknown
 	}
-	if err := e.setReleased(s, true); err != nil {
-		e.mu.Unlock()
+	if err := e.retire(s); err != nil {
 		return Released{}, err
 	}
-	e.mu.Unlock()
-
 	e.settle(s)
 	e.cfg.Announcer.Remove(h)
 	// Whoever else sets values looks first whether it is released, or has ended by now.
 	e.cfg.Store.SetValues(h, priceless)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return Released{Record: s.record, Metadata: e.metadata(h)}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Released{Record: s.current(), Metadata: e.metadata(h)}, nil
+}
+
+// retire marks a swarm as released, in its record too.
+func (e *Engine) retire(s *membership) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == lifeLeaving {
+		return ErrUnknown
+	}
+	return e.setReleased(s, true, lifeReleased)
 }
 
 // priceless is the value of the fragments of a released swarm.
@@ -66,34 +69,37 @@ func (e *Engine) metadata(h swarm.InfoHash) []byte {
 	return raw
 }
 
-// setReleased changes whether a swarm is released, and its record. e.mu is held.
-func (e *Engine) setReleased(s *helped, released bool) error {
+// setReleased changes whether the record says that a swarm is released, and then its life. s.mu is held.
+func (e *Engine) setReleased(s *membership, released bool, to life) error {
 	if s.record.Released == released {
 		return nil
 	}
 	s.record.Released = released
-	if err := e.put(s); err != nil {
+	if err := s.put(e.cfg.Store); err != nil {
 		s.record.Released = !released
 		return fmt.Errorf("writing the record of %s: %w", s.record.Name, err)
 	}
+	s.life = to
 	return nil
 }
 
-// Resume takes a released swarm back into service; one that was not released
-// goes on as before. It reports ErrUnknown.
+// Resume takes a released swarm back into service; one that was not released goes on as before. It reports ErrUnknown.
 func (e *Engine) Resume(h swarm.InfoHash) error {
 	e.handing.Lock()
 	defer e.handing.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, ok := e.swarms[h]
-	if !ok || s.leaving {
+	s := e.table.get(h)
+	if s == nil {
 		return ErrUnknown
 	}
-	if !s.record.Released {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == lifeLeaving {
+		return ErrUnknown
+	}
+	if s.life != lifeReleased {
 		return nil
 	}
-	if err := e.setReleased(s, false); err != nil {
+	if err := e.setReleased(s, false, lifeDormant); err != nil {
 		return err
 	}
 	s.count(e.cfg.Store) // fragments may have become part of the download
@@ -108,13 +114,16 @@ func (e *Engine) Resume(h swarm.InfoHash) error {
 func (e *Engine) Forget(h swarm.InfoHash) error {
 	e.handing.Lock()
 	defer e.handing.Unlock()
-	e.mu.Lock()
-	s, ok := e.swarms[h]
-	if !ok || s.leaving || !s.record.Released {
-		e.mu.Unlock()
+	s := e.table.get(h)
+	if s == nil {
 		return ErrUnknown
 	}
-	s.leaving = true
-	e.mu.Unlock()
+	s.mu.Lock()
+	if s.life != lifeReleased {
+		s.mu.Unlock()
+		return ErrUnknown
+	}
+	s.life = lifeLeaving
+	s.mu.Unlock()
 	return e.depart(s)
 }

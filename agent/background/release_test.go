@@ -79,9 +79,10 @@ func (a *agent) expectReleased(c content, n int) {
 		found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.addr()}, Seeders: 3, Leechers: 3})
 	}
 	a.engine.wake(h, time.Now())
-	a.engine.mu.Lock()
-	awake := a.engine.swarms[h].live != nil
-	a.engine.mu.Unlock()
+	s := a.engine.table.get(h)
+	s.mu.Lock()
+	awake := s.life != lifeReleased || s.run != nil
+	s.mu.Unlock()
 	if awake || !pricelessAll(a.values(h)) {
 		a.t.Errorf("a tracker's answer woke the released swarm (%v) or changed its values: %v", awake, a.values(h))
 	}
@@ -223,10 +224,10 @@ func TestReleasedSwarmIsNotChosenToBeLeft(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	us.join(c, true)
 	us.release(c)
-	us.engine.mu.Lock()
-	s := us.engine.swarms[c.info.Hash]
+	s := us.engine.table.get(c.info.Hash)
+	s.mu.Lock()
 	s.record.Why.Kind, s.record.Joined, s.record.LastPeer = "peer", time.Now().Add(-365*24*time.Hour), time.Time{}
-	us.engine.mu.Unlock()
+	s.mu.Unlock()
 	us.engine.chooseSwarms()
 	if !us.engine.Has(c.info.Hash) {
 		t.Fatal("a swarm that nobody needs was left while it was being made a download")
@@ -245,7 +246,7 @@ func TestSwarmThatIsReleasedIsNotRefusedAnyMore(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	us.hold(c, 1)
 	d := us.directByHash(c)
-	d.swarm.record.Released = true // between the metadata's coming and its being looked at
+	d.swarm.life = lifeReleased // between the metadata's coming and its being looked at
 	d.learn(c.raw)
 	us.engine.wg.Wait()
 	us.mu.Lock()

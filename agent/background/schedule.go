@@ -12,49 +12,47 @@ import (
 func (e *Engine) chooseSwarms() {
 	usage := e.cfg.Ledger.Usage()
 	now := time.Now()
-	e.mu.Lock()
 	e.budget.renew(usage, now)
-	e.mu.Unlock()
 	if e.asleep() {
 		return // each of these would have the disk written to
 	}
-	if e.shut() {
+	if e.places.shut() {
 		return // and these would find nobody
 	}
-	view := choose.JoinView{Candidates: e.cfg.Candidates.Ready(), Room: usage.Limit - usage.Used}
-	var stay []choose.LeaveView
-	var dormant []choose.WakeView
-	e.mu.Lock()
-	view.Goal, view.Swarms = e.cfg.Goal(), len(e.swarms)
-	if e.budget.spent || usage.Writes == 0 {
+	all := e.table.all()
+	view := choose.JoinView{
+		Candidates: e.cfg.Candidates.Ready(), Goal: e.cfg.Goal(), Room: usage.Limit - usage.Used, Swarms: len(all),
+	}
+	if e.budget.isSpent() || usage.Writes == 0 {
 		view.Room = 0 // for what may not be written
 	}
-	for _, s := range e.swarms {
-		if s.record.Released || s.donating {
-			continue // the owner has decided on these
+	var stay []choose.LeaveView
+	var dormant []choose.WakeView
+	for _, s := range all {
+		s.mu.Lock()
+		if s.life == lifeDormant || s.life == lifeLive { // on others the owner has decided
+			if s.busy(now) {
+				view.Fetching++
+			}
+			if s.life == lifeDormant && s.fetching && view.Room > 0 {
+				dormant = append(dormant, choose.WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
+			}
+			stay = append(stay, choose.LeaveView{
+				Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
+				Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.ByOwner(),
+			})
 		}
-		switch {
-		case s.busy(now):
-			view.Fetching++
-		case s.live == nil && s.fetching && view.Room > 0:
-			dormant = append(dormant, choose.WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
-		}
-		stay = append(stay, choose.LeaveView{
-			Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
-			Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.ByOwner(),
-		})
+		s.mu.Unlock()
 	}
-	e.mu.Unlock()
 
 	for _, c := range choose.Join(view) {
-		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()}, Health: c.Health, Why: c.Why()})
+		err := e.Join(Join{
+			Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()},
+			Health: c.Health, Why: c.Why(),
+		})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
 			e.cfg.Candidates.Refused(c.Hash, err.Error())
-			continue
-		}
-		if conn := e.cfg.Candidates.Joined(c.Hash); conn != nil {
-			conn.Close()
 		}
 	}
 	for _, h := range choose.Wake(dormant, view.Fetching, view.Goal, now) {
@@ -67,22 +65,13 @@ func (e *Engine) chooseSwarms() {
 	}
 }
 
-// stalled is how long a live swarm may get no further before it gives its place
-// among those that are fetched to another: its peers may lack what it lacks.
-const stalled = 2 * time.Minute
-
-// busy tells whether the swarm takes up a place among those that are fetched.
-func (s *helped) busy(now time.Time) bool {
-	return s.live != nil && s.fetching && (s.inFlight > 0 || now.Sub(s.gained) < stalled)
-}
-
 // wake has a dormant swarm dial the peers that it knows, and ask for more.
 func (e *Engine) wake(h swarm.InfoHash, now time.Time) {
-	e.mu.Lock()
-	if s, ok := e.swarms[h]; ok {
+	if s := e.table.get(h); s != nil {
+		s.mu.Lock()
 		s.woken = now
 		e.activate(s)
+		s.mu.Unlock()
 	}
-	e.mu.Unlock()
 	e.cfg.Announcer.Now(h)
 }

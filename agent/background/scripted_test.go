@@ -205,8 +205,7 @@ func (a *agent) find(c content, addr netip.AddrPort) {
 	found(peersource.Result{Hash: c.info.Hash, Peers: []netip.AddrPort{addr}, Seeders: -1, Leechers: -1})
 }
 
-// damage changes a byte of a fragment on the disk, and makes the last stop an
-// unclean one, as a crash would.
+// damage changes a byte of a fragment on the disk, and makes the last stop an unclean one, as a crash would.
 func (a *agent) damage(c content, piece int) {
 	a.t.Helper()
 	h := c.info.Hash.String()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"ebb/agent/background/choose"
@@ -34,12 +33,9 @@ const (
 	storyStep       = 2 << 20 // bytes served to a peer that the story tells of first; then twice as many, and so on
 )
 
-// counter is written by a connection's writer and read by the swarm.
-type counter struct{ n atomic.Int64 }
-
 // slots is the number of peers to serve.
 func (l *live) slots() int {
-	if l.dozing {
+	if l.diskAsleep {
 		return 0
 	}
 	return choose.Slots(l.engine.cfg.UploadLimit())
@@ -57,7 +53,7 @@ func (l *live) unchoke(now time.Time) {
 		if p.amChoking {
 			waited = now.Sub(p.chokedAt)
 		}
-		sent := p.sent.n.Load()
+		sent := p.sent.Load()
 		views = append(views, choose.UploadView[*peer]{
 			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
 		})
@@ -177,9 +173,8 @@ func (b servedBlock) Close() error {
 	return b.reader.Close()
 }
 
-// sourceFailed runs on a connection's writer when a fragment cannot be read.
-// The swarm is told without waiting for it, for it may be waiting for this
-// very writer to end.
+// sourceFailed runs on a connection's writer when a fragment cannot be read. The swarm is told without waiting for it,
+// for it may be waiting for this very writer to end.
 func (l *live) sourceFailed(key fragstore.Key, err error) {
 	if errors.Is(err, fragstore.ErrDamaged) {
 		l.engine.cfg.Log.Warn("a stored fragment was damaged; deleted", "swarm", key.Hash.String(), "piece", key.Index)
@@ -193,9 +188,9 @@ func (l *live) sourceFailed(key fragstore.Key, err error) {
 // blockSent runs on a connection's writer after a block went out.
 func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
-	l.engine.account(l.swarm, n, 0)
+	l.swarm.account(n, 0)
 	p.use(time.Now())
-	sent := p.sent.n.Add(n)
+	sent := p.sent.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		swarm.Tell(l.engine.cfg.Log, "served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
 			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))

@@ -62,7 +62,7 @@ func TestPeerThatPartsLeavesItsSlotAndNoOther(t *testing.T) {
 		peers = append(peers, p)
 	}
 	for i, p := range peers[:3] {
-		p.sent.n.Add(int64(3-i) << 20)
+		p.sent.Add(int64(3-i) << 20)
 	}
 	d.handleParted(peers[2])
 	if peers[0].amChoking || peers[1].amChoking || len(served(peers[3:])) != 1 {

@@ -63,13 +63,16 @@ func (s State) Sentence() string {
 	}
 }
 
-// status describes a swarm. e.mu is held.
-func (e *Engine) status(s *helped, asleep bool) Status {
-	if s.record.Released {
+// status describes a swarm.
+func (e *Engine) status(s *membership) Status {
+	asleep, spent := e.asleep(), e.budget.isSpent()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == lifeReleased {
 		s.count(e.cfg.Store) // its fragments become part of the download one by one
 	}
 	st := Status{
-		Hash: s.hash, Record: s.record, Fragments: s.fragments, Bytes: s.bytes, Peers: s.peers,
+		Hash: s.hash, Record: s.current(), Fragments: s.fragments, Bytes: s.bytes, Peers: s.peers,
 		State: s.state(), UploadRate: int64(s.up.smooth), DownloadRate: int64(s.down.smooth),
 	}
 	switch {
@@ -77,7 +80,7 @@ func (e *Engine) status(s *helped, asleep bool) Status {
 	case asleep:
 		st.Waiting = waitsForDisk
 	case st.State != StateFetching:
-	case e.budget.spent:
+	case spent:
 		st.Waiting = waitsForBudget
 	case time.Now().Before(s.waitingUntil):
 		st.Waiting = s.waiting
@@ -85,14 +88,14 @@ func (e *Engine) status(s *helped, asleep bool) Status {
 	return st
 }
 
-// state is what the swarm is doing. Engine.mu is held.
-func (s *helped) state() State {
+// state is what the swarm is doing. s.mu is held.
+func (s *membership) state() State {
 	switch {
-	case s.record.Released:
+	case s.life == lifeReleased:
 		return StatePromoting
 	case s.record.Pieces == 0:
 		return StateMetadata
-	case s.donating:
+	case s.life == lifeKeeping:
 		return StateKeeping
 	case s.peers == 0:
 		return StateDormant

@@ -2,6 +2,7 @@ package background
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"ebb/quota/disk"
@@ -34,9 +35,9 @@ func waitsFor(err error) string {
 // tickLength is how often a live swarm looks at what it may do.
 const tickLength = time.Second
 
-// refused puts off new fetches because there was no room for one. known: the
+// putOff puts off new fetches because there was no room for one. known: the
 // engine knows why, and the ledger is not asked before that is over.
-func (l *live) refused(err error, known bool) {
+func (l *live) putOff(err error, known bool) {
 	pause := noRoomPause
 	switch {
 	case known:
@@ -54,9 +55,16 @@ func (l *live) pause(d time.Duration, why string) {
 		return
 	}
 	l.pausedUntil = until
-	l.engine.mu.Lock()
-	defer l.engine.mu.Unlock()
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
 	l.swarm.waiting, l.swarm.waitingUntil = why, until.Add(tickLength)
+}
+
+// waitNoMore notes that there is room.
+func (l *live) waitNoMore() {
+	l.swarm.mu.Lock()
+	defer l.swarm.mu.Unlock()
+	l.swarm.waiting = ""
 }
 
 // asleep reports whether the disk sleeps and is not to be woken.
@@ -64,46 +72,53 @@ func (e *Engine) asleep() bool {
 	return e.cfg.Unavailable != nil && errors.Is(e.cfg.Unavailable(), disk.ErrAsleep)
 }
 
-// doze stops serving as soon as the disk sleeps, and goes on when it wakes.
-func (l *live) doze(now time.Time) {
-	if asleep := l.engine.asleep(); asleep != l.dozing {
-		l.dozing = asleep
+// followDisk stops serving as soon as the disk sleeps, and goes on when it wakes.
+func (l *live) followDisk(now time.Time) {
+	if asleep := l.engine.asleep(); asleep != l.diskAsleep {
+		l.diskAsleep = asleep
 		l.nextUnchoke = now.Add(unchokeInterval)
 		l.unchoke(now)
 	}
 }
 
-// budget is the engine's memory of the write budget: while it is spent, no
-// swarm asks the ledger. It is guarded by Engine.mu.
-type budget struct {
+// writeBudget is the engine's memory of the write budget: while it is spent, no swarm asks the ledger.
+type writeBudget struct {
+	mu     sync.Mutex // guards the fields below
 	spent  bool
 	writes int64     // the owner's limit when the ledger said so
 	until  time.Time // the ledger is not asked again before, unless the owner changes the limit
 }
 
-// budgetPause is how often the ledger is asked whether it has budget again,
-// besides the moment in which it renews: what was being received counted, and
-// may have been given up.
+// budgetPause is how often the ledger is asked whether it has budget again, besides the moment in which it renews: what
+// was being received counted, and may have been given up.
 const budgetPause = time.Minute
 
-// spend notes that the budget has no more than length bytes left; false if it
-// never has as many, so that others may still have theirs.
-func (e *Engine) spend(length int64) bool {
-	usage, now := e.cfg.Ledger.Usage(), time.Now()
+// isSpent reports whether the ledger is not to be asked.
+func (b *writeBudget) isSpent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spent
+}
+
+// spend notes that there are no more than length bytes left. It reports false if there never are as many, so that
+// others may still have theirs.
+func (b *writeBudget) spend(length int64, usage disk.Usage, now time.Time) bool {
 	if usage.Writes >= 0 && length > usage.Writes {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.budget = budget{spent: true, writes: usage.Writes, until: now.Add(budgetPause)}
-	if usage.Renews.After(now) && usage.Renews.Before(e.budget.until) {
-		e.budget.until = usage.Renews
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent, b.writes, b.until = true, usage.Writes, now.Add(budgetPause)
+	if usage.Renews.After(now) && usage.Renews.Before(b.until) {
+		b.until = usage.Renews
 	}
 	return true
 }
 
-// renew notes when the ledger is to be asked again. e.mu is held.
-func (b *budget) renew(usage disk.Usage, now time.Time) {
+// renew notes when the ledger is to be asked again.
+func (b *writeBudget) renew(usage disk.Usage, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.spent && (!now.Before(b.until) || usage.Writes != b.writes) {
 		b.spent = false
 	}

@@ -37,9 +37,7 @@ func (s *strictLedger) Usage() disk.Usage {
 
 // enter makes the swarm known to its engine.
 func (d *direct) enter() {
-	d.us.engine.mu.Lock()
-	defer d.us.engine.mu.Unlock()
-	d.us.engine.swarms[d.swarm.hash], d.swarm.live = d.swarm, d.live
+	d.us.engine.table.enter(d.swarm)
 }
 
 // waiting is what the owner is told that the swarm waits for.
@@ -119,7 +117,6 @@ func TestFetchingGoesOnWhenTheOwnerRaisesTheWriteBudget(t *testing.T) {
 }
 
 func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
-	us := newAgent(t, 1<<30)
 	now := time.Now()
 	for _, test := range []struct{ renews, until time.Time }{
 		{time.Time{}, now.Add(budgetPause)},
@@ -127,9 +124,8 @@ func TestSpentBudgetIsTriedAgainAfterAMinuteOrWhenItRenews(t *testing.T) {
 		{now.Add(budgetPause / 2), now.Add(budgetPause / 2)},
 	} {
 		usage := disk.Usage{Writes: 1 << 20, Written: 1 << 20, Renews: test.renews}
-		us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: usage}
-		us.engine.spend(1)
-		b := us.engine.budget
+		var b writeBudget
+		b.spend(1, usage, now)
 		if b.renew(usage, test.until.Add(-time.Second)); !b.spent {
 			t.Errorf("with a budget that renews at %v, it was tried again too soon", test.renews)
 		}
@@ -167,7 +163,7 @@ func TestNoSwarmIsJoinedWhileTheWriteBudgetIsSpent(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
 	us.engine.cfg.Ledger = &strictLedger{Ledger: us.ledger, usage: disk.Usage{Writes: 5, Written: 5, Renews: time.Now().Add(time.Hour)}}
-	us.engine.spend(1)
+	us.engine.budget.spend(1, us.engine.cfg.Ledger.Usage(), time.Now())
 	us.mu.Lock()
 	us.ready = []swarm.Candidate{{Hash: c.info.Hash, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1}, Introducers: []swarm.Introducer{{Kind: swarm.KindPeer}}}}
 	us.mu.Unlock()
@@ -285,15 +281,13 @@ func TestRecordsAreSavedWhenTheDiskIsAwakeOrTheEngineStops(t *testing.T) {
 		}
 		return r.Uploaded
 	}
-	us.engine.mu.Lock()
-	s := us.engine.swarms[c.info.Hash]
-	us.engine.mu.Unlock()
+	s := us.engine.table.get(c.info.Hash)
 	for step, test := range []struct {
 		asleep bool
 		want   int64
 	}{{true, 0}, {false, 2}, {true, 2}} {
 		us.asleep.Store(test.asleep)
-		us.engine.account(s, 1, 0)
+		s.account(1, 0)
 		if us.engine.save(); uploaded() != test.want {
 			t.Errorf("step %d: the record says %d, want %d", step, uploaded(), test.want)
 		}

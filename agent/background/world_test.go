@@ -40,8 +40,7 @@ type content struct {
 	info *peerwire.Info
 }
 
-// makeContent makes a torrent of the given number of pieces of 32 KiB; the
-// last one is cut short.
+// makeContent makes a torrent of the given number of pieces of 32 KiB; the last one is cut short.
 func makeContent(t *testing.T, pieces int, private bool) content {
 	t.Helper()
 	const pieceLength = 32 << 10
@@ -74,9 +73,8 @@ func (c content) piece(i int) []byte {
 	return c.data[begin : begin+c.info.PieceLen(i)]
 }
 
-// agent is an engine with real parts around it: a store on disk, a ledger, and
-// a peer port on loopback. Only the announcer, the lists and the candidates
-// are played by the test.
+// agent is an engine with real parts around it: a store on disk, a ledger, and a peer port on loopback. Only the
+// announcer, the lists and the candidates are played by the test.
 type agent struct {
 	t      testing.TB
 	dir    string
@@ -97,6 +95,7 @@ type agent struct {
 	found     map[swarm.InfoHash]func(peersource.Result)
 	refused   map[swarm.InfoHash]string
 	ready     []swarm.Candidate
+	proven    *peerwire.Conn // on which the one that is ready was proven
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
@@ -223,7 +222,15 @@ func (a *agent) join(c content, metadata bool, peers ...*agent) {
 	}
 }
 
-// holds tells whether the agent's store has n good pieces of c.
+// member returns where the agent's part in a swarm stands.
+func (a *agent) member(c content) life {
+	s := a.engine.table.get(c.info.Hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+// holds reports whether the agent's store has n good pieces of c.
 func (a *agent) holds(c content, n int) bool {
 	held := a.store.Held(c.info.Hash)
 	if len(held) != n {
@@ -307,8 +314,12 @@ func (a *agent) Ready() []swarm.Candidate {
 func (a *agent) Joined(h swarm.InfoHash) *peerwire.Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ready = nil
-	return nil
+	if len(a.ready) == 0 || a.ready[0].Hash != h {
+		return nil
+	}
+	proven := a.proven
+	a.ready, a.proven = nil, nil
+	return proven
 }
 func (a *agent) Refused(h swarm.InfoHash, reason string) {
 	a.mu.Lock()

@@ -65,7 +65,6 @@ func (o *Owner) AddBackground(ctx context.Context, s webui.Source) (swarm.InfoHa
 	case err != nil:
 		return swarm.InfoHash{}, err
 	}
-	o.cfg.Candidates.Dismiss(j.Hash)
 	return j.Hash, nil
 }
 

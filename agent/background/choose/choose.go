@@ -1,6 +1,7 @@
-// Package choose decides what the background does: which swarms to join, wake and leave, which piece to fetch, which peers
-// to serve, and which connections to give up. Its functions are pure: a snapshot goes in, and what is to be done comes out;
-// there are no clocks, locks or I/O in it. The engine carries its decisions out, and a simulator may do so as well.
+// Package choose decides what the background does: which swarms to join, wake and leave, which piece to fetch, which
+// peers to serve, and which connections to give up. Its functions are pure: a snapshot goes in, and what is to be done
+// comes out; there are no clocks, locks or I/O in it. The engine carries its decisions out, and a simulator may do so
+// as well.
 package choose
 
 import (
@@ -13,11 +14,9 @@ import (
 	"ebb/agent/swarm"
 )
 
-// Need is how much a swarm would gain from one more fragment here, per byte
-// of that fragment: 0 (nothing) to 1 (it may be the last copy, and peers wait
-// for it). Scarcity falls with every further copy; demand rises with the share
-// of the swarm that is still downloading. An unknown swarm counts as one with
-// a single seed and a single leecher.
+// Need is how much a swarm would gain from one more fragment here, per byte of that fragment: 0 (nothing) to 1 (it may
+// be the last copy, and peers wait for it). Scarcity falls with every further copy; demand rises with the share of the
+// swarm that is still downloading. An unknown swarm counts as one with a single seed and a single leecher.
 func Need(h swarm.Health, goal prefs.Goal) float64 {
 	seeds, leechers, copies := h.Seeds, h.Leechers, h.Copies
 	if seeds < 0 {
@@ -61,8 +60,8 @@ type JoinView struct {
 	Swarms     int   // swarms joined
 }
 
-// MaxFetching is how many swarms are fetched at a time, for each of them holds connections and temporary files. Any other
-// costs a struct and its announces, and there may be maxSwarms at all.
+// MaxFetching is how many swarms are fetched at a time, for each of them holds connections and temporary files. Any
+// other costs a struct and its announces, and there may be maxSwarms at all.
 const (
 	MaxFetching = 8
 	maxSwarms   = 10_000
@@ -101,10 +100,9 @@ type LeaveView struct {
 // is left, so that a swarm that lives only at weekends is kept.
 const silence = 7 * 24 * time.Hour
 
-// Leave lists the swarms that are no longer worth staying in: those in
-// which we hold nothing and which have either no need or no peers. A swarm in
-// which we hold fragments is left by reclaim, not by choice, and one that the
-// owner asked for is left only by the owner.
+// Leave lists the swarms that are no longer worth staying in: those in which we hold nothing and which have either no
+// need or no peers. A swarm in which we hold fragments is left by reclaim, not by choice, and one that the owner asked
+// for is left only by the owner.
 func Leave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
 	var leave []swarm.InfoHash
 	for _, s := range swarms {
@@ -149,8 +147,8 @@ func Wake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []sw
 	return wake
 }
 
-// Piece picks the piece to fetch next: the one with the fewest copies among those that are to be had and wanted. Ties are
-// broken at random, so that agents in one swarm spread out. ok is false when no piece is.
+// Piece picks the piece to fetch next: the one with the fewest copies among those that are to be had and wanted. Ties
+// are broken at random, so that agents in one swarm spread out. ok is false when no piece is.
 func Piece(copies []uint16, wanted func(index int) bool, rnd *rand.Rand) (index int, ok bool) {
 	ties := 0
 	for i := range copies {
@@ -177,10 +175,9 @@ type UploadView[P any] struct {
 	Waited time.Duration
 }
 
-// Unchoked picks the peers to serve until the next choice. All but one
-// slot go to those that took the most since the last choice: they can use what
-// we give. The last slot goes to the peer that has waited longest, so that
-// everybody's turn comes and new peers get a start.
+// Unchoked picks the peers to serve until the next choice. All but one slot go to those that took the most since the
+// last choice: they can use what we give. The last slot goes to the peer that has waited longest, so that everybody's
+// turn comes and new peers get a start.
 func Unchoked[P any](peers []UploadView[P], slots int) []P {
 	if slots <= 0 {
 		return nil
@@ -228,8 +225,8 @@ type ConnView[P any] struct {
 // Never stands for the time since something that has not happened.
 const Never time.Duration = -1
 
-// inUse is how long after its last block a connection counts as one that is being served or fetched from: blocks of a slow
-// one are that far apart.
+// inUse is how long after its last block a connection counts as one that is being served or fetched from: blocks of a
+// slow one are that far apart.
 const inUse = 30 * time.Second
 
 // Surplus picks the connections to close so that most of them stay: first
