@@ -1,14 +1,22 @@
 # Every target can be run on its own; the README says what each is for. `make interop` and `make netlab` need Debian
 # and root, the others need Go and no network once the modules are there.
 
-VERSION ?= 0.1.0
-RAIN    := github.com/cenkalti/rain/v2
+# The version, the commit and its time are git's; without git, say them here.
+VERSION ?= $(shell build/version.sh)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+export VERSION COMMIT SOURCE_DATE_EPOCH
+# The licence of ebb is for its owner to choose: an identifier of SPDX. Packages take it from here.
+export LICENSE_ID ?= LicenseRef-unset
+
+RAIN := github.com/cenkalti/rain/v2
 # rain tells peers its version, which it learns at link time only.
 RAIN_VERSION = $(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(RAIN)))
 
 OUT     := build/out
-LDFLAGS  = -s -w -X ebb/agent.Version=$(VERSION) -X $(RAIN)/torrent.Version=$(RAIN_VERSION)
-BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+LDFLAGS  = -s -w -X ebb/agent.Version=$(VERSION) -X main.commit=$(COMMIT) -X $(RAIN)/torrent.Version=$(RAIN_VERSION)
+# Nothing of the machine that builds gets into a binary: the same commit is the same bytes everywhere.
+BUILD    = CGO_ENABLED=0 go build -modfile $(OUT)/go.mod -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 # The race detector needs a C compiler. The tests do not.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
@@ -19,7 +27,12 @@ FUZZTIME ?= 20s
 .DEFAULT_GOAL := build
 .PHONY: build run demo test check layers interop netlab cross fuzz bench clean
 
-build:
+# ebb is linked with rain less its RPC server; build/rain says why.
+LINKED := $(OUT)/go.mod
+$(LINKED): go.mod go.sum $(wildcard build/rain/*.go build/rain/without/*)
+	go run ./build/rain $(OUT)
+
+build: $(LINKED)
 	$(BUILD) -o $(OUT)/ebb ./agent/ebb
 
 run: build
@@ -55,17 +68,26 @@ netlab:
 	go test -tags netlab -count=1 -v -timeout 60m ./build/netlab/
 
 # Architectures have Go's names, except for these.
-ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 riscv64
-GO_armv5  := GOARCH=arm GOARM=5
-GO_armv6  := GOARCH=arm GOARM=6
-GO_armv7  := GOARCH=arm GOARM=7
-GO_mips   := GOARCH=mips GOMIPS=softfloat
-GO_mipsle := GOARCH=mipsle GOMIPS=softfloat
+ARCHITECTURES := amd64 386 arm64 armv5 armv6 armv7 mips mipsle mips64 mips64le riscv64 ppc64le loong64
+GO_armv5    := GOARCH=arm GOARM=5
+GO_armv6    := GOARCH=arm GOARM=6
+GO_armv7    := GOARCH=arm GOARM=7
+GO_mips     := GOARCH=mips GOMIPS=softfloat
+GO_mipsle   := GOARCH=mipsle GOMIPS=softfloat
+GO_mips64   := GOARCH=mips64 GOMIPS64=softfloat
+GO_mips64le := GOARCH=mips64le GOMIPS64=softfloat
 
+# All of them, measured against the budget; `make cross-mipsle` is one of them.
 cross: $(ARCHITECTURES:%=cross-%)
-.PHONY: $(ARCHITECTURES:%=cross-%)
-$(ARCHITECTURES:%=cross-%): cross-%:
+	build/sizes.sh $(ARCHITECTURES:%=$(OUT)/ebb-linux-%)
+.PHONY: $(ARCHITECTURES:%=cross-%) sizes floor
+$(ARCHITECTURES:%=cross-%): cross-%: $(LINKED)
 	GOOS=linux $(or $(GO_$*),GOARCH=$*) $(BUILD) -o $(OUT)/ebb-linux-$* ./agent/ebb
+
+# What rain alone weighs on a router.
+floor: $(LINKED)
+	GOOS=linux $(GO_mipsle) $(BUILD) -o $(OUT)/floor-linux-mipsle ./build/floor
+	build/sizes.sh $(OUT)/floor-linux-mipsle
 
 fuzz:
 	@grep -r --include='*_test.go' -E '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | \

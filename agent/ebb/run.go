@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -40,12 +39,4 @@ func (c *call) options() agent.Options {
 		StateDir:   c.state,
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
-}
-
-func version(_ context.Context, c *call) error {
-	if err := c.parse(0, 0); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.out, "ebb %s\n", agent.Version)
-	return nil
 }
