@@ -108,6 +108,7 @@ type Router interface {
 // and twelve random letters (BEP 20).
 func NewPeerID(version string) (id [20]byte) {
 	digits := []byte("0000")
+	version, _, _ = strings.Cut(version, "-") // a pre-release is known by the release that it leads to
 	for n, part := range strings.SplitN(version, ".", len(digits)) {
 		if part != "" && part[0] >= '0' && part[0] <= '9' {
 			digits[n] = part[0]
