@@ -27,6 +27,11 @@ const (
 // resolves to is judged by AllowAddr at the moment of connecting, so a name that changes its mind between two look-ups
 // gains nothing. Errors wrap ErrRefused if every address was refused.
 func (g Guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.dial(ctx, network, address, netip.AddrPort{})
+}
+
+// dial is DialContext from a local address and port, or, if that is not valid, from g.Local.
+func (g Guard) dial(ctx context.Context, network, address string, local netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{
 		Timeout:  dialTimeout,
 		Resolver: g.Resolver,
@@ -38,11 +43,14 @@ func (g Guard) DialContext(ctx context.Context, network, address string) (net.Co
 			return g.checkAddr(addr.Addr())
 		},
 	}
-	if g.Local.IsValid() {
+	if g.Local.IsValid() && !local.IsValid() {
+		local = netip.AddrPortFrom(g.Local, 0)
+	}
+	if local.IsValid() {
 		if strings.HasPrefix(network, "udp") {
-			dialer.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(g.Local, 0))
+			dialer.LocalAddr = net.UDPAddrFromAddrPort(local)
 		} else {
-			dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(g.Local, 0))
+			dialer.LocalAddr = net.TCPAddrFromAddrPort(local)
 		}
 	}
 	return dialer.DialContext(ctx, network, address)
@@ -83,6 +91,8 @@ func (g Guard) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
 	all, err := resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", host, err)

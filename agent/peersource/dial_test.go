@@ -18,6 +18,15 @@ import (
 
 // nameServer answers every question for an IPv4 address with the next of its answers, the last one for ever.
 func nameServer(t *testing.T, answers ...string) *net.Resolver {
+	return nameServerThat(t, func(asked int) []string { return answers[min(asked, len(answers)-1):][:1] })
+}
+
+// nameServerOfAll answers every question for IPv4 addresses with all of them.
+func nameServerOfAll(t *testing.T, answers ...string) *net.Resolver {
+	return nameServerThat(t, func(int) []string { return answers })
+}
+
+func nameServerThat(t *testing.T, answers func(asked int) []string) *net.Resolver {
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -42,11 +51,13 @@ func nameServer(t *testing.T, answers ...string) *net.Resolver {
 			binary.BigEndian.PutUint16(reply[2:], 0x8180) // a response, without error
 			clear(reply[6:12])
 			if binary.BigEndian.Uint16(query[end-4:]) == 1 { // A
-				ip := netip.MustParseAddr(answers[min(asked, len(answers)-1)]).As4()
+				for _, answer := range answers(asked) {
+					ip := netip.MustParseAddr(answer).As4()
+					reply[7]++
+					reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+					reply = append(reply, ip[:]...)
+				}
 				asked++
-				reply[7] = 1
-				reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-				reply = append(reply, ip[:]...)
 			}
 			if _, err := conn.WriteTo(reply, from); err != nil {
 				return

@@ -1,36 +1,27 @@
 package peersource
 
 import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/anacrolix/torrent/bencode"
-	httpTracker "github.com/anacrolix/torrent/tracker/http"
 )
 
-// The announce over HTTP is our own, with the library's response types: the library's client never verifies
-// certificates, follows redirects as it likes, cannot say event=paused, and quotes whole bodies in its errors.
+// The announce over HTTP is our own: the library's client never verifies certificates, follows redirects as it likes,
+// cannot say event=paused, quotes whole bodies in its errors, and refuses answers that others understand (answer.go).
 
 const (
 	// maxBody bounds a tracker's answer in bytes, after decompression: 200 peers in the wordy form of BEP 3 take 20 KiB.
 	maxBody = 256 << 10
-	// maxAnswerDepth: a dictionary of lists of dictionaries, and as much again for keys that we do not know.
-	maxAnswerDepth = 6
 )
-
-// httpResponse is the library's, with the key that it leaves out. 256 KiB of the smallest values cost a few MiB for a
-// moment; larger things are refused before they are decoded.
-type httpResponse struct {
-	httpTracker.HttpResponse
-	MinInterval int32 `bencode:"min interval"`
-}
 
 // announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is
 // by trackers that check the event against BEP 3 alone, it asks once more without.
@@ -80,16 +71,49 @@ func (t *Trackers) getHTTP(ctx context.Context, u *url.URL, req AnnounceRequest,
 	if err != nil {
 		return AnnounceResponse{}, fmt.Errorf("read the answer: %w", err)
 	}
-	if len(body) > maxBody {
-		return AnnounceResponse{}, fmt.Errorf("the answer is longer than %d bytes", maxBody)
+	if body, err = unpack(body, answer.Header.Get("Content-Encoding")); err != nil {
+		return AnnounceResponse{}, err
 	}
 	resp, err := parseHTTP(t.guard, body)
-	if answer.StatusCode != http.StatusOK && !isRefusal(err) {
+	if answer.StatusCode/100 != 2 && !isRefusal(err) {
 		// Some trackers send their failure reason with a status of 400, so the body goes first.
 		return AnnounceResponse{}, refusal(answer.Status)
 	}
 	return resp, err
 }
+
+// unpack undoes the compression of a body that the client has left as it is: because the tracker named none, or one
+// that was not asked for. The result is at most maxBody long.
+func unpack(body []byte, encoding string) ([]byte, error) {
+	if len(body) > maxBody {
+		return nil, errTooLong
+	}
+	var packed io.Reader
+	var err error
+	switch {
+	case bytes.HasPrefix(body, []byte{0x1f, 0x8b}):
+		packed, err = gzip.NewReader(bytes.NewReader(body))
+	case !strings.EqualFold(encoding, "deflate"):
+		return body, nil
+	default:
+		// RFC 9110 §8.4.1.2: a zlib stream, and many send the bare one.
+		if packed, err = zlib.NewReader(bytes.NewReader(body)); err != nil {
+			packed, err = flate.NewReader(bytes.NewReader(body)), nil
+		}
+	}
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(packed, maxBody+1))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack the answer: %w", err)
+	}
+	if len(body) > maxBody {
+		return nil, errTooLong
+	}
+	return body, nil
+}
+
+var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxBody)
 
 // announceURL adds the announce's parameters after those that u already has, which some trackers want first.
 func announceURL(u *url.URL, req AnnounceRequest, event string) string {
@@ -126,45 +150,3 @@ func announceURL(u *url.URL, req AnnounceRequest, event string) string {
 	return full.String()
 }
 
-// parseHTTP decodes and checks a tracker's answer.
-func parseHTTP(guard Guard, body []byte) (AnnounceResponse, error) {
-	if _, ok := eachKey(body, maxAnswerDepth, func(string, []byte) bool { return true }); !ok {
-		return AnnounceResponse{}, errors.New("the answer is not a bencoded dictionary, or too deep")
-	}
-	var r httpResponse
-	r.Complete, r.Incomplete = -1, -1 // stay so if the tracker does not say
-	err := bencode.Unmarshal(body, &r)
-	if trailing := (bencode.ErrUnusedTrailingBytes{}); errors.As(err, &trailing) {
-		err = nil // many end with a newline
-	}
-	if err != nil {
-		// The decoder quotes what it could not decode.
-		return AnnounceResponse{}, fmt.Errorf("decode the answer: %s", oneLine(err.Error()))
-	}
-	if r.FailureReason != "" {
-		return AnnounceResponse{}, refusal(r.FailureReason)
-	}
-	peers := make([]netip.AddrPort, 0, len(r.Peers.List)+len(r.Peers6))
-	for _, p := range r.Peers.List {
-		peers = appendPeer(peers, p.IP, p.Port)
-	}
-	for _, p := range r.Peers6 {
-		peers = appendPeer(peers, p.IP, p.Port)
-	}
-	return AnnounceResponse{
-		Interval:    seconds(r.Interval),
-		MinInterval: seconds(r.MinInterval),
-		Seeders:     int(max(r.Complete, -1)),
-		Leechers:    int(max(r.Incomplete, -1)),
-		Peers:       usable(guard, peers),
-	}, nil
-}
-
-// appendPeer adds a peer of the library's types, whose fields are whatever the tracker sent.
-func appendPeer(peers []netip.AddrPort, ip []byte, port int) []netip.AddrPort {
-	addr, ok := netip.AddrFromSlice(ip)
-	if !ok || port < 1 || port > 65535 {
-		return peers
-	}
-	return append(peers, netip.AddrPortFrom(addr, uint16(port)))
-}

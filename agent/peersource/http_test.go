@@ -2,7 +2,9 @@ package peersource
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
@@ -114,12 +116,11 @@ func TestHostileHTTPAnswersAreErrors(t *testing.T) {
 		"HTML":                  says("<html>"),
 		"not a dictionary":      says("le"),
 		"cut short":             says("d5:peers12:\x08\x08"),
-		"half a peer":           says("d5:peers5:\x08\x08\x08\x08\x01e"),
+		"no whole peer":         says("d5:peers5:\x08\x08\x08\x08\x01e"),
 		"peers is a number":     says("d5:peersi5ee"),
 		"interval is a list":    says("d8:intervallee"),
 		"huge string length":    says("d5:peers99999999999:"),
 		"negative length":       says("d5:peers-1:e"),
-		"huge number":           says("d8:intervali99999999999999999999ee"),
 		"10^5 digits":           says("d1:xi" + strings.Repeat("9", 100_000) + "ee"),
 		"10^5 deep":             says(deep),
 		"10^5 deep in peers":    says("d5:peers" + deep + "e"),
@@ -220,11 +221,100 @@ func TestHTTPAnnounceEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// packed is text as a tracker would compress it.
+func packed(text string, pack func(io.Writer) io.WriteCloser) string {
+	var b strings.Builder
+	w := pack(&b)
+	io.WriteString(w, text)
+	w.Close()
+	return b.String()
+}
+
+func TestOddButValidHTTPAnswersAreUnderstood(t *testing.T) {
+	const peers = "5:peers6:\x08\x08\x08\x08\x01\x02"
+	const plain = "d8:intervali900e" + peers + "e"
+	zip := packed(plain, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	dict := func(fields string) string { return "d8:intervali900e5:peersld" + fields + "eee" }
+	ip, port, id := "2:ip7:8.8.8.8", "4:porti258e", "7:peer id20:aaaaaaaaaaaaaaaaaaaa"
+	for name, c := range map[string]struct {
+		body, encoding string
+		status         int
+		interval       time.Duration // 15 min if 0
+	}{
+		"unsorted keys":              {body: "d" + peers + "8:intervali900ee"},
+		"peer id, ip, port":          {body: dict(id + ip + port)},
+		"port, peer id, ip":          {body: dict(port + id + ip)},
+		"ip, peer id, port":          {body: dict(ip + id + port)},
+		"mapped address":             {body: dict("2:ip14:::ffff:8.8.8.8" + port)},
+		"port as text":               {body: dict(ip + "4:port3:258")},
+		"list of compact peers":      {body: "d8:intervali900e5:peersl6:\x08\x08\x08\x08\x01\x02ee"},
+		"PHP array with gaps":        {body: "d8:intervali900e5:peersd1:7d" + ip + port + "eee"},
+		"a peer and a half":          {body: "d8:intervali900e5:peers9:\x08\x08\x08\x08\x01\x02\x08\x08\x08e"},
+		"many complete":              {body: "d8:completei4294967295e10:downloadedi1099511627776e8:intervali900e" + peers + "e"},
+		"negative complete":          {body: "d8:completei-1e10:incompletei-1e8:intervali900e" + peers + "e"},
+		"interval of 2^32-1":         {body: "d8:intervali4294967295e" + peers + "e", interval: 7 * 24 * time.Hour},
+		"interval beyond all bounds": {body: "d8:intervali99999999999999999999e" + peers + "e", interval: 7 * 24 * time.Hour},
+		"negative interval":          {body: "d8:intervali-5e" + peers + "e", interval: -1},
+		"interval as text":           {body: "d8:interval3:900" + peers + "e"},
+		"interval as a fraction":     {body: "d8:interval5:900.0" + peers + "e"},
+		"fractional number":          {body: "d8:intervali900.5e" + peers + "e"},
+		"number with an exponent":    {body: "d8:interval3:9e2" + peers + "e"},
+		"min interval as text":       {body: "d8:intervali900e12:min interval2:30" + peers + "e"},
+		"empty failure reason":       {body: "d14:failure reason0:8:intervali900e" + peers + "e"},
+		"bytes behind":               {body: plain + "6:peers60:"},
+		"newline before":             {body: "\r\n" + plain},
+		"byte order mark":            {body: "\xef\xbb\xbf" + plain},
+		"status 201":                 {body: plain, status: http.StatusCreated},
+		"gzip":                       {body: zip, encoding: "gzip"},
+		"gzip that does not say so":  {body: zip},
+		"deflate":                    {body: packed(plain, func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), encoding: "deflate"},
+		"bare deflate": {encoding: "deflate", body: packed(plain, func(w io.Writer) io.WriteCloser {
+			z, _ := flate.NewWriter(w, flate.BestSpeed)
+			return z
+		})},
+	} {
+		stub := newHTTPStub(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			if c.encoding != "" {
+				w.Header().Set("Content-Encoding", c.encoding)
+			}
+			w.WriteHeader(max(c.status, http.StatusOK))
+			io.WriteString(w, c.body)
+		})
+		want := c.interval
+		switch want {
+		case 0:
+			want = 15 * time.Minute
+		case -1:
+			want = 0
+		}
+		resp, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.URL, AnnounceRequest{Port: 1})
+		if err != nil || !slices.Equal(resp.Peers, addrs("8.8.8.8:258")) || resp.Interval != want || resp.Seeders != -1 {
+			t.Errorf("%s: response %+v, error %v", name, resp, err)
+		}
+	}
+}
+
+func TestWhatTheTrackerWantsTheOwnerToKnowIsKept(t *testing.T) {
+	resp, err := parseHTTP(Guard{}, []byte("d8:intervali900e15:warning message7:be niceee"))
+	if err != nil || resp.Warning != "be nice" {
+		t.Errorf("response %+v, error %v", resp, err)
+	}
+	for retry, want := range map[string]time.Duration{"": 0, "8:retry ini5e": 5 * time.Minute, "8:retry in5:never": 7 * 24 * time.Hour} {
+		_, err := parseHTTP(Guard{}, []byte("d14:failure reason4:busy"+retry+"e"))
+		var no *Refusal
+		if !errors.As(err, &no) || no.Reason != "busy" || no.RetryIn != want {
+			t.Errorf("%q: %+v", retry, err)
+		}
+	}
+}
+
 func FuzzHTTPAnswer(f *testing.F) {
 	f.Add([]byte("d8:intervali900e12:min intervali300e5:peers6:\x08\x08\x08\x08\x01\x02e"))
 	f.Add([]byte("d5:peersld2:ip7:8.8.8.84:porti258eeee"))
 	f.Add([]byte("d6:peers618:aaaaaaaaaaaaaaaaaae"))
 	f.Add([]byte("d14:failure reason1:xe"))
+	f.Add([]byte("\r\nd5:peersd1:1d4:port3:2582:ip7:8.8.8.8ee8:interval4:60.0e6:peers60:"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		resp, err := parseHTTP(Guard{}, body)
 		if err != nil {

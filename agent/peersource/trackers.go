@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 const (
 	// httpTimeout bounds one HTTP request, redirects and body included.
 	httpTimeout = 20 * time.Second
-	// udpTimeout lets one packet of each of the two exchanges get lost: BEP 15 repeats after 15 s.
+	// udpTimeout is for all addresses of a UDP tracker together: see udpPatience.
 	udpTimeout = 35 * time.Second
 	// maxPeers is how many peers of one answer are used. Nobody asks for more than 200.
 	maxPeers = 200
@@ -66,6 +67,9 @@ type AnnounceResponse struct {
 	// Seeders and Leechers are the tracker's own count; −1 if it does not say.
 	Seeders, Leechers int
 
+	// Warning is what the tracker wants the owner to know ('warning message'), cleaned; at most 200 bytes.
+	Warning string
+
 	// Peers are distinct, allowed by the guard, and at most 200.
 	Peers []netip.AddrPort
 
@@ -76,16 +80,18 @@ type AnnounceResponse struct {
 
 // Refusal is the error of a tracker that answered, and whose answer was no.
 type Refusal struct {
-	Reason string // in the tracker's own words, cleaned; at most 200 bytes
+	Reason  string        // in the tracker's own words, cleaned; at most 200 bytes
+	RetryIn time.Duration // how long it wants to be left alone (BEP 31), at most a week; 0 if it does not say
 }
 
 func (r *Refusal) Error() string { return "the tracker refuses: " + r.Reason }
 
-// Trackers announces to trackers. It has no state but its configuration, and may be used by several goroutines.
+// Trackers announces to trackers. It may be used by several goroutines.
 type Trackers struct {
-	guard     Guard
-	userAgent string
-	client    *http.Client
+	guard       Guard
+	userAgent   string
+	client      *http.Client
+	connections connections // of UDP trackers
 }
 
 // NewTrackers announces within guard, from guard.Local, naming itself userAgent ("ebb/0.1.0") to HTTP trackers.
@@ -95,8 +101,7 @@ func NewTrackers(guard Guard, userAgent string) *Trackers {
 
 // Announce makes one announce to the tracker at rawURL, and takes at most 20 s (HTTP) or 35 s (UDP). The error wraps
 // ErrRefused if the guard forbids the URL or every address of its host, and is a *Refusal if the tracker said no.
-// Nothing that it started runs on after it has returned, but for goroutines of the libraries' that are on their way
-// out.
+// Nothing that it started runs on after it has returned.
 func (t *Trackers) Announce(ctx context.Context, rawURL string, req AnnounceRequest) (AnnounceResponse, error) {
 	if err := t.guard.CheckURL(rawURL); err != nil {
 		return AnnounceResponse{}, err
@@ -138,8 +143,19 @@ func usable(guard Guard, peers []netip.AddrPort) []netip.AddrPort {
 	return kept
 }
 
-// seconds turns a tracker's number of seconds into a duration; nonsense becomes 0, 'does not say'.
-func seconds(n int32) time.Duration { return time.Duration(max(n, 0)) * time.Second }
+// seconds turns a tracker's number of seconds into a duration of at most a week; below 0 is 0, 'does not say'.
+func seconds(n int64) time.Duration {
+	const week = 7 * 24 * time.Hour
+	return time.Duration(min(max(n, 0), int64(week/time.Second))) * time.Second
+}
+
+// count takes a tracker's number of peers: −1, 'does not say', for what no swarm has.
+func count(n int64) int {
+	if n < 0 || n > math.MaxInt32 {
+		return -1
+	}
+	return int(n)
+}
 
 // refusal quotes a tracker's reason.
 func refusal(reason string) *Refusal {

@@ -2,127 +2,316 @@ package peersource
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"sync"
-
-	"github.com/anacrolix/torrent/tracker/shared"
-	"github.com/anacrolix/torrent/tracker/udp"
-	"github.com/anacrolix/torrent/types/infohash"
+	"time"
 )
 
-// announceUDP announces as BEP 15 and BEP 41 say, with a socket of its own: a fresh source port and transaction per
-// announce is what makes answers hard to forge.
+// The announce over UDP (BEP 15, and BEP 41 for paths) is our own: the library's dispatcher waits for whoever asked to
+// take each answer, so a tracker that answers twice stops it for good, whatever the context says. Here a goroutine
+// reads the answers to its own question, and its deadlines are those of the socket.
+
+const (
+	// maxDatagram is how much of an answer is read, in bytes: 338 IPv4 peers.
+	maxDatagram = 2048
+	// maxStrays is how many datagrams that answer nothing are read before the tracker is given up.
+	maxStrays = 64
+	// maxTrackerAddrs is how many addresses of a name are tried for each family.
+	maxTrackerAddrs = 4
+	// connectionLife is how long a tracker's connection ID may be used.
+	connectionLife = time.Minute
+	// maxConnections bounds the connection IDs that are kept: 64 bytes each.
+	maxConnections = 256
+
+	udpProtocol = 0x41727101980
+	udpHeader   = 8 // of an answer: action and transaction
+)
+
+// udpPatience is how long an answer is waited for before the next address is tried, and then all of them again. Of
+// one address that is what BEP 15 asks for, but for a line that loses packets.
+var udpPatience = []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second}
+
+// Actions of BEP 15.
+const (
+	udpConnect  = 0
+	udpAnnounce = 1
+	udpError    = 3
+)
+
+// udpEvents are BEP 15's numbers.
+var udpEvents = map[Event]uint32{EventNone: 0, EventCompleted: 1, EventStarted: 2, EventStopped: 3}
+
+// announceUDP announces to the tracker's IPv4 addresses and to its IPv6 ones, side by side: each knows only peers of
+// its own kind. In each family one address is enough.
 func (t *Trackers) announceUDP(ctx context.Context, u *url.URL, req AnnounceRequest) (AnnounceResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, udpTimeout)
 	defer cancel()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	socket, err := t.guard.DialContext(ctx, "udp", u.Host)
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		return AnnounceResponse{}, fmt.Errorf("port of the tracker: %w", err)
+	}
+	found, err := t.guard.resolve(ctx, u.Hostname())
 	if err != nil {
 		return AnnounceResponse{}, err
 	}
-	conn := &trackerConn{Conn: socket, fail: fail, closed: make(chan struct{}), ended: make(chan struct{})}
-	network := "udp6"
-	if remote, err := netip.ParseAddrPort(socket.RemoteAddr().String()); err == nil && remote.Addr().Unmap().Is4() {
-		network = "udp4"
-	}
-	client, err := udp.NewConnClient(udp.NewConnClientOpts{
-		Network: network, // also tells the client which form the peers have
-		Host:    socket.RemoteAddr().String(),
-		Logger:  slog.New(slog.DiscardHandler), // its news is that strangers send nonsense
-		ListenPacket: func(string, string) (net.PacketConn, error) {
-			return conn, nil
-		},
-	})
-	if err != nil {
-		socket.Close()
-		return AnnounceResponse{}, err
-	}
-	defer func() {
-		client.Close()
-		<-conn.ended
-	}()
-	numWant := int32(wantPeers)
-	if req.Event == EventStopped {
-		numWant = 0
-	}
-	header, nodes, err := client.Announce(ctx, udp.AnnounceRequest{
-		InfoHash:   infohash.T(req.Hash),
-		PeerId:     req.PeerID,
-		Downloaded: max(req.Downloaded, 0),
-		Left:       req.Left,
-		Uploaded:   max(req.Uploaded, 0),
-		Event:      udpEvents[req.Event],
-		Key:        int32(req.Key),
-		NumWant:    numWant,
-		Port:       req.Port,
-	}, udp.Options{RequestUri: requestURI(u)})
-	if err != nil {
-		if no := (udp.ErrorResponse{}); errors.As(err, &no) {
-			return AnnounceResponse{}, refusal(no.Message)
+	var families [2][]netip.AddrPort
+	for _, addr := range found {
+		family := 0
+		if addr.Is6() {
+			family = 1
 		}
+		if len(families[family]) < maxTrackerAddrs {
+			families[family] = append(families[family], netip.AddrPortFrom(addr, uint16(port)))
+		}
+	}
+	body := udpAnnounceBody(u, req)
+	var responses [2]AnnounceResponse
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, addrs := range families {
+		if len(addrs) > 0 {
+			both.Go(func() { responses[i], errs[i] = t.askOne(ctx, addrs, body) })
+		}
+	}
+	both.Wait()
+	var heard []AnnounceResponse
+	for i := range families {
+		if len(families[i]) > 0 && errs[i] == nil {
+			heard = append(heard, responses[i])
+		}
+	}
+	if len(heard) == 0 {
+		return AnnounceResponse{}, worst(errs[0], errs[1])
+	}
+	return t.merge(heard), nil
+}
+
+// worst chooses what is told of two failures: what the tracker itself said, if it said anything.
+func worst(a, b error) error {
+	if a == nil || b != nil && isRefusal(b) && !isRefusal(a) {
+		return b
+	}
+	return a
+}
+
+// merge makes one answer of those of both families.
+func (t *Trackers) merge(heard []AnnounceResponse) AnnounceResponse {
+	all := heard[0]
+	for _, r := range heard[1:] {
+		all.Interval = max(all.Interval, r.Interval)
+		all.Seeders, all.Leechers = max(all.Seeders, r.Seeders), max(all.Leechers, r.Leechers)
+		all.Peers = append(all.Peers, r.Peers...)
+	}
+	all.Peers = usable(t.guard, all.Peers)
+	return all
+}
+
+// askOne announces at one of the addresses: at the first that answers, those that have answered lately first.
+func (t *Trackers) askOne(ctx context.Context, addrs []netip.AddrPort, body []byte) (resp AnnounceResponse, err error) {
+	slices.SortStableFunc(addrs, func(a, b netip.AddrPort) int {
+		return t.connections.last(b).Compare(t.connections.last(a))
+	})
+	err = errNoAddress
+	for _, patience := range udpPatience {
+		for i := 0; i < len(addrs) && ctx.Err() == nil; {
+			resp, err = t.askUDP(ctx, addrs[i], patience, body)
+			switch {
+			case err == nil, isRefusal(err):
+				return resp, err
+			case isTimeout(err):
+				i++ // it gets another chance
+			default:
+				addrs = slices.Delete(addrs, i, i+1)
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return AnnounceResponse{}, err
+}
+
+var errNoAddress = errors.New("no address to ask")
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// askUDP announces at one address. The socket is connected, so that the kernel drops what others send and says at once
+// when the port is closed; it has a port of its own, kept only as long as the connection ID, which many trackers tie to
+// it.
+func (t *Trackers) askUDP(ctx context.Context, addr netip.AddrPort, patience time.Duration, body []byte) (AnnounceResponse, error) {
+	if kept, ok := t.connections.take(addr); ok {
+		// If it fails, the tracker has forgotten us, or somebody else has the port: then all begins anew.
+		if resp, err := t.announceAt(ctx, addr, patience, kept, body); err == nil {
+			return resp, nil
+		}
+	}
+	return t.announceAt(ctx, addr, patience, connection{}, body)
+}
+
+// announceAt announces over a connection, or a new one if it is the zero connection.
+func (t *Trackers) announceAt(ctx context.Context, addr netip.AddrPort, patience time.Duration, c connection, body []byte) (AnnounceResponse, error) {
+	conn, err := t.guard.dial(ctx, "udp", addr.String(), c.local)
+	if err != nil {
 		return AnnounceResponse{}, err
 	}
-	var peers []netip.AddrPort
-	for _, n := range nodes.NodeAddrs() { // a datagram holds at most 338
-		peers = appendPeer(peers, n.IP, n.Port)
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if !c.local.IsValid() {
+		answer, err := exchange(conn, patience, udpProtocol, udpConnect, nil)
+		if err != nil {
+			return AnnounceResponse{}, err
+		}
+		if len(answer) < 8 {
+			return AnnounceResponse{}, errors.New("the answer is too short")
+		}
+		local, _ := netip.ParseAddrPort(conn.LocalAddr().String())
+		c = connection{id: binary.BigEndian.Uint64(answer), local: local, since: time.Now()}
+	}
+	answer, err := exchange(conn, patience, c.id, udpAnnounce, body)
+	if err != nil {
+		return AnnounceResponse{}, err
+	}
+	t.connections.put(addr, c)
+	return parseUDP(t.guard, answer, addr.Addr())
+}
+
+// exchange sends one request and returns what follows the header of its answer. Datagrams that belong to no question
+// of ours are passed over.
+func exchange(conn net.Conn, patience time.Duration, connection uint64, action uint32, body []byte) ([]byte, error) {
+	var transaction [4]byte
+	rand.Read(transaction[:]) // never fails
+	packet := binary.BigEndian.AppendUint64(make([]byte, 0, 16+len(body)), connection)
+	packet = binary.BigEndian.AppendUint32(packet, action)
+	packet = append(packet, transaction[:]...)
+	packet = append(packet, body...)
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(packet); err != nil {
+		return nil, err
+	}
+	var room [maxDatagram]byte
+	for range maxStrays {
+		n, err := conn.Read(room[:])
+		if err != nil {
+			return nil, err
+		}
+		answer := room[:n]
+		if n < udpHeader || [4]byte(answer[4:8]) != transaction {
+			continue
+		}
+		switch got := binary.BigEndian.Uint32(answer); got {
+		case action:
+			return answer[udpHeader:], nil
+		case udpError:
+			return nil, refusal(string(answer[udpHeader:]))
+		default:
+			return nil, fmt.Errorf("the answer has action %d, want %d", got, action)
+		}
+	}
+	return nil, errors.New("the tracker sends answers to questions that were not asked")
+}
+
+// udpAnnounceBody is an announce request from the info-hash on.
+func udpAnnounceBody(u *url.URL, req AnnounceRequest) []byte {
+	want := uint32(wantPeers)
+	if req.Event == EventStopped {
+		want = 0
+	}
+	b := append(make([]byte, 0, 128), req.Hash[:]...)
+	b = append(b, req.PeerID[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(max(req.Downloaded, 0)))
+	b = binary.BigEndian.AppendUint64(b, uint64(req.Left))
+	b = binary.BigEndian.AppendUint64(b, uint64(max(req.Uploaded, 0)))
+	b = binary.BigEndian.AppendUint32(b, udpEvents[req.Event])
+	b = binary.BigEndian.AppendUint32(b, 0) // our address: the one that the packet comes from
+	b = binary.BigEndian.AppendUint32(b, req.Key)
+	b = binary.BigEndian.AppendUint32(b, want)
+	b = binary.BigEndian.AppendUint16(b, req.Port)
+	uri := u.RequestURI()
+	if uri == "/" {
+		return b
+	}
+	for len(uri) > 0 { // URL data options of BEP 41, 255 bytes each
+		part := uri[:min(len(uri), 255)]
+		b = append(append(b, 2, byte(len(part))), part...)
+		uri = uri[len(part):]
+	}
+	return b
+}
+
+// parseUDP reads an answer to an announce from its interval on. Peers have the form of the tracker's own address;
+// bytes after the last whole one say nothing.
+func parseUDP(guard Guard, b []byte, tracker netip.Addr) (AnnounceResponse, error) {
+	if len(b) < 12 {
+		return AnnounceResponse{}, errors.New("the answer is too short")
+	}
+	size := 6
+	if tracker.Is6() {
+		size = 18
 	}
 	return AnnounceResponse{
-		Interval: seconds(header.Interval),
-		Seeders:  int(max(header.Seeders, -1)),
-		Leechers: int(max(header.Leechers, -1)),
-		Peers:    usable(t.guard, peers),
+		Interval: seconds(int64(int32(binary.BigEndian.Uint32(b)))),
+		Leechers: count(int64(int32(binary.BigEndian.Uint32(b[4:])))),
+		Seeders:  count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
+		Peers:    usable(guard, appendCompact(nil, b[12:], size)),
 	}, nil
 }
 
-// udpEvents are BEP 15's numbers, which are the library's.
-var udpEvents = map[Event]udp.AnnounceEvent{
-	EventNone:      shared.None,
-	EventCompleted: shared.Completed,
-	EventStarted:   shared.Started,
-	EventStopped:   shared.Stopped,
+// connections are the IDs that trackers gave us lately.
+type connections struct {
+	mu sync.Mutex // guards what follows
+	of map[netip.AddrPort]connection
 }
 
-// requestURI is the URL data option of BEP 41: the path and query, if there is any.
-func requestURI(u *url.URL) string {
-	if uri := u.RequestURI(); uri != "/" {
-		return uri
+type connection struct {
+	id    uint64
+	local netip.AddrPort // where the tracker has seen it
+	since time.Time
+}
+
+// take hands out the connection to an address, if there is one that may still be used. Nobody else gets it.
+func (c *connections) take(addr netip.AddrPort) (connection, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept, ok := c.of[addr]
+	delete(c.of, addr)
+	return kept, ok && time.Since(kept.since) < connectionLife
+}
+
+// last is when the address began a connection that is kept; the zero time if there is none.
+func (c *connections) last(addr netip.AddrPort) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[addr].since
+}
+
+// put keeps a connection that has just been seen to work, and of too many forgets the oldest.
+func (c *connections) put(addr netip.AddrPort, kept connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = make(map[netip.AddrPort]connection)
 	}
-	return ""
-}
-
-// trackerConn lets the library's client, made for unconnected sockets, use a connected one: the kernel then drops what
-// others than the tracker send, and says at once when the port is closed. It also keeps the library's reader from
-// touching what its Close writes: a read fails only after Close.
-type trackerConn struct {
-	net.Conn
-	fail      context.CancelCauseFunc // ends the announce
-	closeOnce sync.Once
-	closed    chan struct{}
-	ended     chan struct{} // closed when the reader has got its error
-}
-
-func (c *trackerConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, err := c.Read(p)
-	if err == nil {
-		return n, c.RemoteAddr(), nil
+	if _, known := c.of[addr]; !known && len(c.of) >= maxConnections {
+		oldest, since := addr, time.Now()
+		for a, k := range c.of {
+			if k.since.Before(since) {
+				oldest, since = a, k.since
+			}
+		}
+		delete(c.of, oldest)
 	}
-	c.fail(err)
-	<-c.closed
-	close(c.ended)
-	return 0, nil, err
-}
-
-func (c *trackerConn) WriteTo(p []byte, _ net.Addr) (int, error) { return c.Write(p) }
-
-func (c *trackerConn) Close() (err error) {
-	c.closeOnce.Do(func() {
-		close(c.closed)
-		err = c.Conn.Close()
-	})
-	return err
+	c.of[addr] = kept
 }

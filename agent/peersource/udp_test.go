@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +19,11 @@ import (
 // udpStub is a UDP tracker whose answers to announces a test writes itself. Its answer to connect is honest.
 type udpStub struct {
 	net.PacketConn
-	mu        sync.Mutex
-	announces [][]byte // requests, from the action on
+	mu        sync.Mutex // guards what follows
+	announces [][]byte   // requests, from the action on
+	asker     net.Addr   // who sent the last one
+	answer    func(transaction []byte, asker net.Addr) []byte
+	connected func() // if not nil, told of every connect
 }
 
 // newUDPStub runs a tracker that answers an announce with what answer gives, if that is not nil.
@@ -27,7 +32,7 @@ func newUDPStub(t *testing.T, answer func(transaction []byte, asker net.Addr) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	stub := &udpStub{PacketConn: conn}
+	stub := &udpStub{PacketConn: conn, answer: answer}
 	var done sync.WaitGroup
 	t.Cleanup(func() { conn.Close(); done.Wait() })
 	done.Go(func() {
@@ -37,15 +42,20 @@ func newUDPStub(t *testing.T, answer func(transaction []byte, asker net.Addr) []
 			if err != nil {
 				return
 			}
+			if n < 16 {
+				continue
+			}
 			action, transaction := binary.BigEndian.Uint32(buf[8:]), buf[12:16]
 			reply := append(binary.BigEndian.AppendUint32(nil, 0), transaction...)
 			reply = append(reply, "connect!"...)
+			stub.mu.Lock()
 			if action == uint32(udp.ActionAnnounce) {
-				stub.mu.Lock()
-				stub.announces = append(stub.announces, bytes.Clone(buf[8:n]))
-				stub.mu.Unlock()
-				reply = answer(transaction, from)
+				stub.announces, stub.asker = append(stub.announces, bytes.Clone(buf[8:n])), from
+				reply = stub.answer(transaction, from)
+			} else if stub.connected != nil {
+				stub.connected()
 			}
+			stub.mu.Unlock()
 			if reply != nil {
 				conn.WriteTo(reply, from)
 			}
@@ -99,9 +109,6 @@ func TestUDPErrorIsARefusal(t *testing.T) {
 func TestHostileUDPAnswersAreErrors(t *testing.T) {
 	for name, answer := range map[string]func(tx []byte, _ net.Addr) []byte{
 		"cut short": func(tx []byte, _ net.Addr) []byte { return answered(udp.ActionAnnounce, tx, nil, 60) },
-		"half a peer": func(tx []byte, _ net.Addr) []byte {
-			return answered(udp.ActionAnnounce, tx, []byte("12345678"), 60, 0, 0)
-		},
 		"wrong action": func(tx []byte, _ net.Addr) []byte { return answered(udp.ActionScrape, tx, nil, 60, 0, 0) },
 		"a long reason": func(tx []byte, _ net.Addr) []byte {
 			return answered(udp.ActionError, tx, bytes.Repeat([]byte("x"), 1900))
@@ -164,4 +171,141 @@ func TestUDPAnnounceEndsWithItsContext(t *testing.T) {
 	if _, err := NewTrackers(lab, "ebb/test").Announce(ctx, stub.url(), AnnounceRequest{Port: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
+}
+
+func TestUDPTrackerThatAnswersManyTimesHoldsNobodyUp(t *testing.T) {
+	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	t.Cleanup(func() { server.Close(); done.Wait() })
+	done.Go(func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			reply := bytes.Clone(buf[8:16]) // action and transaction
+			if n == 16 {
+				reply = append(reply, "connect!"...)
+			} else {
+				reply = append(reply, make([]byte, 12)...)
+			}
+			for range 50 {
+				server.WriteTo(reply, from)
+			}
+		}
+	})
+	trackers := NewTrackers(lab, "ebb/test")
+	url := "udp://" + server.LocalAddr().String()
+	ended := make(chan error, maxWorkers)
+	for range maxWorkers {
+		go func() {
+			_, err := trackers.Announce(patient(t), url, AnnounceRequest{Port: 1})
+			ended <- err
+		}()
+	}
+	for range maxWorkers {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience + time.Second):
+			t.Fatal("an announce does not end")
+		}
+	}
+}
+
+func TestUDPTrackerThatFloodsIsGivenUp(t *testing.T) {
+	stub := newUDPStub(t, func([]byte, net.Addr) []byte { return nil })
+	strays := make([]byte, 20)
+	go func() {
+		for {
+			stub.mu.Lock()
+			asked := len(stub.announces) > 0
+			asker := stub.asker
+			stub.mu.Unlock()
+			if asked {
+				for range 4 * maxStrays {
+					stub.WriteTo(strays, asker)
+				}
+				return
+			}
+			if _, err := stub.WriteTo(nil, stub.LocalAddr()); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	_, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.url(), AnnounceRequest{Port: 1})
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestUDPConnectionIDIsUsedAgainAndReplacedWhenRefused(t *testing.T) {
+	connects, forgetful := 0, false
+	stub := newUDPStub(t, nil)
+	stub.connected = func() { connects++ }
+	stub.answer = func(tx []byte, _ net.Addr) []byte {
+		if forgetful {
+			forgetful = false
+			return answered(udp.ActionError, tx, []byte("unknown connection"))
+		}
+		return answered(udp.ActionAnnounce, tx, nil, 60, 0, 0)
+	}
+	trackers := NewTrackers(lab, "ebb/test")
+	for i, want := range []int{1, 1, 2} {
+		stub.mu.Lock()
+		forgetful = i == 2
+		stub.mu.Unlock()
+		if _, err := trackers.Announce(patient(t), stub.url(), AnnounceRequest{Port: 1}); err != nil {
+			t.Fatal(err)
+		}
+		stub.mu.Lock()
+		if connects != want {
+			t.Errorf("after announce %d: %d connects, want %d", i+1, connects, want)
+		}
+		stub.mu.Unlock()
+	}
+}
+
+func TestUDPTrackerWithADeadAddressIsAskedAtTheNext(t *testing.T) {
+	udpPatience = []time.Duration{200 * time.Millisecond, time.Second, 2 * time.Second}
+	defer func() { udpPatience = []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} }()
+	stub := newUDPStub(t, func(tx []byte, _ net.Addr) []byte {
+		return answered(udp.ActionAnnounce, tx, []byte("\x7f\x00\x00\x08\x00\x08rest"), 60, 0, 0)
+	})
+	port := stub.LocalAddr().(*net.UDPAddr).Port
+	silent, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.3:%d", port))
+	if err != nil {
+		t.Skip("the port is in use:", err)
+	}
+	defer silent.Close()
+	guard := lab
+	for _, names := range [][]string{{"127.0.0.2", "127.0.0.1"}, {"127.0.0.3", "127.0.0.2", "127.0.0.1"}} { // closed; silent
+		guard.Resolver = nameServerOfAll(t, names...)
+		resp, err := NewTrackers(guard, "ebb/test").Announce(patient(t), fmt.Sprintf("udp://tracker.example.org:%d", port), AnnounceRequest{Port: 1})
+		if err != nil || len(resp.Peers) != 1 || resp.Peers[0] != addrs("127.0.0.8:8")[0] {
+			t.Errorf("%v: response %+v, error %v", names, resp, err)
+		}
+	}
+}
+
+func FuzzUDPAnswer(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x3c\x00\x00\x00\x01\x00\x00\x00\x02\x08\x08\x08\x08\x01\x02"), false)
+	f.Add(bytes.Repeat([]byte{0xff}, 12+36), true)
+	f.Fuzz(func(t *testing.T, answer []byte, six bool) {
+		tracker := netip.MustParseAddr("127.0.0.1")
+		if six {
+			tracker = netip.IPv6Loopback()
+		}
+		resp, err := parseUDP(Guard{}, answer, tracker)
+		if err == nil && (resp.Interval < 0 || resp.Seeders < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers) {
+			t.Errorf("response %+v", resp)
+		}
+	})
 }
