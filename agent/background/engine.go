@@ -53,7 +53,10 @@ type Lists interface {
 type Candidates interface {
 	Ready() []swarm.Candidate
 	Joined(swarm.InfoHash) *peerwire.Conn
-	Refused(h swarm.InfoHash, reason string)
+	// Fits reports whether a swarm that was joined for that reason may have so many bytes.
+	Fits(why swarm.Why, length int64) bool
+	// Refused hears that a swarm is not helped; name is what it was known by.
+	Refused(h swarm.InfoHash, name string, r swarm.Refusal)
 }
 
 // Config is what an Engine works with. Every field is required unless it says otherwise.

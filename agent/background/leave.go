@@ -56,12 +56,13 @@ func (l *live) refuse(reason error) {
 	e.mu.Lock()
 	going := s.leaving || s.record.Released // then it is none of ours any more
 	s.leaving = s.leaving || !going
+	name := s.record.Name
 	e.mu.Unlock()
 	if going {
 		return
 	}
 	swarm.Tell(e.cfg.Log, "refused", s.hash, "left: "+reason.Error())
-	e.cfg.Candidates.Refused(s.hash, reason.Error())
+	e.cfg.Candidates.Refused(s.hash, name, refusalOf(reason))
 	l.cancel()
 	e.wg.Add(1)
 	go func() {

@@ -50,7 +50,7 @@ func (e *Engine) chooseSwarms() {
 		err := e.Join(Join{Hash: c.Hash, Name: c.Name, Trackers: c.Trackers, Peers: []string{c.Introducer().Addr.String()}, Health: c.Health, Why: c.Why()})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
-			e.cfg.Candidates.Refused(c.Hash, err.Error())
+			e.cfg.Candidates.Refused(c.Hash, c.Name, refusalOf(err))
 			continue
 		}
 		if conn := e.cfg.Candidates.Joined(c.Hash); conn != nil {
