@@ -21,8 +21,9 @@ func (a *Agent) openDiscovery() (err error) {
 			_, ok := a.foreground.Torrent(h)
 			return ok
 		},
-		Saver: records.In[discovery.Veto](a.store, records.Vetoes),
-		Log:   a.log,
+		Vetoes:   records.In[discovery.Veto](a.store, records.Vetoes),
+		Refusals: records.In[discovery.Refusal](a.store, records.Refusals),
+		Log:      a.log,
 	})
 	if err != nil {
 		return records.OpenError("the vetoes", err)

@@ -56,7 +56,10 @@ type Candidates interface {
 	// prove the candidate, if that is still open and nobody reads from it; from then on it is the engine's. Otherwise
 	// it returns nil.
 	Joined(swarm.InfoHash) *peerwire.Conn
-	Refused(h swarm.InfoHash, reason string)
+	// Fits reports whether a swarm that was joined for that reason may have so many bytes.
+	Fits(why swarm.Why, length int64) bool
+	// Refused hears that a swarm is not helped; name is what it was known by.
+	Refused(h swarm.InfoHash, name string, r swarm.Refusal)
 }
 
 // Config is what an Engine works with. Every field is required unless it says otherwise.

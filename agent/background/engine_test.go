@@ -61,7 +61,7 @@ func TestPrivateTorrentIsLeftTheMomentThatItsMetadataShowsIt(t *testing.T) {
 	us.wait("the candidate to be refused", func() bool {
 		us.mu.Lock()
 		defer us.mu.Unlock()
-		return us.refused[c.info.Hash] != ""
+		return us.refused[c.info.Hash].Text != ""
 	})
 	if _, ok := us.store.Swarm(c.info.Hash); ok {
 		t.Error("the record of the private torrent is still stored")

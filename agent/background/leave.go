@@ -58,12 +58,13 @@ func (l *live) refuse(reason error) {
 	if serving {
 		s.life = lifeLeaving
 	}
+	name := s.record.Name
 	s.mu.Unlock()
 	if !serving {
 		return
 	}
 	swarm.Tell(e.cfg.Log, "refused", s.hash, "left: "+reason.Error())
-	e.cfg.Candidates.Refused(s.hash, reason.Error())
+	e.cfg.Candidates.Refused(s.hash, name, refusalOf(reason))
 	l.cancel()
 	e.wg.Go(func() { // l counts in wg until it has ended, and so this may
 		if err := e.depart(s); err != nil {

@@ -2,6 +2,7 @@ package background
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"ebb/agent/peerwire"
@@ -109,11 +110,18 @@ func (l *live) takeMetadata(p *peer, payload []byte) bool {
 func (l *live) learn(raw []byte) {
 	info, err := peerwire.ParseInfo(raw)
 	if err != nil {
-		l.refuse(err)
+		l.refuse(fmt.Errorf("%w: %w", errUnusable, err))
 		return
 	}
 	if info.Private {
 		l.refuse(ErrPrivate)
+		return
+	}
+	l.swarm.mu.Lock()
+	why := l.swarm.record.Why
+	l.swarm.mu.Unlock()
+	if !l.engine.cfg.Candidates.Fits(why, info.Length) {
+		l.refuse(sizeError{info.Length})
 		return
 	}
 	if !l.engine.fitsMetadata(int64(len(raw))) {

@@ -251,8 +251,8 @@ func TestSwarmThatIsReleasedIsNotRefusedAnyMore(t *testing.T) {
 	us.engine.wg.Wait()
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	if us.refused[c.info.Hash] != "" || !us.store.Has(fragstore.Key{Hash: c.info.Hash, Index: 1}) {
-		t.Errorf("refused: %q; its fragment is held: %v", us.refused[c.info.Hash], us.store.Has(fragstore.Key{Hash: c.info.Hash, Index: 1}))
+	if us.refused[c.info.Hash].Text != "" || !us.store.Has(fragstore.Key{Hash: c.info.Hash, Index: 1}) {
+		t.Errorf("refused: %q; its fragment is held: %v", us.refused[c.info.Hash].Text, us.store.Has(fragstore.Key{Hash: c.info.Hash, Index: 1}))
 	}
 }
 

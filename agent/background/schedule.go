@@ -52,7 +52,7 @@ func (e *Engine) chooseSwarms() {
 		})
 		if err != nil && !errors.Is(err, ErrJoined) {
 			e.cfg.Log.Warn("joining a swarm", "swarm", c.Hash.String(), "err", err)
-			e.cfg.Candidates.Refused(c.Hash, err.Error())
+			e.cfg.Candidates.Refused(c.Hash, c.Name, refusalOf(err))
 		}
 	}
 	for _, h := range choose.Wake(dormant, view.Fetching, view.Goal, now) {

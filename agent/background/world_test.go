@@ -93,14 +93,15 @@ type agent struct {
 	stories   []string // and the texts
 	announced map[swarm.InfoHash]bool
 	found     map[swarm.InfoHash]func(peersource.Result)
-	refused   map[swarm.InfoHash]string
+	refused   map[swarm.InfoHash]swarm.Refusal
+	most      int64 // bytes that a swarm may have; 0: any
 	ready     []swarm.Candidate
 	proven    *peerwire.Conn // on which the one that is ready was proven
 }
 
 func newAgent(t testing.TB, storage int64) *agent {
 	t.Helper()
-	a := &agent{t: t, dir: t.TempDir(), announced: make(map[swarm.InfoHash]bool), found: make(map[swarm.InfoHash]func(peersource.Result)), refused: make(map[swarm.InfoHash]string)}
+	a := &agent{t: t, dir: t.TempDir(), announced: make(map[swarm.InfoHash]bool), found: make(map[swarm.InfoHash]func(peersource.Result)), refused: make(map[swarm.InfoHash]swarm.Refusal)}
 	a.start(storage)
 	t.Cleanup(func() { a.stop() })
 	return a
@@ -321,10 +322,15 @@ func (a *agent) Joined(h swarm.InfoHash) *peerwire.Conn {
 	a.ready, a.proven = nil, nil
 	return proven
 }
-func (a *agent) Refused(h swarm.InfoHash, reason string) {
+func (a *agent) Refused(h swarm.InfoHash, name string, r swarm.Refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.refused[h] = reason
+	a.refused[h] = r
+}
+func (a *agent) Fits(why swarm.Why, length int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most == 0 || why.ByOwner() || length <= a.most
 }
 
 // noLists is an agent that does not pass lists.

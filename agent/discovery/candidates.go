@@ -23,10 +23,12 @@ var ErrUnknown = errors.New("not a candidate")
 type Candidates struct {
 	member  func(swarm.InfoHash) bool
 	sources func() prefs.Sources
-	saver   Saver
 	log     *slog.Logger
 	wake    chan struct{} // holds a token when there may be claims to test
 	limits  limits
+
+	keptVetoes   Saver[Veto]
+	keptRefusals Saver[Refusal]
 
 	mu     sync.Mutex    // guards everything below
 	heeded prefs.Sources // the preferences that the policy was made from; see heed
@@ -36,6 +38,8 @@ type Candidates struct {
 	total  share
 	open   int // connections that wait for the engine
 	vetoes map[swarm.InfoHash]Veto
+
+	refusals map[swarm.InfoHash]Refusal // of swarms that are not in the table
 }
 
 // CandidatesConfig is what a table works with.
@@ -45,31 +49,42 @@ type CandidatesConfig struct {
 	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is called
 	// without locks held.
 	Member func(swarm.InfoHash) bool
-	Saver  Saver // keeps the vetoes; nil to forget them at exit
-	Log    *slog.Logger
+	// Vetoes and Refusals keep these over restarts; nil to forget them at exit.
+	Vetoes   Saver[Veto]
+	Refusals Saver[Refusal]
+	Log      *slog.Logger
 }
 
-// NewCandidates makes an empty table, with the vetoes that were saved.
+// NewCandidates makes an empty table, with the vetoes and refusals that were saved.
 func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	c := &Candidates{
-		member:  cfg.Member,
-		sources: cfg.Sources,
-		saver:   cfg.Saver,
-		log:     cfg.Log,
-		wake:    make(chan struct{}, 1),
-		limits:  defaultLimits,
-		table:   make(map[swarm.InfoHash]*candidate),
-		shares:  make(map[string]*share),
-		vetoes:  make(map[swarm.InfoHash]Veto),
+		member:       cfg.Member,
+		sources:      cfg.Sources,
+		keptVetoes:   cfg.Vetoes,
+		keptRefusals: cfg.Refusals,
+		log:          cfg.Log,
+		wake:         make(chan struct{}, 1),
+		limits:       defaultLimits,
+		table:        make(map[swarm.InfoHash]*candidate),
+		shares:       make(map[string]*share),
+		vetoes:       make(map[swarm.InfoHash]Veto),
+		refusals:     make(map[swarm.InfoHash]Refusal),
 	}
-	if c.saver == nil {
-		return c, nil
+	if c.keptVetoes != nil {
+		vetoes, err := c.keptVetoes.All()
+		if err != nil {
+			return nil, fmt.Errorf("loading vetoes: %w", err)
+		}
+		maps.Copy(c.vetoes, vetoes)
 	}
-	vetoes, err := c.saver.All()
-	if err != nil {
-		return nil, fmt.Errorf("loading vetoes: %w", err)
+	if c.keptRefusals != nil {
+		refusals, err := c.keptRefusals.All()
+		if err != nil { // each of them can be found out again; the owner's word could not
+			c.log.Warn("refused swarms are not remembered", "err", err)
+		}
+		maps.Copy(c.refusals, refusals)
+		c.boundRefusals()
 	}
-	maps.Copy(c.vetoes, vetoes)
 	return c, nil
 }
 
@@ -79,7 +94,7 @@ type candidate struct {
 	claims   []*claim // a verified one, if there is one, comes first; empty only before it is in the table
 	heard    time.Time
 	approved bool   // by the owner
-	refused  string // why the background engine does not want it; empty if it has not said so
+	refused  string // why the background does not want it for now; empty if it has not said so
 	failure  string // what went wrong at the last attempt to verify it
 
 	conn    Conn        // on which it was proven, while it waits for the engine; see leaveOpen
@@ -144,7 +159,7 @@ func (c *Candidates) Wants(kind swarm.Kind) bool {
 }
 
 // hear takes in what an introducer names, and returns the entries that were news. Swarms that we are in, that the owner
-// vetoed or denied, and those for which the introducer has no share left, are passed over.
+// vetoed or denied, those that were refused before, and those for which the introducer has no share left, are passed over.
 func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (added []Entry) {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return c.member(e.Hash) })
 	in.Heard, in.Verified = now, time.Time{}
@@ -154,6 +169,9 @@ func (c *Candidates) hear(in swarm.Introducer, entries []Entry, now time.Time) (
 	c.heed()
 	for _, e := range entries {
 		if _, vetoed := c.vetoes[e.Hash]; vetoed || c.policy.Deny[e.Hash] {
+			continue
+		}
+		if c.refused(e.Hash, now) {
 			continue
 		}
 		k, old := c.table[e.Hash]
@@ -232,13 +250,18 @@ func joinable(k swarm.Candidate) bool {
 	return k.State == swarm.CandidateVerified || k.State == swarm.CandidateApproved
 }
 
-// List lists all candidates and vetoed swarms, in the order in which they were heard of.
+// List lists all candidates, refused and vetoed swarms, in the order in which they were heard of.
 func (c *Candidates) List() []swarm.Candidate {
 	all := c.collect(func(*candidate) bool { return true })
 	c.mu.Lock()
 	c.heed()
 	for _, v := range c.vetoes {
 		all = append(all, v.candidate(c.policy))
+	}
+	for h, r := range c.refusals {
+		if _, vetoed := c.vetoes[h]; !vetoed {
+			all = append(all, r.candidate(h, c.policy))
+		}
 	}
 	c.mu.Unlock()
 	slices.SortFunc(all, func(a, b swarm.Candidate) int {
@@ -288,7 +311,7 @@ func (c *Candidates) collect(which func(*candidate) bool) []swarm.Candidate {
 	return slices.DeleteFunc(some, func(k swarm.Candidate) bool { return c.member(k.Hash) })
 }
 
-// Get returns one candidate or vetoed swarm.
+// Get returns one candidate, refused or vetoed swarm.
 func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -298,6 +321,9 @@ func (c *Candidates) Get(h swarm.InfoHash) (swarm.Candidate, bool) {
 	}
 	if v, ok := c.vetoes[h]; ok {
 		return v.candidate(c.policy), true
+	}
+	if r, ok := c.refusals[h]; ok {
+		return r.candidate(h, c.policy), true
 	}
 	return swarm.Candidate{}, false
 }
@@ -324,18 +350,8 @@ func (c *Candidates) Dismiss(h swarm.InfoHash) bool {
 	if k, ok := c.table[h]; ok {
 		c.forget(k)
 	}
+	c.pardon(h) // the owner wants it after all
 	return true
-}
-
-// Refused notes that the background engine does not want a candidate, and why. The candidate stays in the table, so
-// that it is not tried again.
-func (c *Candidates) Refused(h swarm.InfoHash, reason string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k, ok := c.table[h]; ok {
-		k.refused = reason
-		c.hangUp(k)
-	}
 }
 
 // Claims are dropped this long after the introducer last repeated them. The longer time gives a verified candidate a

@@ -202,7 +202,7 @@ func TestEngineRefusalStaysWithItsReason(t *testing.T) {
 	c, x := newTable(t, allAuto), agentAt("192.0.2.1:51515")
 	c.hear(x, []Entry{listed(1)}, start)
 	c.proven(hash(1), x, start)
-	c.Refused(hash(1), "private torrent (BEP 27)")
+	c.Refused(hash(1), "", private)
 	c.hear(x, []Entry{listed(1)}, start.Add(time.Hour))
 	k, _ := c.Get(hash(1))
 	if k.State != swarm.CandidateRefused || k.Reason != "private torrent (BEP 27)" || len(c.Ready()) != 0 {

@@ -67,9 +67,9 @@ func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 	case said.Refused:
 		return Refuse, "refused by the background engine"
 	case said.Approved:
-		return Join, "approved by the owner"
+		return Join, ruleApproved
 	}
-	if most, limited := p.MaxSwarmSize.Bytes(); limited && c.Length > most {
+	if !p.fits(c.Length) {
 		return Refuse, fmt.Sprintf("sources.max_swarm_size = %q", p.MaxSwarmSize)
 	}
 	decision, rule := Refuse, ""
@@ -82,6 +82,25 @@ func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 		}
 	}
 	return decision, rule
+}
+
+// ruleApproved is the rule under which a candidate is joined to which the owner said yes.
+const ruleApproved = "approved by the owner"
+
+// fits reports whether a swarm may have so many bytes.
+func (p Policy) fits(length int64) bool {
+	most, limited := p.MaxSwarmSize.Bytes()
+	return !limited || length <= most
+}
+
+// Fits reports whether a swarm that was joined for that reason may be helped although it has so many bytes, as its
+// metadata says now; what its introducer said may have been less. As in Decide, the owner's own yes to this one swarm
+// goes before the limit.
+func (c *Candidates) Fits(why swarm.Why, length int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heed()
+	return why.ByOwner() || why.Rule == ruleApproved || c.policy.fits(length)
 }
 
 // judge gives the candidate the state that the policy and the facts make.

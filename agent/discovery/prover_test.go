@@ -362,7 +362,7 @@ func TestConnectionsThatWaitForTheEngineAreBounded(t *testing.T) {
 
 func TestConnectionOfACandidateThatIsNotToBeJoinedIsClosed(t *testing.T) {
 	for name, no := range map[string]func(*world){
-		"refused by the engine": func(w *world) { w.candidates.Refused(hash(1), "private") },
+		"refused by the engine": func(w *world) { w.candidates.Refused(hash(1), "", private) },
 		"vetoed":                func(w *world) { _ = w.candidates.Veto(hash(1), "", time.Now()) },
 		"in it otherwise": func(w *world) {
 			w.mu.Lock()

@@ -106,7 +106,7 @@ func TestOnlyClaimsThatCanBeTestedAreTried(t *testing.T) {
 	c.hear(z, []Entry{listed(3)}, start)
 	c.hear(v, []Entry{listed(4)}, start)
 	c.hear(silent, []Entry{listed(5)}, start)
-	c.Refused(hash(3), "private")
+	c.Refused(hash(3), "", private)
 	if got := tried(c, start, 8); len(got) != 1 || got[0] != 4 {
 		t.Errorf("tried %v, want only what the introducer is in, can be dialled, and we may join", got)
 	}

@@ -12,11 +12,12 @@ type limits struct {
 	perSwarm  int   // claims on one swarm: enough to outlast some dead or lying introducers
 	fraction  int   // one introducer's share of claims and bytes is this part of the whole
 	leastEach int   // claims that every introducer may have, however small the table
+	refusals  int   // remembered
 }
 
 // defaultLimits give a full table 4 MiB, which a router with 128 MB can spare, and take four colluding networks to fill
 // it.
-var defaultLimits = limits{claims: 4096, bytes: 4 << 20, perSwarm: 4, fraction: 4, leastEach: 16}
+var defaultLimits = limits{claims: 4096, bytes: 4 << 20, perSwarm: 4, fraction: 4, leastEach: 16, refusals: maxRefusals}
 
 // share is what one introducer's claims (see Introducer.Key) add up to.
 type share struct {

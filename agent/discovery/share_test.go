@@ -271,7 +271,7 @@ func TestTableStaysSoundUnderAnyHistory(t *testing.T) {
 				}
 			},
 			"join":    func(rt *rapid.T) { c.Joined(hash(any.Draw(rt, "swarm"))) },
-			"refuse":  func(rt *rapid.T) { c.Refused(hash(any.Draw(rt, "swarm")), "private") },
+			"refuse":  func(rt *rapid.T) { c.Refused(hash(any.Draw(rt, "swarm")), "", private) },
 			"approve": func(rt *rapid.T) { _ = c.Approve(hash(any.Draw(rt, "swarm"))) },
 			"veto": func(rt *rapid.T) {
 				if err := c.Veto(hash(any.Draw(rt, "swarm")), "", now); err != nil {

@@ -14,10 +14,10 @@ type Veto struct {
 	At   time.Time      `json:"at"`
 }
 
-// Saver keeps the vetoes over restarts. records.Table[Veto] is one.
-type Saver interface {
-	All() (map[swarm.InfoHash]Veto, error)
-	Put(swarm.InfoHash, Veto) error
+// Saver keeps values by info-hash over restarts. records.Table is one.
+type Saver[T any] interface {
+	All() (map[swarm.InfoHash]T, error)
+	Put(swarm.InfoHash, T) error
 	Delete(swarm.InfoHash) error
 }
 
@@ -34,10 +34,10 @@ func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 	}
 	v := Veto{Hash: h, Name: CleanText(name, maxNameRunes), At: now}
 	c.vetoes[h] = v
-	if c.saver == nil {
+	if c.keptVetoes == nil {
 		return nil
 	}
-	if err := c.saver.Put(h, v); err != nil {
+	if err := c.keptVetoes.Put(h, v); err != nil {
 		return fmt.Errorf("saving the veto of %s: %w", h.String(), err)
 	}
 	return nil
@@ -58,10 +58,10 @@ func (c *Candidates) Approve(h swarm.InfoHash) error {
 	defer c.mu.Unlock()
 	if _, vetoed := c.vetoes[h]; vetoed {
 		delete(c.vetoes, h)
-		if c.saver == nil {
+		if c.keptVetoes == nil {
 			return nil
 		}
-		if err := c.saver.Delete(h); err != nil {
+		if err := c.keptVetoes.Delete(h); err != nil {
 			return fmt.Errorf("lifting the veto of %s: %w", h.String(), err)
 		}
 		return nil

@@ -8,31 +8,31 @@ import (
 	"ebb/agent/swarm"
 )
 
-// drawer keeps vetoes as a disk would.
-type drawer struct {
-	kept map[swarm.InfoHash]Veto
+// drawer keeps values as a disk would.
+type drawer[T any] struct {
+	kept map[swarm.InfoHash]T
 	err  error
 }
 
-func (d *drawer) All() (map[swarm.InfoHash]Veto, error) { return maps.Clone(d.kept), d.err }
+func (d *drawer[T]) All() (map[swarm.InfoHash]T, error) { return maps.Clone(d.kept), d.err }
 
-func (d *drawer) Put(h swarm.InfoHash, v Veto) error {
+func (d *drawer[T]) Put(h swarm.InfoHash, v T) error {
 	if d.err == nil {
 		d.kept[h] = v
 	}
 	return d.err
 }
 
-func (d *drawer) Delete(h swarm.InfoHash) error {
+func (d *drawer[T]) Delete(h swarm.InfoHash) error {
 	if d.err == nil {
 		delete(d.kept, h)
 	}
 	return d.err
 }
 
-func tableWith(t *testing.T, d *drawer) *Candidates {
+func tableWith(t *testing.T, d *drawer[Veto]) *Candidates {
 	t.Helper()
-	c, err := NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: memberOf(), Saver: d})
+	c, err := NewCandidates(CandidatesConfig{Sources: always(allAuto), Member: memberOf(), Vetoes: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func tableWith(t *testing.T, d *drawer) *Candidates {
 }
 
 func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
-	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
+	d := &drawer[Veto]{kept: make(map[swarm.InfoHash]Veto)}
 	x := agentAt("192.0.2.1:51515")
 	c := tableWith(t, d)
 	c.hear(x, []Entry{listed(1)}, start)
@@ -76,7 +76,7 @@ func TestVetoedSwarmStaysAwayAcrossRestarts(t *testing.T) {
 }
 
 func TestApprovingLiftsAVeto(t *testing.T) {
-	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
+	d := &drawer[Veto]{kept: make(map[swarm.InfoHash]Veto)}
 	c := tableWith(t, d)
 	if err := c.Veto(hash(1), "x", start); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestApprovingLiftsAVeto(t *testing.T) {
 }
 
 func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
-	d := &drawer{kept: make(map[swarm.InfoHash]Veto)}
+	d := &drawer[Veto]{kept: make(map[swarm.InfoHash]Veto)}
 	c := tableWith(t, d)
 	d.err = errors.New("disk full")
 	if err := c.Veto(hash(1), "x", start); !errors.Is(err, d.err) {
@@ -104,7 +104,7 @@ func TestVetoHoldsEvenWhenItCannotBeSaved(t *testing.T) {
 	if err := c.Approve(hash(1)); !errors.Is(err, d.err) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := NewCandidates(CandidatesConfig{Member: memberOf(), Saver: d}); !errors.Is(err, d.err) {
+	if _, err := NewCandidates(CandidatesConfig{Member: memberOf(), Vetoes: d}); !errors.Is(err, d.err) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -4,6 +4,7 @@
 // A table is a bucket of the store's small values. These are taken:
 //
 //	vetoes  by info-hash, JSON: a Table
+//	refused by info-hash, JSON: a Table
 //	moves   by info-hash, JSON: a Table
 //	line    what was learned of the line, by the name of its interface: text, kept by whoever learns
 //	quota   what was written today, and transferred this month: one text each, kept by those who count
@@ -21,8 +22,9 @@ import (
 
 // The names of the tables' buckets.
 const (
-	Vetoes = "vetoes"
-	Moves  = "moves"
+	Vetoes   = "vetoes"
+	Refusals = "refused"
+	Moves    = "moves"
 )
 
 // Table is a table of values by info-hash.
