@@ -29,7 +29,7 @@ FUZZTIME ?= 20s
 
 # ebb is linked with rain less its RPC server; build/rain says why.
 LINKED := $(OUT)/go.mod
-$(LINKED): go.mod go.sum $(wildcard build/rain/*.go build/rain/without/*)
+$(LINKED): go.mod go.sum $(shell find build/rain -type f)
 	go run ./build/rain $(OUT)
 
 build: $(LINKED)

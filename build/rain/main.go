@@ -1,64 +1,117 @@
-// Command rain makes the copy of rain that ebb is linked with: rain as its module has it, but for its RPC server, which
-// ebb never starts. A program that may start it links net/rpc, which looks methods up by name; then the linker has to
-// keep every exported method of every type, and html/template and encoding/gob besides. On a router that is a sixth
-// of the program.
+// Command rain makes the copies of rain, and of the bencode library that it reads strangers with, that ebb is linked
+// with. They are as their modules have them, but for two things.
+//
+// rain has no RPC server, which ebb never starts. A program that may start it links net/rpc, which looks methods up by
+// name; then the linker has to keep every exported method of every type, and html/template and encoding/gob besides.
+// On a router that is a sixth of the program. What is put in place of its files stands in build/rain/without.
+//
+// And what any peer or tracker can bring ebb down with, or get its owner banned by, is mended: a few lines each, in the
+// table below, with new files in build/rain/mends and a test for each.
 //
 //	go run ./build/rain DIR
 //
-// It leaves rain in DIR/rain, and beside it the go.mod and go.sum to build with (go build -modfile). What is put in
-// place of rain's own files stands in build/rain/without.
+// It leaves the copies in DIR/rain and DIR/bencode, and beside them the go.mod and go.sum to build with (go build
+// -modfile).
 package main
 
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-const module = "github.com/cenkalti/rain/v2"
+// copies are the modules, by the names of their copies.
+var copies = map[string]string{
+	"rain":    "github.com/cenkalti/rain/v2",
+	"bencode": "github.com/zeebo/bencode",
+}
+
+// mend is a place in a copy that is not as it should be.
+type mend struct {
+	file    string // within DIR
+	was, is string
+}
+
+var mends = []mend{
+	// The memory for a string was what its length claimed: 23 bytes of a peer took 2 GiB.
+	{"bencode/decode.go", "buf := make([]byte, l)\n\t_, err = d.readFull(buf)\n", "buf, err := d.readClaimed(l)\n"},
+	// Lists within lists were read by recursion without a bound: 256 KiB of a peer took 417 MB of stack.
+	{"bencode/decode.go", "failUnordered bool\n}", "failUnordered bool\n\tnesting\n}"},
+	{
+		"bencode/decode.go", "decodeInto(val reflect.Value) (err error) {\n",
+		"decodeInto(val reflect.Value) (err error) {\n\tif err := d.enter(); err != nil {\n\t\treturn err\n\t}\n\tdefer d.leave()\n",
+	},
+	// A tracker that names no interval was asked 228 times in ten seconds, and one that names half an hour each minute.
+	{
+		"rain/internal/announcer/periodic.go",
+		"a.interval = resp.Interval\n\t\t\tif resp.MinInterval > 0 {\n\t\t\t\ta.minInterval = resp.MinInterval\n\t\t\t}\n",
+		"a.interval, a.minInterval = pace(resp.Interval, resp.MinInterval)\n",
+	},
+	{"rain/internal/announcer/periodic.go", "return terr.RetryIn\n", "return clamp(terr.RetryIn)\n"},
+	// With a factor of 0.5 for chance, that is a minute at least.
+	{"rain/internal/announcer/periodic.go", "InitialInterval:     5 * time.Second", "InitialInterval:     2 * time.Minute"},
+}
 
 // without holds the files in place of those of rain's package torrent, each by the other's name and ".txt".
 //
 //go:embed without
 var without embed.FS
 
+// added holds the files that mends need, by the path of each in DIR and ".txt".
+//
+//go:embed mends
+var added embed.FS
+
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: go run ./build/rain DIR")
 		os.Exit(2)
 	}
-	if err := copyRain(os.Args[1]); err != nil {
+	if err := makeCopies(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "rain:", err)
 		os.Exit(1)
 	}
 }
 
-// copyRain leaves the copy in dir, a directory within the main module's root, which is the current one.
-func copyRain(dir string) error {
-	source, err := download()
-	if err != nil {
-		return err
+// makeCopies leaves the copies in dir, a directory within the main module's root, which is the current one.
+func makeCopies(dir string) error {
+	for name, module := range copies {
+		source, err := download(module)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(dir, name)
+		if err := os.RemoveAll(target); err != nil {
+			return fmt.Errorf("removing the former copy: %w", err)
+		}
+		if err := copyTree(source, target); err != nil {
+			return fmt.Errorf("copying %s: %w", module, err)
+		}
 	}
-	target := filepath.Join(dir, "rain")
-	if err := os.RemoveAll(target); err != nil {
-		return fmt.Errorf("removing the former copy: %w", err)
-	}
-	if err := copyTree(source, target); err != nil {
-		return fmt.Errorf("copying rain: %w", err)
-	}
-	if err := replaceFiles(filepath.Join(target, "torrent")); err != nil {
+	if err := replaceFiles(filepath.Join(dir, "rain", "torrent")); err != nil {
 		return fmt.Errorf("taking the RPC server out of rain: %w", err)
 	}
-	return writeModule(dir, target)
+	for _, m := range mends {
+		if err := m.apply(dir); err != nil {
+			return fmt.Errorf("mending: %w", err)
+		}
+	}
+	if err := addFiles(dir); err != nil {
+		return fmt.Errorf("adding what mends need: %w", err)
+	}
+	return writeModule(dir)
 }
 
-// download returns the directory where go keeps rain, at the version that go.mod names and go.sum vouches for.
-func download() (string, error) {
+// download returns the directory where go keeps a module, at the version that go.mod names and go.sum vouches for.
+func download(module string) (string, error) {
 	out, err := command("go", "mod", "download", "-json", module)
 	if err != nil {
 		return "", err
@@ -68,6 +121,42 @@ func download() (string, error) {
 		return "", fmt.Errorf("go mod download: %w", err)
 	}
 	return m.Dir, nil
+}
+
+// apply mends one place. Another version of the module, in which it is not there just once, has to be looked at anew.
+func (m mend) apply(dir string) error {
+	path := filepath.Join(dir, m.file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(text), m.was); n != 1 {
+		return fmt.Errorf("%s is not as this was written for: %q stands there %d times", m.file, m.was, n)
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(text), m.was, m.is, 1)), 0o644)
+}
+
+// addFiles writes the files of mends, none of which is there yet.
+func addFiles(dir string) error {
+	return fs.WalkDir(added, "mends", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := added.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel("mends", strings.TrimSuffix(path, ".txt"))
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(content)
+		return errors.Join(err, f.Close())
+	})
 }
 
 // copyTree copies what a build needs: Go files that are no tests, what they embed, and the module's own files.
@@ -120,8 +209,8 @@ func replaceFiles(torrent string) error {
 	return nil
 }
 
-// writeModule writes a go.mod that is the main module's own, but takes rain from target, and the go.sum beside it.
-func writeModule(dir, target string) error {
+// writeModule writes a go.mod that is the main module's own, but takes the copies, and the go.sum beside it.
+func writeModule(dir string) error {
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(name)
 		if err != nil {
@@ -131,7 +220,11 @@ func writeModule(dir, target string) error {
 			return err
 		}
 	}
-	_, err := command("go", "mod", "edit", "-replace", module+"=./"+filepath.ToSlash(target), filepath.Join(dir, "go.mod"))
+	edit := []string{"mod", "edit"}
+	for _, name := range slices.Sorted(maps.Keys(copies)) {
+		edit = append(edit, "-replace", copies[name]+"=./"+filepath.ToSlash(filepath.Join(dir, name)))
+	}
+	_, err := command("go", append(edit, filepath.Join(dir, "go.mod"))...)
 	return err
 }
 
