@@ -4,6 +4,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,9 +40,50 @@ func TestMagnetLinkInEveryNotation(t *testing.T) {
 		"magnet:?xt=urn:btmh:1220" + strings.Repeat("ab", 32) + "&xt=urn:btih:" + hex,
 		"magnet:?xt=urn:sha1:ABC&xt=urn:btih:" + hex,
 		" magnet:?xt=urn:btih:" + hex + "\n",
+		"magnet:xt=urn:btih:" + hex,
+		"magnet://?xt=urn:btih:" + hex,
+		"magnet:/?xt=urn:btih:" + hex,
+		"magnet:?&xt=urn:btih:" + hex,
+		"magnet:?XT=urn:btih:" + hex,
+		"magnet:?xt.1=urn:btih:" + hex,
+		"magnet:?xt[]=urn:btih:" + hex,
+		"magnet:?xt=urn%253Abtih%253A" + hex,
+		"magnet%3A%3Fxt%3Durn%3Abtih%3A" + hex,
+		"magnet:?xt=urn:btih:" + hex[:20] + "\r\n" + hex[20:],
+		"magnet:?xt=urn:btih:abc&xt=urn:btih:" + hex,
+		"magnet:?dn=Best of #1 hits&xt=urn:btih:" + hex,
 	} {
 		if m, err := ParseMagnet(link); err != nil || m.Hash != swarmA {
 			t.Errorf("%q: %v, %v", link, m.Hash, err)
+		}
+	}
+}
+
+// Names and trackers as they stand in links in the wild. The trackers follow the name in each.
+func TestNamesOfMagnetLinksAreText(t *testing.T) {
+	const trackers = "http://a.example/announce?key=1+2 udp://b.example:6969/announce"
+	for parameters, name := range map[string]string{
+		"dn=Plain+name&tr=http%3A%2F%2Fa.example%2Fannounce%3Fkey%3D1%2B2&tr=udp://b.example:6969/announce":        "Plain name",
+		"dn=My File 2020&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                    "My File 2020",
+		"dn=100% Wolf&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                       "100% Wolf",
+		"dn=100%25 Wolf%&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                    "100% Wolf%",
+		"dn=100%zz%4&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                        "100%zz%4",
+		"dn=Best of #1&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                      "Best of #1",
+		"dn=Steins;Gate&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                     "Steins;Gate",
+		"dn=Tom & Jerry&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                     "Tom & Jerry",
+		"dn=Tom &amp; Jerry&amp;tr=http://a.example/announce?key=1+2&amp;tr=udp://b.example:6969/announce":         "Tom & Jerry",
+		"dn=Tom%20%26%20Jerry&tr.1=http://a.example/announce?key=1+2&tr.2=udp://b.example:6969/announce":           "Tom & Jerry",
+		"dn=Howl&#039;s+Castle&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":              "Howl's Castle",
+		"dn=&quot;Q&quot;&amp;amp;tr=http://a.example/announce?key=1+2&#38;tr=udp://b.example:6969/announce":       `"Q"`,
+		"dn=A=B&tr=http%253A%252F%252Fa.example%252Fannounce%253Fkey%253D1%252B2&tr=udp://b.example:6969/announce": "A=B",
+		"DN=Песня №1&TR=http://a.example/announce?key=1+2&tr[]=udp://b.example:6969/announce":                      "Песня №1",
+		"dn=first&dn=second&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                 "first",
+		"copy=1&lt=2&dn=x&copy=3&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":            "x",
+		"dn=\xff\xfex&tr=http://a.example/announce?key=1+2&tr=udp://b.example:6969/announce":                       "x",
+	} {
+		m, err := ParseMagnet("magnet:?xt=urn:btih:" + swarmA.String() + "&" + parameters)
+		if err != nil || m.Name != name || strings.Join(m.Trackers, " ") != trackers {
+			t.Errorf("%s:\n%q, %q, %v", parameters, m.Name, m.Trackers, err)
 		}
 	}
 }
@@ -62,7 +104,7 @@ func TestMagnetWithoutHashIsRefused(t *testing.T) {
 		"magnet:?xt=urn:btih:" + strings.Repeat("a", 64): "40 hexadecimal",
 		"http://example.com/":                            "magnet:?",
 		"":                                               "magnet:?",
-		"magnet:?xt=%zz":                                 "%zz",
+		"magnet:?xt=%zz":                                 missing,
 		"magnet:?" + strings.Repeat("x", maxMagnet):      "longer",
 	} {
 		if m, err := ParseMagnet(link); !errors.Is(err, ErrMagnet) || !strings.Contains(err.Error(), reason) {
@@ -87,6 +129,8 @@ func FuzzParseMagnet(f *testing.F) {
 	f.Add("magnet:?xt=urn:btih:" + swarmA.String() + "&dn=x&tr=http://a.example/&x.pe=192.0.2.1:1")
 	f.Add("magnet:?xt=urn:btih:" + base32.StdEncoding.EncodeToString(swarmA[:]))
 	f.Add("magnet:?xt=urn:btmh:1220")
+	f.Add("magnet:?xt=urn:btih:" + swarmA.String() + "&amp;dn=Tom & Jerry; 100% #1&#039;s&amp;tr.1=http%253A%252F%252Fa.example/")
+	f.Add("magnet%3A%3Fxt%3Durn%3Abtih%3A" + swarmA.String() + "%26dn%3D%2541")
 	f.Fuzz(func(t *testing.T, link string) {
 		m, err := ParseMagnet(link)
 		if err != nil {
@@ -97,6 +141,10 @@ func FuzzParseMagnet(f *testing.F) {
 		}
 		if len(m.Trackers) > MaxTrackers || len(m.Peers) > maxMagnetPeers || len(m.Name) > maxMagnetName {
 			t.Errorf("%+v", m)
+		}
+		// What is written anew means the same.
+		if again, err := ParseMagnet(m.String()); len(m.String()) <= maxMagnet && (err != nil || !reflect.DeepEqual(again, m)) {
+			t.Errorf("%q\n%+v\n%+v\n%v", m, m, again, err)
 		}
 	})
 }
