@@ -22,9 +22,6 @@ const (
 	resumeInterval = 15 * time.Minute
 	// stopTimeout bounds how long trackers may take to hear that we leave.
 	stopTimeout = 3 * time.Second
-	// filePermissions are those of directories; files get them without x, so that other programs on a NAS can read
-	// them.
-	filePermissions = 0o755
 	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB, or 20 kB in the wordiest form. See
 	// also nestingLimit. Bytes.
 	maxTrackerResponse = 64 << 10
@@ -88,14 +85,12 @@ func (cfg Config) withDefaults() Config {
 }
 
 // rain returns the configuration of the session.
-func (cfg Config) rain() torrent.Config {
+func (cfg Config) rain(files *diskFiles) torrent.Config {
 	c := torrent.DefaultConfig
 	c.Database = cfg.Database
-	c.DataDir = cfg.Directory
-	c.DataDirIncludesTorrentID = false // the owner looks for names, not for hashes
+	useStorage(&c, files)
 	c.Host = cfg.Host
 	c.PortBegin, c.PortEnd = cfg.PortBegin, cfg.PortEnd
-	c.FilePermissions = filePermissions
 	// rain would lower the hard limit to this number or fail; and Go has already raised the soft limit to the hard one.
 	c.MaxOpenFiles = 0
 	c.ResumeOnStartup = false // space is reserved first

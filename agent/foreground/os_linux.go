@@ -7,9 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noAccessTime keeps a file's access time as it is. rain opens files so, which only their owner may do.
-const noAccessTime = unix.O_NOATIME
-
 // blockSize returns the unit, in bytes, in which the file system of a directory gives space back. Network file systems
 // report their transfer size, which may be far more: hence the bound.
 func blockSize(dir string) int64 {
@@ -40,4 +37,26 @@ func punch(f *os.File, off, length int64) error {
 		return err
 	}
 	return errors.Join(err, os.NewSyscallError("fallocate", punchErr))
+}
+
+// errReadOnly is of a file system that cannot be written to.
+const errReadOnly = unix.EROFS
+
+// noReadAhead keeps the kernel from reading what nobody has asked for: peers ask for blocks here and there.
+func noReadAhead(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	// It is advice.
+	_ = raw.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_RANDOM) })
+}
+
+// descriptors returns how many the process may have.
+func descriptors() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return limit.Cur
 }

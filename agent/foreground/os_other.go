@@ -2,10 +2,19 @@
 
 package foreground
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
-// noAccessTime is of Linux only.
-const noAccessTime = 0
+// errReadOnly is of a file system that cannot be written to.
+const errReadOnly = syscall.EROFS
+
+// noReadAhead does nothing: it is advice.
+func noReadAhead(*os.File) {}
+
+// descriptors returns how many most systems allow a process.
+func descriptors() uint64 { return 256 }
 
 // blockSize returns the unit, in bytes, in which most file systems allocate.
 func blockSize(string) int64 { return 4096 }

@@ -3,9 +3,7 @@ package foreground
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -16,9 +14,8 @@ import (
 // maxOpenFiles bounds how many files are open at a time: a piece may span thousands.
 const maxOpenFiles = 32
 
-// makeFiles makes those of the files that do not exist, sparse and at full length, as rain would: their permissions are
-// those that rain's configuration asks for. It makes sure that the others can be written to, and that all of their
-// names survive a crash. If that fails, it deletes what it has made.
+// makeFiles makes those of the files that do not exist, sparse and at full length, and makes sure that all of their names
+// survive a crash. If that fails, it deletes what it has made.
 func makeFiles(root *os.Root, files []file) error {
 	var made []file
 	err := func() error {
@@ -30,6 +27,9 @@ func makeFiles(root *os.Root, files []file) error {
 			if err != nil {
 				return err
 			}
+			if err := writable(root, f); err != nil {
+				return err
+			}
 		}
 		return syncDirectories(root, files)
 	}()
@@ -39,29 +39,13 @@ func makeFiles(root *os.Root, files []file) error {
 	return err
 }
 
-// makeFile makes one file, if it does not exist.
-func makeFile(root *os.Root, f file) (created bool, err error) {
-	opened, err := root.OpenFile(f.path, os.O_RDWR|noAccessTime, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := root.MkdirAll(filepath.Dir(f.path), filePermissions); err != nil {
-			return false, err
-		}
-		opened, err = root.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_EXCL|noAccessTime, filePermissions&^0o111)
-		created = err == nil
-	}
+// writable returns an error if a file cannot be written to.
+func writable(root *os.Root, f file) error {
+	opened, err := root.OpenFile(f.path, os.O_WRONLY, 0)
 	if err != nil {
-		return false, err
+		return err
 	}
-	fi, err := opened.Stat()
-	switch {
-	case err != nil:
-	case fi.Size() == f.length:
-	case fi.Size() == 0: // also if a crash came between making it and this
-		err = opened.Truncate(f.length)
-	default:
-		err = fmt.Errorf("%w: %s has changed its length meanwhile", ErrInTheWay, f.path)
-	}
-	return created, errors.Join(err, opened.Close())
+	return opened.Close()
 }
 
 // syncDirectories makes the names of the files last.
@@ -144,7 +128,7 @@ func (o *openFiles) file(n int) (*os.File, error) {
 			return nil, err
 		}
 	}
-	f, err := o.root.OpenFile(o.files[n].path, os.O_WRONLY|noAccessTime, 0)
+	f, err := o.root.OpenFile(o.files[n].path, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}

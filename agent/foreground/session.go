@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ var (
 type Session struct {
 	cfg    Config
 	rain   *torrent.Session
+	files  *diskFiles
 	asking errands // questions that rain or the disk has not answered
 
 	adoptions errands
@@ -61,8 +63,11 @@ func Open(cfg Config) (*Session, error) {
 	if cfg.PortBegin >= cfg.PortEnd {
 		return nil, fmt.Errorf("there are no ports for downloads from %d up to %d", cfg.PortBegin, cfg.PortEnd)
 	}
-	if err := checkDirectory(cfg.Directory); err != nil {
+	if err := checkDirectory(cfg.Directory); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errReadOnly) {
 		return nil, fmt.Errorf("the download directory cannot be used: %w", err)
+	} else if err != nil {
+		// It may come later, and what is in it may be shared. Downloads say so themselves.
+		cfg.Log.Warn("the download directory cannot be written to", "err", err)
 	}
 	state, err := loadState(cfg.Database + stateSuffix)
 	if err != nil {
@@ -74,13 +79,15 @@ func Open(cfg Config) (*Session, error) {
 			return nil, databaseError(cfg.Database, err)
 		}
 	}
-	rain, err := torrent.NewSession(cfg.rain())
+	files := &diskFiles{directory: cfg.Directory, pool: newPool(poolLimit(descriptors()))}
+	rain, err := torrent.NewSession(cfg.rain(files))
 	if err != nil {
 		return nil, databaseError(cfg.Database, err)
 	}
 	s := &Session{
 		cfg:       cfg,
 		rain:      rain,
+		files:     files,
 		downloads: make(map[swarm.InfoHash]*download),
 		adopting:  make(hashes),
 		loans:     make(map[swarm.InfoHash]*Loan),
@@ -115,7 +122,7 @@ func databaseError(path string, err error) error {
 
 // checkDirectory makes the directory, and makes sure that it can be written to.
 func checkDirectory(path string) error {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := os.MkdirAll(path, directoryMode); err != nil {
 		return err
 	}
 	probe, err := os.CreateTemp(path, ".ebb-can-write-*")
