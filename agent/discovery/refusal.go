@@ -20,7 +20,9 @@ type Refusal struct {
 // Refused notes that the background does not help a swarm, and why; name is what it is known by, if it is not a
 // candidate. Where the refusal is for good, or for long, the swarm is no candidate any more, whoever names it. Otherwise
 // it stays in the table, so that it is not tried again.
-func (c *Candidates) Refused(h swarm.InfoHash, name string, r swarm.Refusal) { c.refuse(h, name, r, time.Now()) }
+func (c *Candidates) Refused(h swarm.InfoHash, name string, r swarm.Refusal) {
+	c.refuse(h, name, r, time.Now())
+}
 
 func (c *Candidates) refuse(h swarm.InfoHash, name string, r swarm.Refusal, now time.Time) {
 	c.mu.Lock()

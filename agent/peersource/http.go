@@ -149,4 +149,3 @@ func announceURL(u *url.URL, req AnnounceRequest, event string) string {
 	full.Fragment = ""
 	return full.String()
 }
-

@@ -108,7 +108,7 @@ func TestUDPErrorIsARefusal(t *testing.T) {
 
 func TestHostileUDPAnswersAreErrors(t *testing.T) {
 	for name, answer := range map[string]func(tx []byte, _ net.Addr) []byte{
-		"cut short": func(tx []byte, _ net.Addr) []byte { return answered(udp.ActionAnnounce, tx, nil, 60) },
+		"cut short":    func(tx []byte, _ net.Addr) []byte { return answered(udp.ActionAnnounce, tx, nil, 60) },
 		"wrong action": func(tx []byte, _ net.Addr) []byte { return answered(udp.ActionScrape, tx, nil, 60, 0, 0) },
 		"a long reason": func(tx []byte, _ net.Addr) []byte {
 			return answered(udp.ActionError, tx, bytes.Repeat([]byte("x"), 1900))
