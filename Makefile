@@ -47,7 +47,7 @@ test:
 	go test $(RACE) -timeout 10m ./...
 
 check: layers
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	@unformatted=$$(find . -path ./$(OUT) -prune -o -name '*.go' -print | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags interop ./build/interop/
 	go vet -tags netlab ./build/netlab/
