@@ -271,7 +271,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Announcer:  a.announcer,
 		Lists:      a.lists,
 		Candidates: a.candidates,
-		Goal:       func() prefs.Goal { return a.preferences.Get().Background.Goal },
+		Goal:       func() swarm.Goal { return a.preferences.Get().Background.Goal },
 		UploadLimit: func() int64 {
 			up, _ := a.bandwidth.Limits()
 			return up

@@ -13,7 +13,6 @@ import (
 	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
@@ -73,7 +72,7 @@ type Config struct {
 	Announcer   Announcer
 	Lists       Lists
 	Candidates  Candidates
-	Goal        func() prefs.Goal     // what the choosing strives for now
+	Goal        func() swarm.Goal     // what the choosing strives for now
 	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
 	Unavailable func() error          // why fragments may be neither read nor written now, nil if they may; asked every second by each live swarm. nil: always nil
 	AllowAddr   func(netip.Addr) bool // which addresses may be dialled

@@ -43,7 +43,7 @@ type Background struct {
 	// DiskSleep says whether the background may wake a spinning disk from standby.
 	DiskSleep DiskSleep `toml:"disk_sleep" json:"disk_sleep"`
 	// Goal is what the background aims for when it chooses.
-	Goal Goal `toml:"goal" json:"goal"`
+	Goal swarm.Goal `toml:"goal" json:"goal"`
 }
 
 // InHours says whether the owner lets the background work at t, by the clock of t's location.
@@ -124,7 +124,7 @@ func Default() Preferences {
 			Hours:       []Hours{},
 			WriteBudget: LimitPerDay(2 << 30), // a cheap 16 GB flash chip lasts years at this pace
 			DiskSleep:   DiskSleepRespect,
-			Goal:        GoalBalanced,
+			Goal:        swarm.GoalBalanced,
 		},
 		Foreground: Foreground{Upload: UnlimitedRate(), Download: UnlimitedRate()},
 		Sources:    Sources{Peers: ModeAuto, Neighbours: ModeAuto, Feeds: ModeAuto, Deny: []swarm.InfoHash{}},

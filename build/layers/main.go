@@ -45,7 +45,7 @@ var only = []struct {
 }{
 	{"platform", nil, "platform says what the device says, and knows nothing of ebb"},
 	{"webui", []string{"agent/prefs", "agent/swarm"}, "webui knows the rest only through an interface that it declares itself"},
-	{"agent/background/choose", []string{"agent/prefs", "agent/swarm"}, "choosing is pure: the simulator runs the same code"},
+	{"agent/background/choose", []string{"agent/swarm"}, "choosing is pure: the simulator runs the same code"},
 }
 
 // The command is nobody's library, not even a test's: who needs it runs it.

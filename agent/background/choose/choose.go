@@ -10,14 +10,13 @@ import (
 	"slices"
 	"time"
 
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 // Need is how much a swarm would gain from one more fragment here, per byte of that fragment: 0 (nothing) to 1 (it may
 // be the last copy, and peers wait for it). Scarcity falls with every further copy; demand rises with the share of the
 // swarm that is still downloading. An unknown swarm counts as one with a single seed and a single leecher.
-func Need(h swarm.Health, goal prefs.Goal) float64 {
+func Need(h swarm.Health, goal swarm.Goal) float64 {
 	seeds, leechers, copies := h.Seeds, h.Leechers, h.Copies
 	if seeds < 0 {
 		seeds = 1
@@ -29,9 +28,9 @@ func Need(h swarm.Health, goal prefs.Goal) float64 {
 	scarcity := 1 / float64(1+copies)
 	demand := float64(leechers) / float64(1+seeds+leechers)
 	switch goal {
-	case prefs.GoalPreserve:
+	case swarm.GoalPreserve:
 		return scarcity * (0.8 + 0.2*demand)
-	case prefs.GoalAccelerate:
+	case swarm.GoalAccelerate:
 		return demand * (0.2 + 0.8*scarcity)
 	default:
 		return (scarcity + demand) / 2
@@ -54,7 +53,7 @@ const (
 // JoinView is what the choice of swarms to join looks at.
 type JoinView struct {
 	Candidates []swarm.Candidate
-	Goal       prefs.Goal
+	Goal       swarm.Goal
 	Room       int64 // bytes that the background may still store
 	Fetching   int   // swarms that still have fragments to fetch
 	Swarms     int   // swarms joined
@@ -103,7 +102,7 @@ const silence = 7 * 24 * time.Hour
 // Leave lists the swarms that are no longer worth staying in: those in which we hold nothing and which have either no
 // need or no peers. A swarm in which we hold fragments is left by reclaim, not by choice, and one that the owner asked
 // for is left only by the owner.
-func Leave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Leave(swarms []LeaveView, goal swarm.Goal, now time.Time) []swarm.InfoHash {
 	var leave []swarm.InfoHash
 	for _, s := range swarms {
 		if s.ByOwner || s.Fragments > 0 {
@@ -135,7 +134,7 @@ const wakeInterval = 10 * time.Minute
 
 // Wake picks dormant swarms that want fragments and are to look for peers
 // again, most needy first, as many as may be fetched beside those that are.
-func Wake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Wake(dormant []WakeView, fetching int, goal swarm.Goal, now time.Time) []swarm.InfoHash {
 	due := slices.DeleteFunc(slices.Clone(dormant), func(v WakeView) bool { return now.Sub(v.Woken) < wakeInterval })
 	slices.SortStableFunc(due, func(a, b WakeView) int {
 		return cmp.Compare(Need(b.Health, goal), Need(a.Health, goal))

@@ -6,14 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 func hashOf(b byte) swarm.InfoHash { return swarm.InfoHash{b} }
 
 func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
-	for _, goal := range []prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced} {
+	for _, goal := range []swarm.Goal{swarm.GoalPreserve, swarm.GoalAccelerate, swarm.GoalBalanced} {
 		last := 2.0
 		for seeds := range 20 {
 			n := Need(swarm.Health{Seeds: seeds, Leechers: 5, Copies: seeds}, goal)
@@ -36,17 +35,17 @@ func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 func TestGoalsDifferInWhatTheyPrefer(t *testing.T) {
 	forgotten := swarm.Health{Seeds: 0, Leechers: 0, Copies: 0}
 	crowded := swarm.Health{Seeds: 10, Leechers: 500, Copies: 10}
-	if Need(forgotten, prefs.GoalPreserve) <= Need(crowded, prefs.GoalPreserve) {
+	if Need(forgotten, swarm.GoalPreserve) <= Need(crowded, swarm.GoalPreserve) {
 		t.Error("preserve puts a crowd before a torrent that nobody holds")
 	}
-	if Need(forgotten, prefs.GoalAccelerate) >= Need(crowded, prefs.GoalAccelerate) {
+	if Need(forgotten, swarm.GoalAccelerate) >= Need(crowded, swarm.GoalAccelerate) {
 		t.Error("accelerate puts a torrent that nobody wants before a crowd")
 	}
 }
 
 func TestNeedOfAnUnknownSwarmIsThatOfASmallOne(t *testing.T) {
-	unknown := Need(swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, prefs.GoalBalanced)
-	small := Need(swarm.Health{Seeds: 1, Leechers: 1, Copies: 1}, prefs.GoalBalanced)
+	unknown := Need(swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, swarm.GoalBalanced)
+	small := Need(swarm.Health{Seeds: 1, Leechers: 1, Copies: 1}, swarm.GoalBalanced)
 	if unknown != small {
 		t.Errorf("unknown %v, one seed and one leecher %v", unknown, small)
 	}
@@ -68,7 +67,7 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 		{"no room", JoinView{Candidates: all}, nil},
 		{"enough swarms", JoinView{Candidates: all, Room: 1, Swarms: maxSwarms}, nil},
 	} {
-		c.view.Goal = prefs.GoalBalanced
+		c.view.Goal = swarm.GoalBalanced
 		var got []swarm.InfoHash
 		for _, j := range Join(c.view) {
 			got = append(got, j.Hash)
@@ -96,7 +95,7 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 		{"needless", LeaveView{Health: needless, Joined: now.Add(-2 * time.Hour), LastPeer: now}, true},
 		{"needless, just joined", LeaveView{Health: needless, Joined: now, LastPeer: now}, false},
 	} {
-		if got := len(Leave([]LeaveView{c.view}, prefs.GoalBalanced, now)) == 1; got != c.leave {
+		if got := len(Leave([]LeaveView{c.view}, swarm.GoalBalanced, now)) == 1; got != c.leave {
 			t.Errorf("%s: left %v, want %v", c.name, got, c.leave)
 		}
 	}
@@ -120,7 +119,7 @@ func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
 		{"place for one", MaxFetching - 1, []swarm.InfoHash{hashOf(2)}},
 		{"no place", MaxFetching, nil},
 	} {
-		if got := Wake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {
+		if got := Wake(dormant, c.fetching, swarm.GoalBalanced, now); !slices.Equal(got, c.want) {
 			t.Errorf("%s: woke %v, want %v", c.name, got, c.want)
 		}
 	}
