@@ -33,7 +33,7 @@ func (l *live) commit(f *fetch) {
 func (l *live) handleCommitted(c commit) {
 	f := c.fetch
 	delete(l.fetches, f.index)
-	l.swarm.unclaim(f.length)
+	l.swarm.refund(f.length)
 	switch {
 	case errors.Is(c.err, fragstore.ErrHash):
 		l.blame(f)

@@ -170,12 +170,12 @@ func (l *live) draw(now time.Time) {
 		return
 	}
 	length := l.info.PieceLen(i)
-	l.swarm.claimAsked(length)
+	l.swarm.chargeAsked(length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
 	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
-		l.swarm.unclaim(length)
+		l.swarm.refund(length)
 		switch {
 		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
@@ -230,7 +230,7 @@ func transfer(ctx context.Context, d Donor, w *fragstore.Writer, length int64) e
 func (l *live) handleDonated(r donated) {
 	d := l.donation
 	d.busy = false
-	l.swarm.unclaim(r.length)
+	l.swarm.refund(r.length)
 	now := time.Now()
 	switch {
 	case r.err == nil:

@@ -131,7 +131,7 @@ func (l *live) begin(p *peer) *fetch {
 		return nil
 	}
 	length := l.info.PieceLen(i)
-	if err := l.claim(length); err != nil {
+	if err := l.charge(length); err != nil {
 		l.putOff(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
@@ -141,13 +141,13 @@ func (l *live) begin(p *peer) *fetch {
 	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if errors.Is(err, fragstore.ErrHeld) {
-		l.swarm.unclaim(length)
+		l.swarm.refund(length)
 		l.gain(key.Index) // it could not be deleted when it was to be reclaimed
 		return nil
 	}
 	if err != nil {
 		// No room, or the disk does not take it: neither is the peer's fault.
-		l.swarm.unclaim(length)
+		l.swarm.refund(length)
 		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
 		l.putOff(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
 		return nil
@@ -164,14 +164,14 @@ func (l *live) begin(p *peer) *fetch {
 	return f
 }
 
-// claim claims a piece's bytes, if they are in the share of the swarm's introducer. It reports errShare if they are
+// charge counts a piece's bytes as in flight, if they are in the share of the swarm's introducer. It reports errShare if they are
 // not, and disk.ErrBudget if the ledger is not to be asked.
-func (l *live) claim(bytes int64) error {
+func (l *live) charge(bytes int64) error {
 	if l.engine.budget.isSpent() {
 		return disk.ErrBudget
 	}
 	s := l.swarm
-	if s.share != nil && !s.share.claim(bytes, l.engine.cfg.Ledger.Usage().Limit) {
+	if s.share != nil && !s.share.charge(bytes, l.engine.cfg.Ledger.Usage().Limit) {
 		return errShare
 	}
 	s.inFlight.Add(bytes)
@@ -237,7 +237,7 @@ func (l *live) giveUp(f *fetch) {
 	}
 	f.abandon()
 	delete(l.fetches, f.index)
-	l.swarm.unclaim(f.length)
+	l.swarm.refund(f.length)
 }
 
 // cancelRequests takes back what was requested of a fetch.

@@ -218,13 +218,13 @@ func (l *live) handleMessage(p *peer, m peerwire.Message) {
 	if _, ok := l.peers[p]; !ok {
 		return
 	}
-	if !l.take(p, m) {
+	if !l.dispatch(p, m) {
 		p.conn.Close()
 	}
 }
 
-// take dispatches a message; false means that the peer broke the protocol.
-func (l *live) take(p *peer, m peerwire.Message) bool {
+// dispatch dispatches a message; false means that the peer broke the protocol.
+func (l *live) dispatch(p *peer, m peerwire.Message) bool {
 	switch m.Type {
 	case peerwire.Choke:
 		l.takeChoke(p)

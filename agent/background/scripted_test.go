@@ -202,7 +202,7 @@ func (a *agent) find(c content, addr netip.AddrPort) {
 	a.mu.Lock()
 	found := a.found[c.info.Hash]
 	a.mu.Unlock()
-	found(peersource.Result{Hash: c.info.Hash, Peers: []netip.AddrPort{addr}, Seeders: -1, Leechers: -1})
+	found(peersource.Result{Hash: c.info.Hash, Peers: []netip.AddrPort{addr}, Seeds: -1, Leechers: -1})
 }
 
 // damage changes a byte of a fragment on the disk, and makes the last stop an unclean one, as a crash would.

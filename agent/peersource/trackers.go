@@ -64,8 +64,8 @@ type AnnounceResponse struct {
 	// Interval is how long the tracker wants us to wait, MinInterval how long at least; 0 if it does not say.
 	Interval, MinInterval time.Duration
 
-	// Seeders and Leechers are the tracker's own count; −1 if it does not say.
-	Seeders, Leechers int
+	// Seeds and Leechers are the tracker's own count; −1 if it does not say.
+	Seeds, Leechers int
 
 	// Warning is what the tracker wants the owner to know ('warning message'), cleaned; at most 200 bytes.
 	Warning string
