@@ -21,7 +21,7 @@ const module = "ebb/"
 var layers = [][]string{
 	{"agent/ebb", "build/...", "webui/webuitest"},
 	{"agent"},
-	{"agent/owner"},
+	{"agent/owner", "agent/sharing"},
 	{"agent/foreground", "agent/background", "agent/background/choose", "agent/discovery/...", "webui"},
 	{"quota", "quota/disk", "quota/line", "quota/line/govern", "quota/memory", "agent/peersource", "agent/peerwire", "agent/records"},
 	{"platform", "agent/prefs", "quota/disk/fragstore"},
