@@ -125,10 +125,10 @@ func (l *live) offer() {
 	}
 }
 
-// donates tells whether the donor may still have a piece.
+// donates reports whether the donor may still have a piece.
 func (l *live) donates(i int) bool { return l.donation != nil && l.donation.has.Has(i) }
 
-// ready tells whether the donor's pieces may be taken: the rarest are known, or it does not matter which they are.
+// ready reports whether the donor's pieces may be taken: the rarest are known, or it does not matter which they are.
 func (l *live) ready(d *donation, now time.Time) bool {
 	if now.Sub(d.since) >= donorPatience {
 		return true

@@ -107,10 +107,10 @@ func (p *scripted) count(n *int) {
 	*n++
 }
 
-// first tells whether only one connection has come so far; only that is listened to.
+// first reports whether only one connection has come so far; only that is listened to.
 func (p *scripted) first() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.joined == 1 }
 
-// met tells whether anybody connected; ended, whether somebody who did has gone.
+// met reports whether anybody connected; ended, whether somebody who did has gone.
 func (p *scripted) met() bool   { p.mu.Lock(); defer p.mu.Unlock(); return p.joined > 0 }
 func (p *scripted) ended() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.left > 0 }
 

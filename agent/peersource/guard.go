@@ -31,7 +31,7 @@ type Guard struct {
 	Resolver *net.Resolver
 }
 
-// CheckURL says whether raw may be announced to: an http, https or udp URL with a host, without credentials, whose port
+// CheckURL reports whether raw may be announced to: an http, https or udp URL with a host, without credentials, whose port
 // is not 0 (and is given, for udp), whose host is neither a literal address that AllowAddr refuses nor a name that
 // belongs to the local network. A name can still resolve to a refused address: DialContext looks again. Errors wrap
 // ErrRefused and quote no more of raw than its host.
@@ -108,7 +108,7 @@ func endsInNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// AllowAddr says whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast) are
+// AllowAddr reports whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast) are
 // refused even with AllowPrivate.
 func (g Guard) AllowAddr(addr netip.Addr) bool { return g.checkAddr(addr) == nil }
 

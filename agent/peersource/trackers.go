@@ -177,7 +177,7 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(clean), " ")
 }
 
-// isRefusal says whether the tracker answered, and said no.
+// isRefusal reports whether the tracker answered, and said no.
 func isRefusal(err error) bool {
 	var r *Refusal
 	return errors.As(err, &r)

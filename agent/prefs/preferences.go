@@ -46,7 +46,7 @@ type Background struct {
 	Goal swarm.Goal `toml:"goal" json:"goal"`
 }
 
-// InHours says whether the owner lets the background work at t, by the clock of t's location.
+// InHours reports whether the owner lets the background work at t, by the clock of t's location.
 func (b Background) InHours(t time.Time) bool {
 	return len(b.Hours) == 0 || slices.ContainsFunc(b.Hours, func(h Hours) bool { return h.Contains(t) })
 }
@@ -163,7 +163,7 @@ func stateDirectoryOf(user int) string {
 	return ""
 }
 
-// Equal says whether p and q mean the same. A nil list and an empty one are the same.
+// Equal reports whether p and q mean the same. A nil list and an empty one are the same.
 func (p Preferences) Equal(q Preferences) bool {
 	return reflect.DeepEqual(p.withLists(), q.withLists())
 }
