@@ -264,7 +264,7 @@ func parseUDP(guard Guard, b []byte, tracker netip.Addr) (AnnounceResponse, erro
 	return AnnounceResponse{
 		Interval: seconds(int64(int32(binary.BigEndian.Uint32(b)))),
 		Leechers: count(int64(int32(binary.BigEndian.Uint32(b[4:])))),
-		Seeds:  count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
+		Seeds:    count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
 		Peers:    usable(guard, appendCompact(nil, b[12:], size)),
 	}, nil
 }
