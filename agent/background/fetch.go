@@ -164,8 +164,8 @@ func (l *live) begin(p *peer) *fetch {
 	return f
 }
 
-// charge counts a piece's bytes as in flight, if they are in the share of the swarm's introducer. It reports errShare if they are
-// not, and disk.ErrBudget if the ledger is not to be asked.
+// charge counts a piece's bytes as in flight, if they are in the share of the swarm's introducer. It returns errShare
+// if they are not, and disk.ErrBudget if the ledger is not to be asked.
 func (l *live) charge(bytes int64) error {
 	if l.engine.budget.isSpent() {
 		return disk.ErrBudget

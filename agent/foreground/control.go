@@ -69,8 +69,8 @@ func (s *Session) note(change func(*state) bool) error {
 // saveState saves what is remembered of the downloads. The caller holds mu.
 func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
 
-// reserveName reserves a name in the download directory for h. Names that differ only in case are one file on the disks of
-// many NAS devices.
+// reserveName reserves a name in the download directory for h. Names that differ only in case are one file on the
+// disks of many NAS devices.
 func (s *Session) reserveName(name string, h swarm.InfoHash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
