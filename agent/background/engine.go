@@ -25,6 +25,8 @@ type Dialer interface {
 
 // Ledger admits fragments to the disk; satisfied by *disk.Ledger.
 type Ledger interface {
+	// Room reports, as nil or an error, whether Admit would find room beside expected bytes more. It takes none.
+	Room(k fragstore.Key, length int64, value float64, expected int64) error
 	// Admit takes room for a fragment, and returns what it reclaimed for that, with an error too.
 	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
@@ -95,6 +97,8 @@ type Engine struct {
 	table  table
 	places places
 	budget writeBudget
+
+	inFlight inFlight
 
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 

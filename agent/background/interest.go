@@ -43,7 +43,9 @@ func (l *live) complete() bool {
 // showInterest keeps the peer's knowledge of our interest true.
 func (l *live) showInterest(p *peer) {
 	var interested bool
-	p.guess, interested = l.findWanted(p.guess, p.has.Has)
+	if p.rejects < maxRejects {
+		p.guess, interested = l.findWanted(p.guess, p.has.Has)
+	}
 	if interested == p.amInterested {
 		return
 	}

@@ -216,6 +216,7 @@ func (l *live) end() {
 	}
 	for _, f := range l.fetches {
 		f.abandon()
+		l.engine.inFlight.end(f)
 	}
 	s := l.swarm
 	s.mu.Lock()

@@ -32,6 +32,7 @@ type peer struct {
 	received   int64     // bytes of blocks, since the last tick
 	rate       float64   // of the same, bytes per second, smoothed over about ten ticks
 	strikes    int       // fragments it had a part in that failed their hash
+	rejects    int       // requests it rejected since a piece that it had a part in was stored
 	depth      int       // blocks to keep requested
 	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
 	connected  time.Time
@@ -192,9 +193,7 @@ func (l *live) handleParted(p *peer) {
 			l.copies[i]--
 		}
 	}
-	for _, f := range p.fetches {
-		f.orphan(time.Now())
-	}
+	p.orphanAll(time.Now())
 	if l.meta != nil {
 		delete(l.meta.tried, p)
 		if l.meta.from == p {

@@ -21,8 +21,15 @@ type strictLedger struct {
 	usage  disk.Usage // what it says of the budget
 }
 
-func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
+func (s *strictLedger) Room(k fragstore.Key, length int64, value float64, expected int64) error {
 	s.asked++
+	if s.refuse != nil {
+		return fmt.Errorf("room for fragment %s: %w", k, s.refuse)
+	}
+	return s.Ledger.Room(k, length, value, expected)
+}
+
+func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
 	if s.refuse != nil {
 		return nil, disk.Reclaimed{}, fmt.Errorf("admitting fragment %s: %w", k, s.refuse)
 	}
