@@ -83,8 +83,8 @@ func (p *scripted) Incoming(_ context.Context, c *peerwire.Conn) {
 				return memory{block, int64(m.Begin)}, nil
 			}})
 		case m.Type == peerwire.Extended && m.Name == peerwire.ExtensionMetadata:
-			if reply, err := peerwire.MetadataReply(p.content.raw, m.Payload); err == nil && reply != nil {
-				c.SendExtended(peerwire.ExtensionMetadata, reply)
+			if asked, err := peerwire.ParseMetadataMessage(m.Payload); err == nil && asked.Kind == peerwire.MetadataRequest {
+				c.SendExtended(peerwire.ExtensionMetadata, peerwire.MetadataReply(p.content.raw, asked.Piece))
 			}
 		}
 		m.Release()
