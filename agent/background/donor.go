@@ -147,7 +147,7 @@ func (l *live) ready(d *donation, now time.Time) bool {
 		return false
 	}
 	for p := range l.peers {
-		if !p.said {
+		if !p.having.said {
 			return false
 		}
 	}

@@ -99,6 +99,7 @@ type Engine struct {
 	budget writeBudget
 
 	inFlight inFlight
+	early    earlyBytes
 
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 

@@ -289,6 +289,10 @@ func (l *live) takeReject(p *peer, m peerwire.Message) {
 
 // tick keeps a peer's rate and depth, and watches for requests that are not answered.
 func (p *peer) tick(now time.Time) {
+	if p.unsure {
+		p.unsure = false
+		p.live.showInterest(p)
+	}
 	p.rate += (float64(p.received) - p.rate) / 10
 	p.received = 0
 	// Two seconds' worth keeps the pipe full over long round trips.

@@ -213,6 +213,7 @@ func (l *live) end() {
 	for p := range l.peers {
 		p.conn.Close()
 		l.engine.places.free(p)
+		l.dropHaving(p)
 	}
 	for _, f := range l.fetches {
 		f.abandon()

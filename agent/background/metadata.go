@@ -146,14 +146,9 @@ func (l *live) learn(raw []byte) {
 	}
 	l.know(info, raw)
 	for p := range l.peers {
-		p.has = peerwire.NewBitfield(info.NumPieces())
-		for _, m := range p.early {
-			if !l.takeHaving(p, m) {
-				p.conn.Close()
-				break
-			}
+		if !l.recallHaving(p) {
+			p.conn.Close()
 		}
-		p.early = nil
 		if p.conn.Extended() {
 			l.introduce(p)
 		}

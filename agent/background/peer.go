@@ -17,14 +17,14 @@ type peer struct {
 	dialed bool           // the swarm dialled it, and has the address book count it among those being dialled until it joins
 	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
-	has            peerwire.Bitfield  // empty until the metadata is known
-	said           bool               // it has said what it has
-	early          []peerwire.Message // what it said of its pieces before the metadata was known
-	peerChoking    bool               // it chokes us
-	amInterested   bool               // we told it that we are interested
-	guess          int                // where to look first for a piece of it that we want
-	amChoking      bool               // we choke it
-	peerInterested bool               // it told us that it is interested
+	having         having            // what it has said of its pieces
+	has            peerwire.Bitfield // empty until the metadata is known
+	peerChoking    bool              // it chokes us
+	amInterested   bool              // we told it that we are interested
+	guess          int               // where to look first for a piece of it that we want
+	unsure         bool              // whether we are interested may have changed; found out with the next tick
+	amChoking      bool              // we choke it
+	peerInterested bool              // it told us that it is interested
 
 	fetches    []*fetch  // the pieces that we take from it, in order
 	pending    int       // blocks requested and not yet received
@@ -188,6 +188,7 @@ func (l *live) handleParted(p *peer) {
 	}
 	delete(l.peers, p)
 	l.engine.places.free(p)
+	l.dropHaving(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--
@@ -259,62 +260,5 @@ func (l *live) dispatch(p *peer, m peerwire.Message) bool {
 	case peerwire.Extended:
 		return l.takeExtended(p, m)
 	}
-	return true
-}
-
-// takeHaving notes the pieces that a peer has. Until the metadata is known
-// their number is not, so the messages are kept, up to a bound.
-func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
-	if l.info == nil {
-		const enough = 4096
-		if m.Type != peerwire.Have {
-			p.early = nil // it says all there is to say: a bitfield may be large, but there is one
-		}
-		if len(p.early) >= enough {
-			return false
-		}
-		m.Bitfield = append([]byte(nil), m.Bitfield...)
-		p.early = append(p.early, m)
-		return true
-	}
-	n := l.info.NumPieces()
-	has := p.has
-	p.said = true
-	switch m.Type {
-	case peerwire.Have:
-		if int64(m.Index) >= int64(n) {
-			return false
-		}
-		if !has.Has(int(m.Index)) {
-			has.Set(int(m.Index))
-			l.copies[m.Index]++
-		}
-		if !p.amInterested && l.wanted(int(m.Index)) {
-			p.guess = int(m.Index)
-			l.showInterest(p)
-		}
-	default:
-		has = peerwire.NewBitfield(n)
-		switch m.Type {
-		case peerwire.HaveAll:
-			has.SetAll()
-		case peerwire.HaveBitfield:
-			var err error
-			if has, err = peerwire.ParseBitfield(m.Bitfield, n); err != nil {
-				return false
-			}
-		}
-		for i := range n {
-			if p.has.Has(i) {
-				l.copies[i]--
-			}
-			if has.Has(i) {
-				l.copies[i]++
-			}
-		}
-		p.has = has
-		l.showInterest(p)
-	}
-	l.partIfUseless(p)
 	return true
 }

@@ -213,20 +213,3 @@ func (l *live) tellLost(p *peer, pieces []uint32) {
 		p.conn.Close()
 	}
 }
-
-// takeDontHave notes that a peer has lost a piece (lt_donthave: a four-byte index).
-func (l *live) takeDontHave(p *peer, payload []byte) bool {
-	if len(payload) != 4 {
-		return false
-	}
-	i := binary.BigEndian.Uint32(payload)
-	if l.info == nil || int64(i) >= int64(l.info.NumPieces()) {
-		return l.info == nil
-	}
-	if p.has.Has(int(i)) {
-		p.has.Clear(int(i))
-		l.copies[i]--
-		l.showInterest(p)
-	}
-	return true
-}
