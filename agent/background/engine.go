@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ebb/agent/background/choose"
@@ -100,6 +101,7 @@ type Engine struct {
 
 	inFlight inFlight
 	early    earlyBytes
+	uploaded atomic.Int64 // bytes of blocks since the engine was made
 
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 

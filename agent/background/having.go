@@ -112,6 +112,7 @@ func (l *live) takeHave(p *peer, index uint32) bool {
 	if !p.has.Has(i) {
 		p.has.Set(i)
 		l.copies[i]++
+		l.seenAt(p, index)
 	}
 	if !p.amInterested && l.wanted(i) {
 		p.guess = i

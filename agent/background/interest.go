@@ -50,12 +50,15 @@ func (l *live) showInterest(p *peer) {
 		return
 	}
 	p.amInterested = interested
+	p.noteWants()
 	if interested {
 		p.send(peerwire.Message{Type: peerwire.Interested})
 	} else {
 		p.send(peerwire.Message{Type: peerwire.NotInterested})
 	}
 }
+
+func (p *peer) noteWants() { p.wants.Store(p.amInterested || p.peerInterested) }
 
 // review goes through all pieces again: what was not wanted may be by now, and
 // the other way round. Peers are told what follows.

@@ -26,25 +26,27 @@ type peer struct {
 	amChoking      bool              // we choke it
 	peerInterested bool              // it told us that it is interested
 
-	fetches    []*fetch  // the pieces that we take from it, in order
-	pending    int       // blocks requested and not yet received
-	lastBlock  time.Time // when it last sent a block, or was first asked for one
-	received   int64     // bytes of blocks, since the last tick
-	rate       float64   // of the same, bytes per second, smoothed over about ten ticks
-	strikes    int       // fragments it had a part in that failed their hash
-	rejects    int       // requests it rejected since a piece that it had a part in was stored
-	depth      int       // blocks to keep requested
-	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
-	connected  time.Time
-	chokedAt   time.Time    // when we last choked it; zero if it was never served
-	sent       atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
-	sentBefore int64        // its value at the last choice of whom to unchoke
-	asked      bool         // for its list
-	useless    bool         // it holds everything, and so do we
-	toldPEX    map[netip.AddrPort]struct{}
-	nextPEX    time.Time // when it may name addresses again
+	fetches   []*fetch  // the pieces that we take from it, in order
+	pending   int       // blocks requested and not yet received
+	lastBlock time.Time // when it last sent a block, or was first asked for one
+	received  int64     // bytes of blocks, since the last tick
+	rate      float64   // of the same, bytes per second, smoothed over about ten ticks
+	strikes   int       // fragments it had a part in that failed their hash
+	rejects   int       // requests it rejected since a piece that it had a part in was stored
+	depth     int       // blocks to keep requested
+	snubbed   bool      // it left a request unanswered for too long; for a while it gets no other
+	connected time.Time
+	chokedAt  time.Time    // when we last choked it; zero if it was never served
+	sent      atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
+	cost      atomic.Int64 // the same, and requestCost for each block
+	turns     turns
+	asked     bool // for its list
+	useless   bool // it holds everything, and so do we
+	toldPEX   map[netip.AddrPort]struct{}
+	nextPEX   time.Time // when it may name addresses again
 
-	used atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
+	wants atomic.Bool  // one side is interested. Anybody may read it
+	used  atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
 }
 
 // servePeer takes a new peer into its swarm and passes on what it says, until its connection ends.
@@ -189,6 +191,7 @@ func (l *live) handleParted(p *peer) {
 	delete(l.peers, p)
 	l.engine.places.free(p)
 	l.dropHaving(p)
+	l.forgetLent(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--
@@ -233,10 +236,10 @@ func (l *live) dispatch(p *peer, m peerwire.Message) bool {
 		p.lastBlock = time.Now()
 		l.request(p)
 	case peerwire.Interested:
-		p.peerInterested = true
-		l.fillSlots(time.Now())
+		l.takeInterested(p, time.Now())
 	case peerwire.NotInterested:
 		p.peerInterested = false
+		p.noteWants()
 		l.choke(p, time.Now())
 		l.fillSlots(time.Now())
 	case peerwire.Have, peerwire.HaveBitfield, peerwire.HaveAll, peerwire.HaveNone:

@@ -33,9 +33,17 @@ type scripted struct {
 
 func newScripted(t testing.TB, c content) *scripted {
 	t.Helper()
+	return newScriptedAt(t, c, "127.0.0.1")
+}
+
+// newScriptedAt is a peer whose host has another address.
+func newScriptedAt(t testing.TB, c content, host string) *scripted {
+	t.Helper()
 	p := &scripted{t: t, content: c}
 	var err error
-	p.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerwire.NewPeerID("9.9.9"), Client: "scripted"})
+	p.port, err = peerwire.Listen(host+":0", peerwire.Config{
+		PeerID: peerwire.NewPeerID("9.9.9"), Client: "scripted", Local: netip.MustParseAddr(host),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
