@@ -16,6 +16,7 @@ type peer struct {
 	conn   *peerwire.Conn
 	dialed bool           // the swarm dialled it, and has the address book count it among those being dialled until it joins
 	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
+	rival  *peer          // an older connection to the same peer, whose place it takes when it has said something; or nil
 
 	having         having            // what it has said of its pieces
 	has            peerwire.Bitfield // empty until the metadata is known
@@ -85,12 +86,7 @@ func (l *live) handleJoined(p *peer) {
 	}
 	p.live, p.lastBlock, p.depth = l, now, minDepth
 	if other := l.twin(p); other != nil && l.outranks(p, other) {
-		other.conn.Close()
-		if !p.addr.IsValid() {
-			p.addr = other.addr
-		}
-		other.addr = netip.AddrPort{} // p stands for it now
-		l.handleParted(other)
+		p.rival = other
 	} else if other != nil {
 		// The same peer, dialled and dialling. What was dialled is where it
 		// listens, and not to be dialled again while it is connected.
@@ -134,7 +130,8 @@ func (l *live) twin(p *peer) *peer {
 const atOnce = 10 * time.Second
 
 // outranks decides which of two connections to one peer is kept when both sides dialled at once: the one that the
-// higher peer ID dialled. Both sides decide the same, or each would close what the other keeps.
+// higher peer ID dialled. Both sides decide the same, or each would close what the other keeps. Some programs close the
+// newer one whatever the IDs are; so the older one goes only when the newer has said something, see succeed.
 func (l *live) outranks(p, other *peer) bool {
 	if p.conn.Incoming() == other.conn.Incoming() || p.connected.Sub(other.connected) > atOnce ||
 		p.conn.RemoteAddr().Addr() != other.conn.RemoteAddr().Addr() {
@@ -143,6 +140,21 @@ func (l *live) outranks(p, other *peer) bool {
 	id := p.conn.PeerID()
 	theirsIsHigher := bytes.Compare(id[:], l.engine.cfg.PeerID[:]) > 0
 	return p.conn.Incoming() == theirsIsHigher
+}
+
+// succeed has a connection that has said something take the place of an older one to the same peer.
+func (l *live) succeed(p *peer) {
+	other := p.rival
+	p.rival = nil
+	if _, ok := l.peers[other]; !ok {
+		return
+	}
+	other.conn.Close()
+	if !p.addr.IsValid() {
+		p.addr = other.addr
+	}
+	other.addr = netip.AddrPort{} // p stands for it now
+	l.handleParted(other)
 }
 
 func (l *live) greet(p *peer) {
@@ -204,6 +216,9 @@ func (l *live) handleParted(p *peer) {
 			l.meta.from, l.meta.until = nil, time.Time{}
 		}
 	}
+	if other := p.rival; other != nil && p.addr == other.addr {
+		p.addr = netip.AddrPort{} // that is still connected
+	}
 	if p.addr.IsValid() {
 		l.book.parted(p.addr, time.Now())
 		if p.useless {
@@ -220,6 +235,9 @@ func (l *live) handleMessage(p *peer, m peerwire.Message) {
 	defer m.Release()
 	if _, ok := l.peers[p]; !ok {
 		return
+	}
+	if p.rival != nil {
+		l.succeed(p)
 	}
 	if !l.dispatch(p, m) {
 		p.conn.Close()

@@ -2,6 +2,7 @@ package background
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,5 +105,53 @@ func TestBothSidesMayDialAtOnce(t *testing.T) {
 		}
 		one.stop()
 		two.stop()
+	}
+}
+
+// TestEstablishedConnectionOutlivesANewerThatSaysNothing has a peer dial us just after we dialled it, and close the newer
+// connection, as aria2 does, whichever of the two has the higher ID.
+func TestEstablishedConnectionOutlivesANewerThatSaysNothing(t *testing.T) {
+	c := makeContent(t, 4, false)
+	for _, letter := range []string{"!", "~"} { // below and above ours
+		us := newAgent(t, 1<<30)
+		us.hold(c, all(4)...)
+		us.join(c, true)
+		other := newScriptedAs(t, c, "127.0.0.1", [20]byte([]byte(strings.Repeat(letter, 20))))
+		heard := make(chan peerwire.Message, 1000)
+		other.heard = heard
+		us.find(c, other.addr())
+		us.wait("the peer to be dialled", other.met)
+
+		newer, err := other.port.Dial(t.Context(), us.port.Addr(), c.info.Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newer.Read(); err != nil && letter == "~" {
+			t.Errorf("the newer connection, which outranks the older, was not greeted: %v", err)
+		}
+		newer.Close()
+		<-newer.Done()
+		us.wait("one connection to be left", func() bool { open, _ := us.places(); return open == 1 })
+		if other.ended() {
+			t.Errorf("ID %q: the established connection was closed for one that said nothing", letter)
+		}
+	}
+}
+
+func TestNewerConnectionTakesThePlaceOfTheOlderWhenItSpeaks(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.join(c, true)
+	other := newScriptedAs(t, c, "127.0.0.1", [20]byte([]byte(strings.Repeat("~", 20))))
+	other.heard = make(chan peerwire.Message, 1000)
+	us.find(c, other.addr())
+	us.wait("the peer to be dialled", other.met)
+	newer := (&scripted{t: t, content: c, port: other.port}).dial(us)
+	newer.unchoked()
+	us.wait("the older connection to end", other.ended)
+	newer.works()
+	if open, _ := us.places(); open != 1 {
+		t.Errorf("%d connections to one peer", open)
 	}
 }

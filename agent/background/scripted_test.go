@@ -39,10 +39,15 @@ func newScripted(t testing.TB, c content) *scripted {
 // newScriptedAt is a peer whose host has another address.
 func newScriptedAt(t testing.TB, c content, host string) *scripted {
 	t.Helper()
+	return newScriptedAs(t, c, host, peerwire.NewPeerID("9.9.9"))
+}
+
+func newScriptedAs(t testing.TB, c content, host string, id [20]byte) *scripted {
+	t.Helper()
 	p := &scripted{t: t, content: c}
 	var err error
 	p.port, err = peerwire.Listen(host+":0", peerwire.Config{
-		PeerID: peerwire.NewPeerID("9.9.9"), Client: "scripted", Local: netip.MustParseAddr(host),
+		PeerID: id, Client: "scripted", Local: netip.MustParseAddr(host),
 	})
 	if err != nil {
 		t.Fatal(err)
