@@ -71,6 +71,9 @@ func (e *Engine) servePeer(p *peer) {
 			m.Release()
 			break
 		}
+		if m.Type == peerwire.Request && !c.Fast() {
+			c.AwaitRoom() // it cannot be told that a request is not kept, and would wait for ever
+		}
 	}
 	post(l, l.parted, p)
 }

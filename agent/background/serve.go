@@ -27,7 +27,7 @@ import (
 // While the disk sleeps, step 1 picks nobody.
 
 const (
-	maxQueuedBlocks = 250     // requests of one peer that may wait; told in the extension handshake
+	maxQueuedBlocks = 250     // requests of one peer that may wait; told in the extension handshake. See servePeer
 	storyStep       = 2 << 20 // bytes served to a peer that the story tells of first; then twice as many, and so on
 )
 
@@ -65,7 +65,7 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 		int64(m.Begin)+int64(m.Length) > l.info.PieceLen(int(m.Index)) {
 		return false
 	}
-	if p.amChoking || !l.held.Has(int(m.Index)) || p.conn.QueuedBlocks() >= maxQueuedBlocks {
+	if p.amChoking || !l.held.Has(int(m.Index)) || p.conn.Fast() && p.conn.QueuedBlocks() >= maxQueuedBlocks {
 		l.reject(p, m.Index, m.Begin, m.Length)
 		return true
 	}

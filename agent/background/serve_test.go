@@ -1,9 +1,14 @@
 package background
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,5 +131,55 @@ func TestNextBlockIsFetchedWhileOneIsSent(t *testing.T) {
 	openBlock(w, 16<<10, 1000, true)
 	if want := []string{"prefetch 16384 2000"}; !slices.Equal(w.done, want) {
 		t.Errorf("the fragment saw %v, want %v", w.done, want)
+	}
+}
+
+// TestEveryRequestOfAPeerThatCannotBeRefusedIsAnswered has a peer without the fast extension ask for far more at once
+// than is kept, as rtorrent does on a fast line.
+func TestEveryRequestOfAPeerThatCannotBeRefusedIsAnswered(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.join(c, true)
+	conn, err := net.Dial("tcp", us.port.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(deadline))
+	hello := append([]byte("\x13BitTorrent protocol"), make([]byte, 8)...)
+	hello = append(append(hello, c.info.Hash[:]...), "-OLD000-abcdefghijkl"...)
+	const requests = 3000
+	asks := append(hello, 0, 0, 0, 1, byte(peerwire.Interested))
+	for i := range requests {
+		asks = append(asks, 0, 0, 0, 13, byte(peerwire.Request))
+		for _, n := range []uint32{uint32(i % 4), 0, peerwire.BlockSize} {
+			asks = binary.BigEndian.AppendUint32(asks, n)
+		}
+	}
+	interested := len(hello) + 5
+	if _, err := conn.Write(asks[:interested]); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	if _, err := io.CopyN(io.Discard, in, 68); err != nil {
+		t.Fatal(err)
+	}
+	var sent sync.WaitGroup
+	defer sent.Wait()
+	for blocks := 0; blocks < requests; {
+		var head [5]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			t.Fatalf("after %d of %d blocks: %v", blocks, requests, err)
+		}
+		if _, err := io.CopyN(io.Discard, in, int64(binary.BigEndian.Uint32(head[:4]))-1); err != nil {
+			t.Fatalf("after %d of %d blocks: %v", blocks, requests, err)
+		}
+		switch peerwire.MessageType(head[4]) {
+		case peerwire.Unchoke:
+			sent.Go(func() { conn.Write(asks[interested:]) })
+		case peerwire.Piece:
+			blocks++
+		}
 	}
 }

@@ -27,6 +27,7 @@ type Conn struct {
 	client     string // ours, for the extension handshake
 
 	wake   chan struct{} // capacity 1: something was queued
+	shrunk chan struct{} // capacity 1: blocks have left the queue
 	closed chan struct{} // closed together with setting err
 	done   chan struct{} // closed when the writer has ended
 
@@ -45,6 +46,7 @@ func newConn(s *stream, sock *socket, theirs hello) *Conn {
 		peerID: theirs.id,
 		remote: addrPort(sock.RemoteAddr()),
 		wake:   make(chan struct{}, 1),
+		shrunk: make(chan struct{}, 1),
 		closed: make(chan struct{}),
 		done:   make(chan struct{}),
 	}

@@ -180,6 +180,7 @@ func (c *Conn) CancelBlock(index, begin, length uint32) bool {
 		return false
 	}
 	c.queue.blocks = slices.Delete(c.queue.blocks, n, n+1)
+	c.shrink()
 	return true
 }
 
@@ -197,6 +198,7 @@ func (c *Conn) DropBlocks() []BlockRequest {
 		}
 	}
 	c.queue.blocks = left
+	c.shrink()
 	return dropped
 }
 
@@ -205,6 +207,29 @@ func (c *Conn) QueuedBlocks() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.queue.blocks)
+}
+
+// roomy is how few blocks must be queued for AwaitRoom to end: some less than fit, for those that are on their way.
+const roomy = maxBlocks - 50
+
+// AwaitRoom waits until there is room in the queue for some blocks more, or the connection is closed. It is for a reader
+// whose peer cannot be told that a request is not kept.
+func (c *Conn) AwaitRoom() {
+	for c.QueuedBlocks() >= roomy {
+		select {
+		case <-c.shrunk:
+		case <-c.closed:
+			return
+		}
+	}
+}
+
+// shrink notes that blocks have left the queue.
+func (c *Conn) shrink() {
+	select {
+	case c.shrunk <- struct{}{}:
+	default:
+	}
 }
 
 // Flush waits until everything that is queued has been written, for a caller that has said its last and wants to close.

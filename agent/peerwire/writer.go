@@ -76,6 +76,7 @@ func (c *Conn) takeNext() (control []byte, block BlockRequest, ok bool) {
 		if q.blocks = q.blocks[1:]; len(q.blocks) == 0 {
 			q.blocks = nil
 		}
+		c.shrink()
 	default:
 		for _, written := range q.flushers {
 			close(written)
