@@ -237,7 +237,6 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		Ledger:         reservations{a.ledger, a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
-		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
 		Log:            a.log,
 	})
 	if err != nil {
@@ -292,7 +291,8 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 	a.owner = owner.New(owner.Config{
 		Kept: a.kept(), Version: Version, ConfigPath: a.configPath, Bandwidth: a.bandwidth, Governor: a.governor,
 		Memory: a.memory, Foreground: a.foreground, Background: a.background, Candidates: a.candidates,
-		Events: a.events, Log: a.log,
+		Transport: &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
+		Events:    a.events, Log: a.log,
 	})
 	return nil
 }

@@ -70,7 +70,7 @@ type Agent interface {
 
 // Source is what the owner gives to be added: exactly one of its fields is set.
 type Source struct {
-	URI  string // a magnet link, or an http(s) URL of a .torrent file; at most MaxURI bytes
+	URI  string // unchecked: a magnet link, the http or https URL of one or of a .torrent file, or an info-hash; at most MaxURI bytes
 	File []byte // the bytes of a .torrent file, unchecked; at most MaxTorrentFile
 }
 

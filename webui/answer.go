@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -137,15 +136,10 @@ func parseSource(body []byte) (Source, error) {
 	if len(uri) > MaxURI {
 		return Source{}, badRequest("the link is longer than %d bytes", MaxURI)
 	}
-	u, err := url.Parse(uri)
-	if err != nil {
-		return Source{}, badRequest("the link cannot be read: %w", err)
+	if uri == "" {
+		return Source{}, badRequest("the link is empty")
 	}
-	switch u.Scheme {
-	case "magnet", "http", "https":
-		return Source{URI: uri}, nil
-	}
-	return Source{}, badRequest("expected a link that begins with magnet:, http:// or https://")
+	return Source{URI: uri}, nil
 }
 
 // hashOf reads the info-hash in a request's path.

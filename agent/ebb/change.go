@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 
+	"ebb/agent/owner"
 	"ebb/webui"
 )
 
@@ -52,15 +52,13 @@ func add(ctx context.Context, c *call) error {
 
 // source reads what is to be added, as a body of the given content type.
 func source(argument string) (contentType string, body []byte, err error) {
-	for _, scheme := range []string{"magnet:", "http://", "https://"} {
-		if len(argument) >= len(scheme) && strings.EqualFold(argument[:len(scheme)], scheme) {
-			body, err = json.Marshal(map[string]string{"uri": argument})
-			return "application/json", body, err
-		}
-	}
 	f, err := os.Open(argument)
-	if err != nil {
-		return "", nil, fmt.Errorf("%w (expected a magnet link, an http(s) URL or a .torrent file)", err)
+	switch {
+	case err != nil && owner.IsLink(argument):
+		body, err = json.Marshal(map[string]string{"uri": argument})
+		return "application/json", body, err
+	case err != nil:
+		return "", nil, fmt.Errorf("%w (expected a magnet link, an http(s) URL, an info-hash or a .torrent file)", err)
 	}
 	defer f.Close()
 	body, err = io.ReadAll(io.LimitReader(f, webui.MaxTorrentFile+1))

@@ -36,7 +36,7 @@ func commands() []command {
 		{"run", "[-config FILE] [-state DIR]", "run the agent until it is told to stop", runAgent},
 		{"status", "[-json]", "show what the agent is doing, and why", status},
 		{"list", "[-json]", "list your downloads and the swarms that are helped", list},
-		{"add", "[-background] [-stopped] MAGNET|URL|FILE", "download a torrent; or only help its swarm, in the background", add},
+		{"add", "[-background] [-stopped] MAGNET|URL|INFO-HASH|FILE", "download a torrent; or only help its swarm, in the background", add},
 		{"start", "HASH", "start a download", start},
 		{"stop", "HASH", "stop a download", stop},
 		{"remove", "[-data] [-keep-helping] HASH", "forget a download, or leave a swarm; -data deletes the files of a download, -keep-helping makes it a swarm that is helped", remove},

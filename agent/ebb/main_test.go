@@ -304,6 +304,13 @@ func TestAddTakesLinksAndFiles(t *testing.T) {
 			t.Errorf("%q: the agent was told %q with %v; printed %q", c.args, h.lastCall(), got, out)
 		}
 	}
+	for _, link := range []string{"MAGNET:?xt=urn:btih:1&amp;dn=100% a;b#c", strings.Repeat("0123456789", 4), " <magnet:?xt=urn:btih:2>\n", strings.Repeat("ABCD2345", 4)} {
+		h.does("add", link)
+		sources := h.agent.Sources()
+		if got := sources[len(sources)-1]; got.URI != strings.TrimSpace(link) || got.File != nil {
+			t.Errorf("%q: the agent was given %q", link, got)
+		}
+	}
 	expect(t, h.fails(1, "add", "magnet:?xt=1"), "already")
 	expect(t, h.fails(1, "add", filepath.Join(h.state, "absent.torrent")), "absent.torrent", "magnet link")
 	expect(t, h.fails(1, "add", h.state), h.state)

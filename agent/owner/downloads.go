@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"ebb/agent/background"
 	"ebb/agent/foreground"
-	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/webui"
 )
@@ -44,47 +42,25 @@ func foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
 // AddForeground adds a download of the owner's. If the background helps that
 // swarm already, what it holds becomes part of the download.
 func (o *Owner) AddForeground(ctx context.Context, s webui.Source, start bool) (swarm.InfoHash, error) {
-	if s.File == nil && !strings.HasPrefix(s.URI, "magnet:") {
-		file, err := o.cfg.Foreground.Fetch(ctx, s.URI)
-		if err != nil {
-			return swarm.InfoHash{}, foregroundError(err)
-		}
-		s = webui.Source{File: file}
-	}
-	h, trackers, err := read(s)
+	g, err := o.read(ctx, s)
 	if err != nil {
-		return swarm.InfoHash{}, &webui.BadRequest{Err: err}
+		return swarm.InfoHash{}, err
 	}
+	h := g.hash()
 	if helped, ok := o.cfg.Background.Swarm(h); ok {
 		if helped.Fragments > 0 {
-			return h, o.promote(h, move{Promotion: true, Start: start, Trackers: trackers})
+			return h, o.promote(h, move{Promotion: true, Start: start, Trackers: g.trackers()})
 		}
 		if err := o.leave(h); err != nil {
 			return swarm.InfoHash{}, err
 		}
 	}
-	if s.File != nil {
-		_, err = o.cfg.Foreground.AddTorrent(ctx, s.File, start)
+	if g.file != nil {
+		_, err = o.cfg.Foreground.AddTorrent(ctx, g.file, start)
 	} else {
-		_, err = o.cfg.Foreground.AddURI(ctx, s.URI, start)
+		_, err = o.cfg.Foreground.AddURI(ctx, g.magnet.String(), start)
 	}
 	return h, foregroundError(err)
-}
-
-// read looks at what the owner gave us: a torrent file or a magnet link.
-func read(s webui.Source) (h swarm.InfoHash, trackers []string, err error) {
-	if s.File == nil {
-		m, err := peerwire.ParseMagnet(s.URI)
-		if err != nil {
-			return h, nil, err
-		}
-		return m.Hash, m.Trackers, nil
-	}
-	t, err := peerwire.ParseTorrent(s.File)
-	if err != nil {
-		return h, nil, err
-	}
-	return t.Info.Hash, t.Trackers, nil
 }
 
 // leave leaves a background swarm, if it is one.

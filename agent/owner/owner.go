@@ -8,6 +8,7 @@ package owner
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Config struct {
 	Foreground *foreground.Session
 	Background *background.Engine
 	Candidates *discovery.Candidates
+	Transport  http.RoundTripper // fetches .torrent files from URLs
 	Events     *webui.EventLog
 	Log        *slog.Logger
 }
