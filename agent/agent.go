@@ -270,7 +270,7 @@ func (a *Agent) openBackground(p prefs.Preferences) (err error) {
 		Announcer:  a.announcer,
 		Lists:      a.lists,
 		Candidates: a.candidates,
-		Goal:       func() prefs.Goal { return a.preferences.Get().Background.Goal },
+		Goal:       func() swarm.Goal { return a.preferences.Get().Background.Goal },
 		UploadLimit: func() int64 {
 			up, _ := a.bandwidth.Limits()
 			return up
@@ -378,7 +378,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("governor", quiet(a.governor.Run))
 	start("background", quiet(func(ctx context.Context) { a.background.RunAllotted(ctx, a.allotted, a.preferences.Changed) }))
 	start("owner", quiet(a.owner.Run))
-	start("foreground swarms", quiet(a.followForeground))
+	start("foreground swarms", quiet(a.sharing().Follow))
 	if a.dht != nil {
 		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	}

@@ -1,11 +1,11 @@
 package agent
 
 import (
-	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/prefs"
 	"ebb/agent/records"
+	"ebb/agent/sharing"
 	"ebb/agent/swarm"
 )
 
@@ -29,7 +29,7 @@ func (a *Agent) openDiscovery() (err error) {
 		return records.OpenError("the vetoes", err)
 	}
 	dialer := discovery.DialPort(a.port)
-	a.lists = discovery.NewLists(a.candidates, a.listed, a.guard.CheckURL)
+	a.lists = discovery.NewLists(a.candidates, func() []discovery.Entry { return a.sharing().Listed() }, a.guard.CheckURL)
 	a.rendezvous = rendezvous.New(rendezvous.Config{
 		Announcer:  a.announcer,
 		Dialer:     dialer,
@@ -47,35 +47,9 @@ func (a *Agent) openDiscovery() (err error) {
 	return nil
 }
 
-// listed is what we tell other agents: the swarms that we are in, as far as the owner lets us, and then those that we
-// only heard of.
-func (a *Agent) listed() []discovery.Entry {
-	p := a.preferences.Get()
-	var list []discovery.Entry
-	if p.Sharing.ListBackground {
-		for _, s := range a.background.Swarms() {
-			r := s.Record
-			if r.Pieces == 0 || s.State == background.StatePromoting {
-				continue // it may be private, nobody knows yet; or it is on its way to the downloads
-			}
-			list = append(list, discovery.Entry{
-				Hash: s.Hash, Name: r.Name, Length: r.Length, PieceLength: r.PieceSize, Pieces: r.Pieces,
-				Fragments: s.Fragments, Copies: r.Health.Copies, Seeds: r.Health.Seeds, Leechers: r.Health.Leechers,
-				TTL: discovery.MaxTTL, Trackers: r.Trackers,
-			})
-		}
+// sharing is what other agents may learn of this one.
+func (a *Agent) sharing() sharing.Sharing {
+	return sharing.Sharing{
+		Preferences: a.preferences, Foreground: a.foreground, Background: a.background, Candidates: a.candidates, Rendezvous: a.rendezvous,
 	}
-	if p.Sharing.ListForeground {
-		for _, t := range a.foreground.Torrents() {
-			if !meetable(t) {
-				continue
-			}
-			list = append(list, discovery.Entry{
-				Hash: t.Hash, Name: t.Name, Length: t.Length, PieceLength: t.PieceLength, Pieces: t.Pieces,
-				Copies: swarm.Unknown, Seeds: t.Seeds, Leechers: swarm.Unknown,
-				TTL: discovery.MaxTTL, Trackers: t.Trackers,
-			})
-		}
-	}
-	return append(list, a.candidates.PassOn()...)
 }

@@ -11,9 +11,11 @@
 //	                                                  │
 //	                                                agent
 //	                                             builds, runs, closes
-//	                                                  │
-//	                                             agent/owner
-//	                                             what the owner sees and does
+//	                                             ┌────┴────────────────────┐
+//	                                        agent/owner              agent/sharing
+//	                                        what the owner           what other agents
+//	                                        sees and does            may learn
+//	                                             └────┬────────────────────┘
 //	         ┌──────────────────────┬─────────────────┴────┬──────────────────────┐
 //	    foreground             background             discovery                 webui
 //	    your torrents,         swarms that            swarms that               the page and the API;

@@ -73,7 +73,7 @@ func (s *server) authenticated(r *http.Request, now time.Time) bool {
 	return err == nil && s.sessions.valid(cookie.Value, now)
 }
 
-// bearer says whether the request carries the token itself (RFC 6750 §2.1).
+// bearer reports whether the request carries the token itself (RFC 6750 §2.1).
 func (s *server) bearer(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)

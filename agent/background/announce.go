@@ -52,13 +52,13 @@ func (e *Engine) hear(s *membership, r peersource.Result) bool {
 		return false
 	}
 	// A tracker counts us, too: as a seed if we hold all of it.
-	seeds, leechers := r.Seeders, r.Leechers
+	seeds, leechers := r.Seeds, r.Leechers
 	if s.left() == 0 {
 		seeds--
 	} else {
 		leechers--
 	}
-	if r.Seeders >= 0 {
+	if r.Seeds >= 0 {
 		s.told.Seeds = max(seeds, 0)
 		s.record.Health.Seeds = s.told.Seeds
 	}

@@ -55,6 +55,6 @@ func BenchmarkFragmentStored(b *testing.B) {
 func BenchmarkHave(b *testing.B) {
 	d, peers := largeSwarm(b)
 	for n := 0; b.Loop(); n++ {
-		d.take(peers[n%len(peers)], peerwire.Message{Type: peerwire.Have, Index: uint32(n % 45_000)})
+		d.dispatch(peers[n%len(peers)], peerwire.Message{Type: peerwire.Have, Index: uint32(n % 45_000)})
 	}
 }

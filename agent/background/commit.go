@@ -32,8 +32,7 @@ func (l *live) commit(f *fetch) {
 
 func (l *live) handleCommitted(c commit) {
 	f := c.fetch
-	delete(l.fetches, f.index)
-	l.swarm.unclaim(f.length)
+	l.forget(f)
 	switch {
 	case errors.Is(c.err, fragstore.ErrHash):
 		l.blame(f)
@@ -42,6 +41,9 @@ func (l *live) handleCommitted(c commit) {
 		l.engine.cfg.Log.Warn("storing a fragment", "swarm", l.info.Name, "piece", f.index, "err", c.err)
 		l.pause(noRoomPause, waitsFor(c.err))
 		return
+	}
+	for p := range f.senders {
+		p.rejects = 0
 	}
 	l.gain(f.index)
 	if l.held.Has(int(f.index)) && !l.wants() {

@@ -137,9 +137,9 @@ func (l *live) dial(now time.Time) {
 	if l.diskAsleep {
 		return
 	}
-	for l.book.dialing < dialsPerSwarm && len(l.peers)+l.book.dialing < maxPeers && l.engine.places.room(len(l.engine.dials)) {
+	for l.book.dialing < dialsPerSwarm {
 		addr, entry := l.book.due(now)
-		if entry == nil {
+		if entry == nil || !l.roomFor(addr.Addr()) {
 			return
 		}
 		select {

@@ -76,7 +76,7 @@ func (d *direct) seed() (*peer, *scripted) {
 func (d *direct) hear(p *peer, messages ...peerwire.Message) {
 	d.t.Helper()
 	for _, m := range messages {
-		if !d.take(p, m) {
+		if !d.dispatch(p, m) {
 			d.t.Fatalf("%v was taken for a breach of the protocol", m.Type)
 		}
 	}

@@ -125,10 +125,10 @@ func (l *live) offer() {
 	}
 }
 
-// donates tells whether the donor may still have a piece.
+// donates reports whether the donor may still have a piece.
 func (l *live) donates(i int) bool { return l.donation != nil && l.donation.has.Has(i) }
 
-// ready tells whether the donor's pieces may be taken: the rarest are known, or it does not matter which they are.
+// ready reports whether the donor's pieces may be taken: the rarest are known, or it does not matter which they are.
 func (l *live) ready(d *donation, now time.Time) bool {
 	if now.Sub(d.since) >= donorPatience {
 		return true
@@ -147,7 +147,7 @@ func (l *live) ready(d *donation, now time.Time) bool {
 		return false
 	}
 	for p := range l.peers {
-		if !p.said {
+		if !p.having.said {
 			return false
 		}
 	}
@@ -170,12 +170,12 @@ func (l *live) draw(now time.Time) {
 		return
 	}
 	length := l.info.PieceLen(i)
-	l.swarm.claimAsked(length)
+	l.swarm.chargeAsked(length)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
 	w, reclaimed, err := l.engine.cfg.Ledger.AdmitAsked(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
 	l.engine.reclaimed(reclaimed, l.swarm)
 	if err != nil {
-		l.swarm.unclaim(length)
+		l.swarm.refund(length)
 		switch {
 		case errors.Is(err, disk.ErrNoRoom):
 			l.finishDonation()
@@ -230,7 +230,7 @@ func transfer(ctx context.Context, d Donor, w *fragstore.Writer, length int64) e
 func (l *live) handleDonated(r donated) {
 	d := l.donation
 	d.busy = false
-	l.swarm.unclaim(r.length)
+	l.swarm.refund(r.length)
 	now := time.Now()
 	switch {
 	case r.err == nil:

@@ -104,7 +104,7 @@ func (a *agent) keep(c content, d Donor, peers ...*agent) {
 	}
 }
 
-// toldThat tells whether the story has this sentence.
+// toldThat reports whether the story has this sentence.
 func (a *agent) toldThat(text string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,12 +8,12 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
@@ -26,6 +26,8 @@ type Dialer interface {
 
 // Ledger admits fragments to the disk; satisfied by *disk.Ledger.
 type Ledger interface {
+	// Room reports, as nil or an error, whether Admit would find room beside expected bytes more. It takes none.
+	Room(k fragstore.Key, length int64, value float64, expected int64) error
 	// Admit takes room for a fragment, and returns what it reclaimed for that, with an error too.
 	Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error)
 	// AdmitAsked admits what the owner asked for: no write budget keeps it waiting.
@@ -73,7 +75,7 @@ type Config struct {
 	Announcer   Announcer
 	Lists       Lists
 	Candidates  Candidates
-	Goal        func() prefs.Goal     // what the choosing strives for now
+	Goal        func() swarm.Goal     // what the choosing strives for now
 	UploadLimit func() int64          // bytes per second now; 0: none, negative: unlimited
 	Unavailable func() error          // why fragments may be neither read nor written now, nil if they may; asked every second by each live swarm. nil: always nil
 	AllowAddr   func(netip.Addr) bool // which addresses may be dialled
@@ -96,6 +98,10 @@ type Engine struct {
 	table  table
 	places places
 	budget writeBudget
+
+	inFlight inFlight
+	early    earlyBytes
+	uploaded atomic.Int64 // bytes of blocks since the engine was made
 
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 

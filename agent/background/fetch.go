@@ -14,13 +14,16 @@ import (
 // donor has takes another path, see donor.go, and is not wanted from peers.
 //
 //  1. showInterest: a peer has pieces that we want, so we say so.
-//  2. request: the peer has unchoked us. A piece is chosen (choose.Piece), the
-//     ledger admits room for it and gives a writer, and its blocks are
-//     requested, as many at a time as the peer's rate asks for.
-//  3. takeBlock: a block arrives and is written at its place; the writer hashes
-//     what comes in order.
+//  2. request: the peer has unchoked us. A piece is chosen (choose.Piece) that
+//     the ledger would find room for, and its blocks are requested, as many at
+//     a time as the peer's rate asks for.
+//  3. takeBlock: a block arrives. With the first one the ledger admits the
+//     piece, which may cost a fragment of lower value, and gives a writer: a
+//     peer that only promises costs nothing. The block is written at its place;
+//     the writer hashes what comes in order.
 //  4. Should the peer choke us, go, or dawdle, its piece is orphaned: the next
-//     peer that has it goes on where it was left.
+//     peer that has it goes on where it was left. Without a block it is
+//     forgotten at once.
 //  5. commit, on a goroutine of its own since it syncs the disk: the hash is
 //     checked and the fragment becomes part of the store.
 //  6. handleCommitted: peers are told; or those who sent bad blocks are shunned.
@@ -29,7 +32,8 @@ const (
 	minDepth = 4
 	maxDepth = 128
 
-	maxFetches    = 12               // pieces in flight in one swarm, beyond one for each peer: each holds room and a file
+	maxFetches    = 12               // pieces in flight in one swarm, but each peer may have one even so
+	maxRejects    = 3                // of our requests by one peer, with no piece from it between them, before it is left alone
 	blockPatience = 45 * time.Second // for the next block, before a peer counts as snubbing us
 	orphanAge     = 2 * time.Minute  // for another peer to take over a piece
 	noRoomPause   = 10 * time.Second // before the ledger is asked again
@@ -41,7 +45,7 @@ const (
 type fetch struct {
 	index    uint32
 	length   int64
-	writer   *fragstore.Writer
+	writer   *fragstore.Writer  // nil before the first block
 	asked    peerwire.Bitfield  // blocks requested
 	got      peerwire.Bitfield  // blocks received
 	from     *peer              // who sends it now; nil when orphaned
@@ -53,9 +57,13 @@ func (f *fetch) blockLength(block int) int64 {
 	return min(peerwire.BlockSize, f.length-int64(block)*peerwire.BlockSize)
 }
 
-// orphan takes the piece from its peer; what was received stays.
-func (f *fetch) orphan(now time.Time) {
+// orphan takes the piece from its peer. What was received stays; if that is nothing, the piece is given up.
+func (l *live) orphan(f *fetch, now time.Time) {
 	f.from, f.orphaned = nil, now
+	if f.writer == nil {
+		l.giveUp(f)
+		return
+	}
 	f.asked = peerwire.NewBitfield(f.got.Len())
 	for i := range f.got.Len() {
 		if f.got.Has(i) {
@@ -66,14 +74,14 @@ func (f *fetch) orphan(now time.Time) {
 
 // abandon gives the piece up, and its room back. Once the writer has gone to commit, that is for the commit to do.
 func (f *fetch) abandon() {
-	if f.got.Count() < f.got.Len() {
+	if f.writer != nil && f.got.Count() < f.got.Len() {
 		f.writer.Abort()
 	}
 }
 
 // request keeps a peer that has unchoked us busy.
 func (l *live) request(p *peer) {
-	if l.info == nil || p.peerChoking || p.snubbed || !p.amInterested || l.diskAsleep {
+	if l.info == nil || p.peerChoking || p.snubbed || p.rejects >= maxRejects || !p.amInterested || l.diskAsleep {
 		return
 	}
 	for p.pending < p.depth {
@@ -122,7 +130,7 @@ func (l *live) begin(p *peer) *fetch {
 		}
 	}
 	// Each peer may send one piece, whatever the others do: slow ones must not keep a quick one idle.
-	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
+	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) || !l.makeWay() {
 		return nil
 	}
 	want := func(i int) bool { return p.has.Has(i) && l.wanted(i) && l.fetches[uint32(i)] == nil }
@@ -131,51 +139,26 @@ func (l *live) begin(p *peer) *fetch {
 		return nil
 	}
 	length := l.info.PieceLen(i)
-	if err := l.claim(length); err != nil {
+	if err := l.charge(length); err != nil {
 		l.putOff(err, errors.Is(err, disk.ErrBudget))
 		return nil
 	}
-	// Its value is the one that revalue will give it: were it more, a full store
-	// would for ever take turns between pieces of one swarm.
-	key := fragstore.Key{Hash: l.swarm.hash, Index: uint32(i)}
-	w, reclaimed, err := l.engine.cfg.Ledger.Admit(key, length, l.info.PieceHash(i), choose.Value(l.need, int(l.copies[i])))
-	l.engine.reclaimed(reclaimed, l.swarm)
-	if errors.Is(err, fragstore.ErrHeld) {
-		l.swarm.unclaim(length)
-		l.gain(key.Index) // it could not be deleted when it was to be reclaimed
-		return nil
-	}
-	if err != nil {
-		// No room, or the disk does not take it: neither is the peer's fault.
-		l.swarm.unclaim(length)
-		l.engine.cfg.Log.Debug("no fragment admitted", "swarm", l.info.Name, "err", err)
-		l.putOff(err, errors.Is(err, disk.ErrBudget) && l.engine.budget.spend(length, l.engine.cfg.Ledger.Usage(), time.Now()))
+	if err := l.engine.cfg.Ledger.Room(l.key(i), length, l.value(i), l.engine.inFlight.expected.Load()); err != nil {
+		l.swarm.refund(length)
+		l.noRoom(i, length, err)
 		return nil
 	}
 	l.waitNoMore()
 	blocks := int((length + peerwire.BlockSize - 1) / peerwire.BlockSize)
 	f := &fetch{
-		index: uint32(i), length: length, writer: w,
+		index: uint32(i), length: length,
 		asked: peerwire.NewBitfield(blocks), got: peerwire.NewBitfield(blocks),
 		from: p, senders: make(map[*peer]struct{}),
 	}
 	l.fetches[f.index] = f
+	l.engine.inFlight.begin(length)
 	p.fetches = append(p.fetches, f)
 	return f
-}
-
-// claim claims a piece's bytes, if they are in the share of the swarm's introducer. It reports errShare if they are
-// not, and disk.ErrBudget if the ledger is not to be asked.
-func (l *live) claim(bytes int64) error {
-	if l.engine.budget.isSpent() {
-		return disk.ErrBudget
-	}
-	s := l.swarm
-	if s.share != nil && !s.share.claim(bytes, l.engine.cfg.Ledger.Usage().Limit) {
-		return errShare
-	}
-	s.inFlight.Add(bytes)
-	return nil
 }
 
 // takeBlock writes a block that we asked this peer for; any other is ignored, for it may have crossed our cancel.
@@ -197,6 +180,9 @@ func (l *live) takeBlock(p *peer, m peerwire.Message) bool {
 	p.pending--
 	p.lastBlock, p.received = now, p.received+int64(len(m.Block))
 	p.use(now)
+	if f.writer == nil && !l.admit(f, block) {
+		return true
+	}
 	if _, err := f.writer.WriteAt(m.Block, int64(m.Begin)); err != nil {
 		// The disk is full or the room was reclaimed.
 		f.asked.Clear(block) // it is no longer outstanding
@@ -236,8 +222,14 @@ func (l *live) giveUp(f *fetch) {
 		p.drop(f)
 	}
 	f.abandon()
+	l.forget(f)
+}
+
+// forget takes a piece off those in flight.
+func (l *live) forget(f *fetch) {
 	delete(l.fetches, f.index)
-	l.swarm.unclaim(f.length)
+	l.engine.inFlight.end(f)
+	l.swarm.refund(f.length)
 }
 
 // cancelRequests takes back what was requested of a fetch.
@@ -255,10 +247,11 @@ func (l *live) cancelRequests(p *peer, f *fetch) {
 
 // orphanAll orphans all that the peer was to send.
 func (p *peer) orphanAll(now time.Time) {
-	for _, f := range p.fetches {
-		f.orphan(now)
-	}
+	fetches := p.fetches
 	p.fetches, p.pending = nil, 0
+	for _, f := range fetches {
+		p.live.orphan(f, now)
+	}
 }
 
 func (l *live) takeChoke(p *peer) {
@@ -268,7 +261,8 @@ func (l *live) takeChoke(p *peer) {
 	p.orphanAll(time.Now())
 }
 
-// takeReject gives one block's request back to be made again.
+// takeReject gives a piece back to be had from another peer. One that goes on rejecting, with no piece from it between, is
+// asked no more.
 func (l *live) takeReject(p *peer, m peerwire.Message) {
 	f := l.fetches[m.Index]
 	if f == nil || f.from != p {
@@ -283,15 +277,22 @@ func (l *live) takeReject(p *peer, m peerwire.Message) {
 		p.has.Clear(int(m.Index))
 		l.copies[m.Index]--
 	}
+	f.asked.Clear(block) // which is answered
+	p.pending--
 	l.cancelRequests(p, f)
 	p.drop(f)
-	f.orphan(time.Now())
+	l.orphan(f, time.Now())
+	p.rejects++
 	l.showInterest(p)
 	l.request(p)
 }
 
 // tick keeps a peer's rate and depth, and watches for requests that are not answered.
 func (p *peer) tick(now time.Time) {
+	if p.unsure {
+		p.unsure = false
+		p.live.showInterest(p)
+	}
 	p.rate += (float64(p.received) - p.rate) / 10
 	p.received = 0
 	// Two seconds' worth keeps the pipe full over long round trips.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ebb/agent/peerwire"
+	"ebb/quota/disk"
 )
 
 func TestFullStoreDoesNotFetchWhatItReclaimed(t *testing.T) {
@@ -77,15 +78,30 @@ func TestPeerThatDawdledIsTriedAgain(t *testing.T) {
 
 func TestRequestsOutstandingAreCountedWhenTheDiskRefusesABlock(t *testing.T) {
 	c := makeContent(t, 4, false)
-	us := newAgent(t, 1<<30)
-	d := us.direct(c)
-	p, _ := d.seed()
-	for index, f := range d.fetches {
-		f.writer.Abort() // as the ledger does when space is wanted
-		d.hear(p, d.block(index, 0))
-	}
-	if len(d.fetches) > 0 || p.pending != 0 {
-		t.Errorf("%d requests are taken to be outstanding for %d pieces", p.pending, len(d.fetches))
+	for name, refuse := range map[string]func(*direct, *peer, *fetch){
+		"the first": func(d *direct, _ *peer, _ *fetch) {
+			d.us.engine.cfg.Ledger = &strictLedger{Ledger: d.us.ledger, refuse: disk.ErrNoRoom}
+		},
+		"a later one": func(d *direct, p *peer, f *fetch) {
+			d.hear(p, d.block(f.index, 16<<10))
+			f.writer.Abort() // as the ledger does when space is wanted
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newAgent(t, 1<<30).direct(c)
+			p, _ := d.seed()
+			p.depth = 0 // nothing is asked for besides
+			for index, f := range d.fetches {
+				refuse(d, p, f)
+				d.hear(p, d.block(index, 0))
+			}
+			if len(d.fetches) > 0 || p.pending != 0 || len(p.fetches) > 0 {
+				t.Errorf("%d requests are taken to be outstanding for %d pieces", p.pending, len(d.fetches))
+			}
+			if n := &d.us.engine.inFlight; n.pieces.Load() != 0 || n.expected.Load() != 0 {
+				t.Errorf("%d pieces and %d expected bytes are taken to be in flight", n.pieces.Load(), n.expected.Load())
+			}
+		})
 	}
 }
 
@@ -160,13 +176,14 @@ func TestMakingRoomForABetterFragmentDoesNotPauseTheSwarm(t *testing.T) {
 	d.hear(p, peerwire.Message{Type: peerwire.Have, Index: 4}, peerwire.Message{Type: peerwire.Unchoke})
 	d.request(p)
 	if d.fetches[4] == nil {
-		t.Fatal("no room was made for a rarer fragment")
+		t.Fatal("no room would be made for a rarer fragment")
 	}
+	d.hear(p, d.block(4, 0))
 	<-d.reclaimed
 	d.handleReclaimed()
 	d.hear(p, peerwire.Message{Type: peerwire.Have, Index: 5})
 	if d.request(p); d.fetches[5] == nil {
-		t.Error("no room is made for the next rarer fragment")
+		t.Error("no room would be made for the next rarer fragment")
 	}
 }
 

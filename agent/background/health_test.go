@@ -47,9 +47,9 @@ func TestFragmentsOfADormantSwarmAreRevaluedByWhatItsTrackerSays(t *testing.T) {
 	us.mu.Lock()
 	found := us.found[c.info.Hash]
 	us.mu.Unlock()
-	found(peersource.Result{Hash: c.info.Hash, Seeders: 1 + 100, Leechers: 0})
+	found(peersource.Result{Hash: c.info.Hash, Seeds: 1 + 100, Leechers: 0})
 	many := value()
-	found(peersource.Result{Hash: c.info.Hash, Seeders: 1 + 0, Leechers: 5, Peers: []netip.AddrPort{}})
+	found(peersource.Result{Hash: c.info.Hash, Seeds: 1 + 0, Leechers: 5, Peers: []netip.AddrPort{}})
 	if few := value(); few <= many {
 		t.Errorf("a fragment is worth %v with 100 seeds and %v without any", many, few)
 	}

@@ -9,7 +9,7 @@ import (
 // Torrents have tens of thousands of pieces and events come thousands a second, so most events look only where a wanted
 // piece was found the last time; what that misses, review finds.
 
-// wanted tells whether a piece is worth fetching: not held, not to be had from a donor, and of value.
+// wanted reports whether a piece is worth fetching: not held, not to be had from a donor, and of value.
 func (l *live) wanted(i int) bool {
 	return !l.held.Has(i) && !l.donates(i) && (l.swarm.record.Why.ByOwner() || choose.Value(l.need, int(l.copies[i])) >= choose.MinValue)
 }
@@ -29,13 +29,13 @@ func (l *live) findWanted(guess int, fits func(int) bool) (int, bool) {
 	return guess, false
 }
 
-// wants tells whether there is any piece worth fetching.
+// wants reports whether there is any piece worth fetching.
 func (l *live) wants() (any bool) {
 	l.guess, any = l.findWanted(l.guess, func(int) bool { return true })
 	return any
 }
 
-// complete tells whether every piece is held.
+// complete reports whether every piece is held.
 func (l *live) complete() bool {
 	return l.info != nil && (l.guess >= l.held.Len() || l.held.Has(l.guess)) && l.held.Count() == l.held.Len()
 }
@@ -43,17 +43,22 @@ func (l *live) complete() bool {
 // showInterest keeps the peer's knowledge of our interest true.
 func (l *live) showInterest(p *peer) {
 	var interested bool
-	p.guess, interested = l.findWanted(p.guess, p.has.Has)
+	if p.rejects < maxRejects {
+		p.guess, interested = l.findWanted(p.guess, p.has.Has)
+	}
 	if interested == p.amInterested {
 		return
 	}
 	p.amInterested = interested
+	p.noteWants()
 	if interested {
 		p.send(peerwire.Message{Type: peerwire.Interested})
 	} else {
 		p.send(peerwire.Message{Type: peerwire.NotInterested})
 	}
 }
+
+func (p *peer) noteWants() { p.wants.Store(p.amInterested || p.peerInterested) }
 
 // review goes through all pieces again: what was not wanted may be by now, and
 // the other way round. Peers are told what follows.

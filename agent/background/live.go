@@ -47,7 +47,9 @@ type live struct {
 	fetches  map[uint32]*fetch
 	donation *donation // nil without a donor
 	need     float64
-	guess    int // where to look first for a wanted piece
+	lent     map[uint32]*peer // by piece: who alone asked us for it, nil if several did
+	scarce   []int            // of the pieces that we hold, some of the scarcest
+	guess    int              // where to look first for a wanted piece
 
 	onlyUpload bool // we want nothing, as peers were told (BEP 21)
 	diskAsleep bool // the disk sleeps: nothing is served, fetched or dialled
@@ -55,6 +57,9 @@ type live struct {
 	pausedUntil time.Time // no new fetch before then: the ledger had no room
 	lastUseful  time.Time // when there was last a reason to be awake
 	nextUnchoke time.Time
+	moreSlots   int       // see choose.MoreSlots
+	adapted     time.Time // when that was decided
+	uploaded    int64     // what the whole engine had uploaded then
 	nextValues  time.Time
 	nextPEX     time.Time
 }
@@ -63,9 +68,8 @@ type live struct {
 const dormantAfter = 90 * time.Second
 
 const (
-	unchokeInterval = 10 * time.Second // BEP 3
-	valuesInterval  = 30 * time.Second
-	pexInterval     = 60 * time.Second // BEP 11
+	valuesInterval = 30 * time.Second
+	pexInterval    = 60 * time.Second // BEP 11
 )
 
 type message struct {
@@ -104,6 +108,7 @@ func newLive(ctx context.Context, e *Engine, s *membership) *live {
 		peers:     make(map[*peer]struct{}),
 		book:      newAddressBook(),
 		fetches:   make(map[uint32]*fetch),
+		lent:      make(map[uint32]*peer),
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	for _, text := range s.record.Peers {
@@ -157,6 +162,7 @@ func (l *live) loop() {
 func (l *live) load() {
 	now := time.Now()
 	l.lastUseful, l.nextUnchoke, l.nextPEX = now, now, now.Add(pexInterval)
+	l.uploaded, l.adapted = l.engine.uploaded.Load(), now
 	l.diskAsleep = l.engine.asleep()
 	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
 		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
@@ -213,9 +219,11 @@ func (l *live) end() {
 	for p := range l.peers {
 		p.conn.Close()
 		l.engine.places.free(p)
+		l.dropHaving(p)
 	}
 	for _, f := range l.fetches {
 		f.abandon()
+		l.engine.inFlight.end(f)
 	}
 	s := l.swarm
 	s.mu.Lock()
@@ -316,8 +324,9 @@ func (l *live) handleTick(now time.Time) {
 		l.request(p)
 	}
 	if !now.Before(l.nextUnchoke) {
-		l.nextUnchoke = now.Add(unchokeInterval)
 		l.unchoke(now)
+	} else {
+		l.endIdleTurns(now)
 	}
 	if !now.Before(l.nextPEX) {
 		l.nextPEX = now.Add(pexInterval)

@@ -130,21 +130,21 @@ func (s *membership) busy(now time.Time) bool {
 	return s.life == lifeLive && s.fetching && (s.inFlight.Load() > 0 || now.Sub(s.gained) < stalled)
 }
 
-// claimAsked has bytes of a piece that the owner asked for count as in flight: nobody's share keeps it from coming.
-func (s *membership) claimAsked(bytes int64) {
+// chargeAsked has bytes of a piece that the owner asked for count as in flight: nobody's share keeps it from coming.
+func (s *membership) chargeAsked(bytes int64) {
 	s.inFlight.Add(bytes)
 	s.share.add(bytes)
 }
 
-// unclaim ends a claim: the piece is stored, and counts as such, or was given up.
-func (s *membership) unclaim(bytes int64) {
+// refund ends a charge: the piece is stored, and counts as such, or was given up.
+func (s *membership) refund(bytes int64) {
 	s.inFlight.Add(-bytes)
 	s.share.add(-bytes)
 }
 
 // stop notes that nothing moves in the swarm any more. s.mu is held.
 func (s *membership) stop() {
-	s.unclaim(s.inFlight.Load())
+	s.refund(s.inFlight.Load())
 	s.peers = 0
 	s.up.smooth, s.down.smooth = 0, 0
 	s.lost, s.crowded = nil, false // the next life begins with what is held then

@@ -75,17 +75,17 @@ func (l *live) requestMetadata(p *peer) {
 // takeMetadata handles a ut_metadata message: a request from a peer that lacks
 // the metadata, or an answer to one of ours.
 func (l *live) takeMetadata(p *peer, payload []byte) bool {
-	reply, err := peerwire.MetadataReply(l.raw, payload)
+	m, err := peerwire.ParseMetadataMessage(payload)
 	if err != nil {
 		return false
 	}
-	if reply != nil {
-		return p.conn.SendExtended(peerwire.ExtensionMetadata, reply) == nil
+	if m.Kind == peerwire.MetadataRequest {
+		return l.answerMetadata(p, m.Piece)
 	}
 	if l.meta == nil || l.meta.from != p {
 		return true
 	}
-	if m, err := peerwire.ParseMetadataMessage(payload); err == nil && m.Kind == peerwire.MetadataReject {
+	if m.Kind == peerwire.MetadataReject {
 		l.meta.failed(p)
 		l.seekMetadata(time.Now())
 		return true
@@ -103,6 +103,17 @@ func (l *live) takeMetadata(p *peer, payload []byte) bool {
 	}
 	l.learn(raw)
 	return true
+}
+
+// answerMetadata answers a request for a piece of the metadata, when its turn comes. A peer that has more requests
+// waiting than are kept is told so, and may ask again; false if it does not even read that.
+func (l *live) answerMetadata(p *peer, piece int) bool {
+	raw := l.raw
+	err := p.conn.SendExtendedLater(peerwire.ExtensionMetadata, func() []byte { return peerwire.MetadataReply(raw, piece) })
+	if errors.Is(err, peerwire.ErrQueueFull) {
+		err = p.conn.SendExtended(peerwire.ExtensionMetadata, peerwire.MetadataReply(nil, piece))
+	}
+	return err == nil
 }
 
 // learn takes up metadata whose hash is right. What is in it may still be
@@ -135,14 +146,9 @@ func (l *live) learn(raw []byte) {
 	}
 	l.know(info, raw)
 	for p := range l.peers {
-		p.has = peerwire.NewBitfield(info.NumPieces())
-		for _, m := range p.early {
-			if !l.takeHaving(p, m) {
-				p.conn.Close()
-				break
-			}
+		if !l.recallHaving(p) {
+			p.conn.Close()
 		}
-		p.early = nil
 		if p.conn.Extended() {
 			l.introduce(p)
 		}

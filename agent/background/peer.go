@@ -17,33 +17,36 @@ type peer struct {
 	dialed bool           // the swarm dialled it, and has the address book count it among those being dialled until it joins
 	addr   netip.AddrPort // where it listens, as far as known; zero if it came to us and has not said
 
-	has            peerwire.Bitfield  // empty until the metadata is known
-	said           bool               // it has said what it has
-	early          []peerwire.Message // what it said of its pieces before the metadata was known
-	peerChoking    bool               // it chokes us
-	amInterested   bool               // we told it that we are interested
-	guess          int                // where to look first for a piece of it that we want
-	amChoking      bool               // we choke it
-	peerInterested bool               // it told us that it is interested
+	having         having            // what it has said of its pieces
+	has            peerwire.Bitfield // empty until the metadata is known
+	peerChoking    bool              // it chokes us
+	amInterested   bool              // we told it that we are interested
+	guess          int               // where to look first for a piece of it that we want
+	unsure         bool              // whether we are interested may have changed; found out with the next tick
+	amChoking      bool              // we choke it
+	peerInterested bool              // it told us that it is interested
 
-	fetches    []*fetch  // the pieces that we take from it, in order
-	pending    int       // blocks requested and not yet received
-	lastBlock  time.Time // when it last sent a block, or was first asked for one
-	received   int64     // bytes of blocks, since the last tick
-	rate       float64   // of the same, bytes per second, smoothed over about ten ticks
-	strikes    int       // fragments it had a part in that failed their hash
-	depth      int       // blocks to keep requested
-	snubbed    bool      // it left a request unanswered for too long; for a while it gets no other
-	connected  time.Time
-	chokedAt   time.Time    // when we last choked it; zero if it was never served
-	sent       atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
-	sentBefore int64        // its value at the last choice of whom to unchoke
-	asked      bool         // for its list
-	useless    bool         // it holds everything, and so do we
-	toldPEX    map[netip.AddrPort]struct{}
-	nextPEX    time.Time // when it may name addresses again
+	fetches   []*fetch  // the pieces that we take from it, in order
+	pending   int       // blocks requested and not yet received
+	lastBlock time.Time // when it last sent a block, or was first asked for one
+	received  int64     // bytes of blocks, since the last tick
+	rate      float64   // of the same, bytes per second, smoothed over about ten ticks
+	strikes   int       // fragments it had a part in that failed their hash
+	rejects   int       // requests it rejected since a piece that it had a part in was stored
+	depth     int       // blocks to keep requested
+	snubbed   bool      // it left a request unanswered for too long; for a while it gets no other
+	connected time.Time
+	chokedAt  time.Time    // when we last choked it; zero if it was never served
+	sent      atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
+	cost      atomic.Int64 // the same, and requestCost for each block
+	turns     turns
+	asked     bool // for its list
+	useless   bool // it holds everything, and so do we
+	toldPEX   map[netip.AddrPort]struct{}
+	nextPEX   time.Time // when it may name addresses again
 
-	used atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
+	wants atomic.Bool  // one side is interested. Anybody may read it
+	used  atomic.Int64 // when it was last of use, as the time.Duration since connected; 0 for never. Anybody may read it
 }
 
 // servePeer takes a new peer into its swarm and passes on what it says, until its connection ends.
@@ -187,14 +190,14 @@ func (l *live) handleParted(p *peer) {
 	}
 	delete(l.peers, p)
 	l.engine.places.free(p)
+	l.dropHaving(p)
+	l.forgetLent(p)
 	for i := range l.copies {
 		if p.has.Has(i) {
 			l.copies[i]--
 		}
 	}
-	for _, f := range p.fetches {
-		f.orphan(time.Now())
-	}
+	p.orphanAll(time.Now())
 	if l.meta != nil {
 		delete(l.meta.tried, p)
 		if l.meta.from == p {
@@ -218,13 +221,13 @@ func (l *live) handleMessage(p *peer, m peerwire.Message) {
 	if _, ok := l.peers[p]; !ok {
 		return
 	}
-	if !l.take(p, m) {
+	if !l.dispatch(p, m) {
 		p.conn.Close()
 	}
 }
 
-// take dispatches a message; false means that the peer broke the protocol.
-func (l *live) take(p *peer, m peerwire.Message) bool {
+// dispatch dispatches a message; false means that the peer broke the protocol.
+func (l *live) dispatch(p *peer, m peerwire.Message) bool {
 	switch m.Type {
 	case peerwire.Choke:
 		l.takeChoke(p)
@@ -233,10 +236,10 @@ func (l *live) take(p *peer, m peerwire.Message) bool {
 		p.lastBlock = time.Now()
 		l.request(p)
 	case peerwire.Interested:
-		p.peerInterested = true
-		l.fillSlots(time.Now())
+		l.takeInterested(p, time.Now())
 	case peerwire.NotInterested:
 		p.peerInterested = false
+		p.noteWants()
 		l.choke(p, time.Now())
 		l.fillSlots(time.Now())
 	case peerwire.Have, peerwire.HaveBitfield, peerwire.HaveAll, peerwire.HaveNone:
@@ -260,62 +263,5 @@ func (l *live) take(p *peer, m peerwire.Message) bool {
 	case peerwire.Extended:
 		return l.takeExtended(p, m)
 	}
-	return true
-}
-
-// takeHaving notes the pieces that a peer has. Until the metadata is known
-// their number is not, so the messages are kept, up to a bound.
-func (l *live) takeHaving(p *peer, m peerwire.Message) bool {
-	if l.info == nil {
-		const enough = 4096
-		if m.Type != peerwire.Have {
-			p.early = nil // it says all there is to say: a bitfield may be large, but there is one
-		}
-		if len(p.early) >= enough {
-			return false
-		}
-		m.Bitfield = append([]byte(nil), m.Bitfield...)
-		p.early = append(p.early, m)
-		return true
-	}
-	n := l.info.NumPieces()
-	has := p.has
-	p.said = true
-	switch m.Type {
-	case peerwire.Have:
-		if int64(m.Index) >= int64(n) {
-			return false
-		}
-		if !has.Has(int(m.Index)) {
-			has.Set(int(m.Index))
-			l.copies[m.Index]++
-		}
-		if !p.amInterested && l.wanted(int(m.Index)) {
-			p.guess = int(m.Index)
-			l.showInterest(p)
-		}
-	default:
-		has = peerwire.NewBitfield(n)
-		switch m.Type {
-		case peerwire.HaveAll:
-			has.SetAll()
-		case peerwire.HaveBitfield:
-			var err error
-			if has, err = peerwire.ParseBitfield(m.Bitfield, n); err != nil {
-				return false
-			}
-		}
-		for i := range n {
-			if p.has.Has(i) {
-				l.copies[i]--
-			}
-			if has.Has(i) {
-				l.copies[i]++
-			}
-		}
-		p.has = has
-		l.showInterest(p)
-	}
-	l.partIfUseless(p)
 	return true
 }

@@ -10,31 +10,6 @@ import (
 	"ebb/quota/disk/fragstore"
 )
 
-func TestWhatAPeerSaysBeforeTheMetadataIsKnownIsBounded(t *testing.T) {
-	c := makeContent(t, 20, false)
-	d := newAgent(t, 1<<30).directByHash(c)
-	p, _ := d.meet()
-	kept := func() (bytes int) {
-		for _, m := range p.early {
-			bytes += len(m.Bitfield)
-		}
-		return bytes
-	}
-	field := peerwire.NewBitfield(20)
-	field.Set(3)
-	for range 100 {
-		d.hear(p, peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: make([]byte, 1000)}, peerwire.Message{Type: peerwire.Have, Index: 5})
-	}
-	d.hear(p, peerwire.Message{Type: peerwire.HaveBitfield, Bitfield: field.Bytes()}, peerwire.Message{Type: peerwire.Have, Index: 7})
-	if kept() > 1000 {
-		t.Errorf("%d bytes are kept of what one peer said again and again", kept())
-	}
-	d.learn(c.raw)
-	if !p.has.Has(3) || !p.has.Has(7) || p.has.Has(5) {
-		t.Errorf("what the peer said last was not what counted: %08b", p.has.Bytes())
-	}
-}
-
 func TestPeerThatCameToUsIsNotDialled(t *testing.T) {
 	c := makeContent(t, 3, false)
 	listens := addr("127.0.0.1:7")

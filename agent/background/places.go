@@ -1,6 +1,7 @@
 package background
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -32,37 +33,59 @@ func (e *Engine) SetMostConns(n int) {
 
 // bound sets the bound and takes the places of the connections beyond it. It returns these.
 func (s *places) bound(most int) (surplus []*peerwire.Conn) {
-	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.most = most
 	if len(s.open) <= most {
 		return nil
 	}
-	views := make([]choose.ConnView[*peer], 0, len(s.open))
-	for p := range s.open {
-		v := choose.ConnView[*peer]{Peer: p, Open: now.Sub(p.connected), Unused: choose.Never}
-		if used := p.used.Load(); used != 0 {
-			v.Unused = v.Open - time.Duration(used)
-		}
-		views = append(views, v)
-	}
-	for _, p := range choose.Surplus(views, most) {
+	for _, p := range choose.Surplus(views(s.open, time.Now()), most) {
 		delete(s.open, p)
 		surplus = append(surplus, p.conn)
 	}
 	return surplus
 }
 
-// give gives a connection a place, and reports whether there was one.
+// views is how the choice of connections sees them.
+func views(conns map[*peer]struct{}, now time.Time) []choose.ConnView[*peer] {
+	views := make([]choose.ConnView[*peer], 0, len(conns))
+	for p := range conns {
+		v := choose.ConnView[*peer]{
+			Peer: p, Host: p.host(), Open: now.Sub(p.connected), Unused: choose.Never, Wants: p.wants.Load(),
+		}
+		if used := p.used.Load(); used != 0 {
+			v.Unused = v.Open - time.Duration(used)
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+func (p *peer) host() netip.Prefix { return choose.Host(p.conn.RemoteAddr().Addr()) }
+
+// give gives a connection a place, and reports whether there was one. It may be that of another, which ends then as if
+// its peer had hung up.
 func (s *places) give(p *peer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open) >= s.most {
+	if len(s.open) >= s.most && !s.displace(p.host(), false) {
 		return false
 	}
 	s.open[p] = struct{}{}
 	return true
+}
+
+// displace has a connection make way for one from a host, if one should. s.mu is held.
+func (s *places) displace(host netip.Prefix, dialled bool) bool {
+	if s.most == 0 {
+		return false
+	}
+	p, ok := choose.Displaced(views(s.open, time.Now()), host, dialled)
+	if ok {
+		delete(s.open, p)
+		p.conn.Close()
+	}
+	return ok
 }
 
 // free notes that a connection has ended. Its place may be another's by now.
@@ -72,11 +95,12 @@ func (s *places) free(p *peer) {
 	delete(s.open, p)
 }
 
-// room reports whether there will be a place for one more connection when those that are being dialled have been made.
-func (s *places) room(dialing int) bool {
+// room reports whether there will be a place for one more connection, to a host, when those that are being dialled have
+// been made. It may be one that is taken from a host that has too many.
+func (s *places) room(dialing int, host netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)+dialing < s.most
+	return len(s.open)+dialing < s.most || s.displace(choose.Host(host), true)
 }
 
 // shut reports whether no connection at all may be open. Then no swarm is woken
@@ -95,8 +119,29 @@ func (p *peer) use(now time.Time) {
 
 // seat decides whether the swarm takes a peer in, and gives it a place.
 func (l *live) seat(p *peer) bool {
-	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad || len(l.peers) >= maxPeers {
+	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad {
+		return false
+	}
+	if len(l.peers) >= maxPeers && !l.displace(p.host(), false) {
 		return false
 	}
 	return l.engine.places.give(p)
+}
+
+// displace has one of the swarm's connections make way for one from a host, if one should.
+func (l *live) displace(host netip.Prefix, dialled bool) bool {
+	p, ok := choose.Displaced(views(l.peers, time.Now()), host, dialled)
+	if ok {
+		p.conn.Close()
+		l.handleParted(p)
+	}
+	return ok
+}
+
+// roomFor reports whether the swarm may dial an address.
+func (l *live) roomFor(addr netip.Addr) bool {
+	if len(l.peers)+l.book.dialing >= maxPeers && !l.displace(choose.Host(addr), true) {
+		return false
+	}
+	return l.engine.places.room(len(l.engine.dials), addr)
 }

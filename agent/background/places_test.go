@@ -117,6 +117,46 @@ func TestThePlaceOfAConnectionThatEndsIsFree(t *testing.T) {
 	}
 }
 
+// TestOneHostDoesNotKeepOthersOut lets a host take every place, in a swarm and then in all, and keep them.
+func TestOneHostDoesNotKeepOthersOut(t *testing.T) {
+	c := makeContent(t, 4, false)
+	for name, most := range map[string]int{"in a swarm": maxConns, "in all": 10} {
+		t.Run(name, func(t *testing.T) {
+			us := newAgent(t, 1<<30)
+			us.hold(c, all(4)...)
+			us.join(c, true)
+			us.engine.SetMostConns(most)
+			taken := min(most, maxPeers)
+			for range taken + 3 {
+				p := newScriptedAt(t, c, "127.0.0.9").dial(us)
+				p.conn.Send(peerwire.Message{Type: peerwire.Interested})
+			}
+			us.wait("the places to be taken", func() bool { open, _ := us.places(); return open == taken })
+			us.serves(c)
+			for range 3 { // its friends come back at once
+				newScriptedAt(t, c, "127.0.0.9").dial(us)
+			}
+			us.serves(c).works()
+			if open, _ := us.places(); open > taken {
+				t.Errorf("%d connections have %d places", open, taken)
+			}
+		})
+	}
+}
+
+func TestAHostThatHasTooManyPlacesLeavesSomeToThoseWhomWeDial(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.join(c, true)
+	for range maxPeers {
+		newScriptedAt(t, c, "127.0.0.9").dial(us)
+	}
+	us.wait("the places to be taken", func() bool { open, _ := us.places(); return open == maxPeers })
+	seed := newScripted(t, c)
+	us.find(c, seed.addr())
+	us.wait("all of the content", func() bool { return us.holds(c, 4) })
+}
+
 func TestNobodyIsDialledWithoutAPlace(t *testing.T) {
 	c := makeContent(t, 3, false)
 	d := newAgent(t, 1<<30).direct(c)

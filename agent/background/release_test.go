@@ -76,7 +76,7 @@ func (a *agent) expectReleased(c content, n int) {
 	found := a.found[h]
 	a.mu.Unlock()
 	if found != nil { // a tracker's answer that was under way
-		found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.addr()}, Seeders: 3, Leechers: 3})
+		found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.addr()}, Seeds: 3, Leechers: 3})
 	}
 	a.engine.wake(h, time.Now())
 	s := a.engine.table.get(h)
@@ -279,7 +279,7 @@ func TestReleaseLeaveAndTheRestMayComeAtOnce(t *testing.T) {
 			func() { us.engine.Reclaimed(disk.Reclaimed{Keys: []fragstore.Key{{Hash: h, Index: 1}}}) },
 			func() { us.engine.Give(h, newDownload(t, c)) },
 			func() {
-				found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.port.Addr()}, Seeders: 1, Leechers: 1})
+				found(peersource.Result{Hash: h, Peers: []netip.AddrPort{seed.port.Addr()}, Seeds: 1, Leechers: 1})
 			},
 			func() { us.engine.chooseSwarms() },
 			func() {

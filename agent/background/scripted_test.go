@@ -33,9 +33,17 @@ type scripted struct {
 
 func newScripted(t testing.TB, c content) *scripted {
 	t.Helper()
+	return newScriptedAt(t, c, "127.0.0.1")
+}
+
+// newScriptedAt is a peer whose host has another address.
+func newScriptedAt(t testing.TB, c content, host string) *scripted {
+	t.Helper()
 	p := &scripted{t: t, content: c}
 	var err error
-	p.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerwire.NewPeerID("9.9.9"), Client: "scripted"})
+	p.port, err = peerwire.Listen(host+":0", peerwire.Config{
+		PeerID: peerwire.NewPeerID("9.9.9"), Client: "scripted", Local: netip.MustParseAddr(host),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +91,8 @@ func (p *scripted) Incoming(_ context.Context, c *peerwire.Conn) {
 				return memory{block, int64(m.Begin)}, nil
 			}})
 		case m.Type == peerwire.Extended && m.Name == peerwire.ExtensionMetadata:
-			if reply, err := peerwire.MetadataReply(p.content.raw, m.Payload); err == nil && reply != nil {
-				c.SendExtended(peerwire.ExtensionMetadata, reply)
+			if asked, err := peerwire.ParseMetadataMessage(m.Payload); err == nil && asked.Kind == peerwire.MetadataRequest {
+				c.SendExtended(peerwire.ExtensionMetadata, peerwire.MetadataReply(p.content.raw, asked.Piece))
 			}
 		}
 		m.Release()
@@ -107,10 +115,10 @@ func (p *scripted) count(n *int) {
 	*n++
 }
 
-// first tells whether only one connection has come so far; only that is listened to.
+// first reports whether only one connection has come so far; only that is listened to.
 func (p *scripted) first() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.joined == 1 }
 
-// met tells whether anybody connected; ended, whether somebody who did has gone.
+// met reports whether anybody connected; ended, whether somebody who did has gone.
 func (p *scripted) met() bool   { p.mu.Lock(); defer p.mu.Unlock(); return p.joined > 0 }
 func (p *scripted) ended() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.left > 0 }
 
@@ -202,7 +210,7 @@ func (a *agent) find(c content, addr netip.AddrPort) {
 	a.mu.Lock()
 	found := a.found[c.info.Hash]
 	a.mu.Unlock()
-	found(peersource.Result{Hash: c.info.Hash, Peers: []netip.AddrPort{addr}, Seeders: -1, Leechers: -1})
+	found(peersource.Result{Hash: c.info.Hash, Peers: []netip.AddrPort{addr}, Seeds: -1, Leechers: -1})
 }
 
 // damage changes a byte of a fragment on the disk, and makes the last stop an unclean one, as a crash would.

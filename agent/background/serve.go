@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 	"time"
 
-	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/disk/fragstore"
@@ -16,8 +14,8 @@ import (
 
 // The serve path, in the order in which a request meets it.
 //
-//  1. unchoke: every ten seconds choose.Unchoked picks whom to serve; a peer that
-//     becomes interested while a slot is free is taken at once.
+//  1. unchoke: every few seconds choose.Unchoked picks whose turn it is; a peer
+//     that becomes interested while a slot is free is taken at once. See turns.go.
 //  2. takeRequest: a request is checked and queued on its connection.
 //  3. On the connection's writer, when the block's turn comes: the fragment is
 //     opened (and, after an unclean stop, hashed again), the block is brought
@@ -33,68 +31,11 @@ const (
 	storyStep       = 2 << 20 // bytes served to a peer that the story tells of first; then twice as many, and so on
 )
 
-// slots is the number of peers to serve.
-func (l *live) slots() int {
-	if l.diskAsleep {
-		return 0
-	}
-	return choose.Slots(l.engine.cfg.UploadLimit())
-}
-
-// unchoke carries out a new choice of whom to serve.
-func (l *live) unchoke(now time.Time) {
-	var views []choose.UploadView[*peer]
-	for p := range l.peers {
-		if !p.peerInterested {
-			l.choke(p, now)
-			continue
-		}
-		waited := time.Duration(0) // whoever is served waits no more: the last slot moves on
-		if p.amChoking {
-			waited = now.Sub(p.chokedAt)
-		}
-		sent := p.sent.Load()
-		views = append(views, choose.UploadView[*peer]{
-			Peer: p, Sent: sent - p.sentBefore, Waited: waited,
-		})
-		p.sentBefore = sent
-	}
-	chosen := choose.Unchoked(views, l.slots())
-	keep := make(map[*peer]bool, len(chosen))
-	for _, p := range chosen {
-		keep[p] = true
-	}
-	for p := range l.peers {
-		if keep[p] {
-			l.letIn(p)
-		} else {
-			l.choke(p, now)
-		}
-	}
-}
-
-// fillSlots serves those that have waited longest while slots are free. It
-// chooses none anew: a choice needs ten seconds of sending to go by.
-func (l *live) fillSlots(now time.Time) {
-	free := l.slots()
-	var waiting []*peer
-	for p := range l.peers {
-		switch {
-		case !p.amChoking:
-			free--
-		case p.peerInterested:
-			waiting = append(waiting, p)
-		}
-	}
-	slices.SortFunc(waiting, func(a, b *peer) int { return a.chokedAt.Compare(b.chokedAt) })
-	for _, p := range waiting[:min(max(free, 0), len(waiting))] {
-		l.letIn(p)
-	}
-}
-
-func (l *live) letIn(p *peer) {
+func (l *live) letIn(p *peer, now time.Time) {
 	if p.amChoking {
 		p.amChoking = false
+		cost := p.cost.Load()
+		p.turns.began, p.turns.charged, p.turns.start, p.turns.taken = now, now, cost, cost
 		p.send(peerwire.Message{Type: peerwire.Unchoke})
 	}
 }
@@ -103,6 +44,7 @@ func (l *live) choke(p *peer, now time.Time) {
 	if p.amChoking {
 		return
 	}
+	l.chargeTurn(p, now, l.meanRate(now))
 	p.amChoking, p.chokedAt = true, now
 	p.send(peerwire.Message{Type: peerwire.Choke})
 	for _, b := range p.conn.DropBlocks() {
@@ -127,6 +69,7 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 		l.reject(p, m.Index, m.Begin, m.Length)
 		return true
 	}
+	l.lend(p, m.Index)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: m.Index}
 	sum := l.info.PieceHash(int(m.Index))
 	return p.conn.SendBlock(peerwire.BlockRequest{
@@ -190,6 +133,8 @@ func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	l.engine.cfg.Store.Served(key, n)
 	l.swarm.account(n, 0)
 	p.use(time.Now())
+	l.engine.uploaded.Add(n)
+	p.cost.Add(n + requestCost)
 	sent := p.sent.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		swarm.Tell(l.engine.cfg.Log, "served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
@@ -212,21 +157,4 @@ func (l *live) tellLost(p *peer, pieces []uint32) {
 	if !p.conn.Fast() {
 		p.conn.Close()
 	}
-}
-
-// takeDontHave notes that a peer has lost a piece (lt_donthave: a four-byte index).
-func (l *live) takeDontHave(p *peer, payload []byte) bool {
-	if len(payload) != 4 {
-		return false
-	}
-	i := binary.BigEndian.Uint32(payload)
-	if l.info == nil || int64(i) >= int64(l.info.NumPieces()) {
-		return l.info == nil
-	}
-	if p.has.Has(int(i)) {
-		p.has.Clear(int(i))
-		l.copies[i]--
-		l.showInterest(p)
-	}
-	return true
 }

@@ -32,8 +32,8 @@ func (s *share) add(bytes int64) {
 	}
 }
 
-// claim adds bytes if they are still in the share of a storage limit, and reports whether they are.
-func (s *share) claim(bytes, limit int64) bool {
+// charge adds bytes if they are still in the share of a storage limit, and reports whether they are.
+func (s *share) charge(bytes, limit int64) bool {
 	if float64(s.bytes.Add(bytes)) > introducerShare*float64(limit) {
 		s.bytes.Add(-bytes)
 		return false

@@ -76,7 +76,6 @@ func (e *Engine) asleep() bool {
 func (l *live) followDisk(now time.Time) {
 	if asleep := l.engine.asleep(); asleep != l.diskAsleep {
 		l.diskAsleep = asleep
-		l.nextUnchoke = now.Add(unchokeInterval)
 		l.unchoke(now)
 	}
 }

@@ -21,8 +21,15 @@ type strictLedger struct {
 	usage  disk.Usage // what it says of the budget
 }
 
-func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
+func (s *strictLedger) Room(k fragstore.Key, length int64, value float64, expected int64) error {
 	s.asked++
+	if s.refuse != nil {
+		return fmt.Errorf("room for fragment %s: %w", k, s.refuse)
+	}
+	return s.Ledger.Room(k, length, value, expected)
+}
+
+func (s *strictLedger) Admit(k fragstore.Key, length int64, sum [20]byte, value float64) (*fragstore.Writer, disk.Reclaimed, error) {
 	if s.refuse != nil {
 		return nil, disk.Reclaimed{}, fmt.Errorf("admitting fragment %s: %w", k, s.refuse)
 	}
@@ -231,7 +238,7 @@ func TestNothingIsServedFetchedOrDialledWhileTheDiskSleeps(t *testing.T) {
 	q, _ := d.seed()
 	d.hear(q, peerwire.Message{Type: peerwire.Interested})
 	d.book.add(addr("127.0.0.1:1"))
-	d.handleTick(now.Add(2 * unchokeInterval))
+	d.handleTick(now.Add(2 * 10 * time.Second))
 	if who := served([]*peer{p, q}); len(who) > 0 || len(d.fetches) > 0 || d.book.dialing > 0 {
 		t.Errorf("peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.dialing)
 	}
@@ -240,7 +247,7 @@ func TestNothingIsServedFetchedOrDialledWhileTheDiskSleeps(t *testing.T) {
 	}
 
 	us.asleep.Store(false)
-	d.handleTick(now.Add(2*unchokeInterval + time.Second))
+	d.handleTick(now.Add(2*10*time.Second + time.Second))
 	if who := served([]*peer{p, q}); len(who) != 2 || len(d.fetches) == 0 || d.book.dialing == 0 {
 		t.Errorf("with the disk awake peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.dialing)
 	}

@@ -21,7 +21,6 @@ import (
 
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 	"ebb/platform"
 	"ebb/quota/disk"
@@ -152,7 +151,7 @@ func (a *agent) start(storage int64) {
 	a.engine, err = New(Config{
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
-		Goal: func() prefs.Goal { return prefs.GoalBalanced }, UploadLimit: func() int64 { return -1 },
+		Goal: func() swarm.Goal { return swarm.GoalBalanced }, UploadLimit: func() int64 { return -1 },
 		Unavailable: whether(&a.asleep),
 		AllowAddr:   func(netip.Addr) bool { return true },
 		Log:         slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),

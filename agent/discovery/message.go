@@ -74,7 +74,7 @@ type wireEntry struct {
 // list, an entry with a missing field, or one of the wrong type or out of its range, is left out and counted, so that
 // one odd entry does not cost the rest. Unknown keys are ignored, for the versions that come after us.
 //
-// checkURL says whether a tracker URL may be used; those that it refuses are left out of their entry.
+// checkURL reports whether a tracker URL may be used; those that it refuses are left out of their entry.
 func Parse(payload []byte, checkURL func(string) error) (Message, error) {
 	m, err := parse(payload, checkURL)
 	if err != nil {

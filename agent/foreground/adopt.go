@@ -36,7 +36,7 @@ type Pieces interface {
 //
 // The steps:
 //
-//  1. The torrent is checked as AddTorrent does, its name is claimed, and rain
+//  1. The torrent is checked as AddTorrent does, its name is reserved, and rain
 //     tells which files it will write.
 //  2. The ledger promises room for what no piece covers. A piece that moves needs
 //     none: its fragment goes.
@@ -129,14 +129,14 @@ func (a *adoption) end() {
 		s.cfg.Ledger.Release(a.hash)
 	}
 	if !a.added {
-		s.unclaim(a.hash)
+		s.freeName(a.hash)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.adopting, a.hash)
 }
 
-// inspect learns from rain which files it will write, and claims their name.
+// inspect learns from rain which files it will write, and reserves their name.
 func (a *adoption) inspect() error {
 	s := a.session
 	id := probePrefix + a.hash.String()

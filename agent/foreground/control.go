@@ -69,9 +69,9 @@ func (s *Session) note(change func(*state) bool) error {
 // saveState saves what is remembered of the downloads. The caller holds mu.
 func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
 
-// claim reserves a name in the download directory for h. Names that differ only in case are one file on the disks of
-// many NAS devices.
-func (s *Session) claim(name string, h swarm.InfoHash) error {
+// reserveName reserves a name in the download directory for h. Names that differ only in case are one file on the
+// disks of many NAS devices.
+func (s *Session) reserveName(name string, h swarm.InfoHash) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name = strings.ToLower(name)
@@ -82,8 +82,8 @@ func (s *Session) claim(name string, h swarm.InfoHash) error {
 	return nil
 }
 
-// unclaim frees the name of h.
-func (s *Session) unclaim(h swarm.InfoHash) {
+// freeName frees the name of h.
+func (s *Session) freeName(h swarm.InfoHash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, owner := range s.names {
@@ -132,7 +132,7 @@ func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 		errs = append(errs, fmt.Errorf("removing %s: %w", d.title(), err))
 	}
 	d.letGo()
-	s.unclaim(h)
+	s.freeName(h)
 	if deleteData {
 		if err := deleteFiles(s.cfg.Directory, d.files); err != nil {
 			errs = append(errs, fmt.Errorf("deleting the files of %s below %s: %w", d.title(), s.cfg.Directory, err))

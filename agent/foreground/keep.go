@@ -113,7 +113,7 @@ func (d *download) tend(ctx context.Context) {
 		if todo == rest {
 			return
 		}
-		if err := d.take(todo, stats); err != nil {
+		if err := d.perform(todo, stats); err != nil {
 			d.broken(err)
 		}
 	}

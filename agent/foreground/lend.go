@@ -74,7 +74,7 @@ func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error
 		return nil, ErrPrivate
 	}
 	// Else its files are another download's, for all that is known.
-	if err := s.claim(c.top, h); err != nil {
+	if err := s.reserveName(c.top, h); err != nil {
 		return nil, err
 	}
 	l := &Loan{session: s, hash: h, given: make(map[uint32]bool), block: blockSize(s.cfg.Directory)}

@@ -225,9 +225,9 @@ func (a *Announcer) doAnnounce(ctx context.Context, j job, o *outcome) {
 	if ctx.Err() != nil {
 		return
 	}
-	result := Result{Hash: j.torrent.Hash, Source: j.source, Seeders: -1, Leechers: -1, Err: err}
+	result := Result{Hash: j.torrent.Hash, Source: j.source, Seeds: -1, Leechers: -1, Err: err}
 	if err == nil {
-		result.Peers, result.Seeders, result.Leechers = resp.Peers, resp.Seeders, resp.Leechers
+		result.Peers, result.Seeds, result.Leechers = resp.Peers, resp.Seeds, resp.Leechers
 	}
 	j.torrent.found(result)
 }
@@ -260,13 +260,13 @@ func (a *Announcer) doLookup(ctx context.Context, j job, o *outcome) {
 	o.interval = dhtInterval
 	o.err = a.lookup(ctx, j.torrent.Hash, port, func(peers []netip.AddrPort) {
 		found = true
-		j.torrent.found(Result{Hash: j.torrent.Hash, Source: SourceDHT, Peers: peers, Seeders: -1, Leechers: -1})
+		j.torrent.found(Result{Hash: j.torrent.Hash, Source: SourceDHT, Peers: peers, Seeds: -1, Leechers: -1})
 	})
 	if errors.Is(o.err, ErrNoNodes) {
 		o.retryWithin = noNodesRetry
 	}
 	if ctx.Err() == nil && (o.err != nil || !found) {
-		j.torrent.found(Result{Hash: j.torrent.Hash, Source: SourceDHT, Seeders: -1, Leechers: -1, Err: o.err})
+		j.torrent.found(Result{Hash: j.torrent.Hash, Source: SourceDHT, Seeds: -1, Leechers: -1, Err: o.err})
 	}
 }
 

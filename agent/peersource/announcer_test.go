@@ -485,7 +485,7 @@ func TestResultsAreTold(t *testing.T) {
 			if source == trackerB {
 				return AnnounceResponse{}, errDown
 			}
-			return AnnounceResponse{Seeders: 3, Leechers: 4, Peers: addrs("8.8.8.8:1")}, nil
+			return AnnounceResponse{Seeds: 3, Leechers: 4, Peers: addrs("8.8.8.8:1")}, nil
 		})
 		w.look = func(_ context.Context, found func([]netip.AddrPort)) error {
 			found(addrs("8.8.8.8:2"))
@@ -506,14 +506,14 @@ func TestResultsAreTold(t *testing.T) {
 		w.pass(time.Second)
 		mu.Lock()
 		defer mu.Unlock()
-		if r := got[trackerA]; len(r) != 1 || r[0].Seeders != 3 || r[0].Leechers != 4 || r[0].Hash != hash(1) ||
+		if r := got[trackerA]; len(r) != 1 || r[0].Seeds != 3 || r[0].Leechers != 4 || r[0].Hash != hash(1) ||
 			!slices.Equal(r[0].Peers, addrs("8.8.8.8:1")) {
 			t.Errorf("from the tracker: %+v", r)
 		}
-		if r := got[trackerB]; len(r) != 1 || !errors.Is(r[0].Err, errDown) || r[0].Seeders != -1 || r[0].Leechers != -1 {
+		if r := got[trackerB]; len(r) != 1 || !errors.Is(r[0].Err, errDown) || r[0].Seeds != -1 || r[0].Leechers != -1 {
 			t.Errorf("from the tracker that is down: %+v", r)
 		}
-		if r := got[SourceDHT]; len(r) != 2 || r[1].Seeders != -1 || !slices.Equal(r[1].Peers, addrs("8.8.8.8:3")) {
+		if r := got[SourceDHT]; len(r) != 2 || r[1].Seeds != -1 || !slices.Equal(r[1].Peers, addrs("8.8.8.8:3")) {
 			t.Errorf("from the DHT: %+v", r)
 		}
 	})

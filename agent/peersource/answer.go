@@ -26,7 +26,7 @@ var errAnswer = errors.New("the answer is not a bencoded dictionary, or too deep
 
 // parseHTTP decodes and checks a tracker's answer.
 func parseHTTP(guard Guard, body []byte) (AnnounceResponse, error) {
-	resp := AnnounceResponse{Seeders: -1, Leechers: -1}
+	resp := AnnounceResponse{Seeds: -1, Leechers: -1}
 	var reason string
 	var retry int64
 	var peers []netip.AddrPort
@@ -55,7 +55,7 @@ func parseHTTP(guard Guard, body []byte) (AnnounceResponse, error) {
 		case "min interval":
 			number(func(n int64) { resp.MinInterval = seconds(n) })
 		case "complete":
-			number(func(n int64) { resp.Seeders = count(n) })
+			number(func(n int64) { resp.Seeds = count(n) })
 		case "incomplete":
 			number(func(n int64) { resp.Leechers = count(n) })
 		case "peers", "peers6":

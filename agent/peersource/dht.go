@@ -214,7 +214,7 @@ type lookup struct {
 	seen  map[netip.AddrPort]struct{}
 }
 
-// traverse asks ever closer nodes, and says whether any answered.
+// traverse asks ever closer nodes, and reports whether any answered.
 func (l *lookup) traverse(ctx context.Context, server *dht.Server, h swarm.InfoHash) (answered bool, err error) {
 	if server.NumNodes() == 0 {
 		return false, nil // so that the library, whose error for this has no name, need not say it

@@ -71,8 +71,8 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// over says, after a read error, whether reading is over. If the socket was closed behind the library's back, it waits
-// for the library to be closed, too: DHT.Run sees to that.
+// over reports, after a read error, whether reading is over. If the socket was closed behind the library's back, it
+// waits for the library to be closed, too: DHT.Run sees to that.
 func (c *screenedConn) over(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		select {

@@ -31,8 +31,8 @@ type Guard struct {
 	Resolver *net.Resolver
 }
 
-// CheckURL says whether raw may be announced to: an http, https or udp URL with a host, without credentials, whose port
-// is not 0 (and is given, for udp), whose host is neither a literal address that AllowAddr refuses nor a name that
+// CheckURL refuses what may not be announced to. What may is an http, https or udp URL with a host, without credentials,
+// whose port is not 0 (and is given, for udp), whose host is neither a literal address that AllowAddr refuses nor a name that
 // belongs to the local network. A name can still resolve to a refused address: DialContext looks again. Errors wrap
 // ErrRefused and quote no more of raw than its host.
 func (g Guard) CheckURL(raw string) error {
@@ -108,8 +108,8 @@ func endsInNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// AllowAddr says whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast) are
-// refused even with AllowPrivate.
+// AllowAddr reports whether addr may be contacted. Addresses that no peer can have (unspecified, multicast, broadcast)
+// are refused even with AllowPrivate.
 func (g Guard) AllowAddr(addr netip.Addr) bool { return g.checkAddr(addr) == nil }
 
 // allowAddrPort is AllowAddr for a peer or node, which must have a port, too.

@@ -64,7 +64,7 @@ func TestHTTPAnnounceSaysWhatBEP3Asks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.Interval != 15*time.Minute || resp.MinInterval != 5*time.Minute || resp.Seeders != -1 || resp.Leechers != -1 {
+	if resp.Interval != 15*time.Minute || resp.MinInterval != 5*time.Minute || resp.Seeds != -1 || resp.Leechers != -1 {
 		t.Errorf("response %+v", resp)
 	}
 	stub.mu.Lock()
@@ -100,7 +100,7 @@ func TestHTTPAnswerInEveryForm(t *testing.T) {
 		}
 	}
 	resp, err := parseHTTP(Guard{}, []byte("d8:completei4e10:incompletei5e6:peers618:\x2a\x00\x14\x50\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x20\x0e\x00\x50e"))
-	if err != nil || !slices.Equal(resp.Peers, addrs("[2a00:1450:4001::200e]:80")) || resp.Seeders != 4 || resp.Leechers != 5 {
+	if err != nil || !slices.Equal(resp.Peers, addrs("[2a00:1450:4001::200e]:80")) || resp.Seeds != 4 || resp.Leechers != 5 {
 		t.Errorf("peers6 (BEP 7): %+v, error %v", resp, err)
 	}
 }
@@ -289,7 +289,7 @@ func TestOddButValidHTTPAnswersAreUnderstood(t *testing.T) {
 			want = 0
 		}
 		resp, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.URL, AnnounceRequest{Port: 1})
-		if err != nil || !slices.Equal(resp.Peers, addrs("8.8.8.8:258")) || resp.Interval != want || resp.Seeders != -1 {
+		if err != nil || !slices.Equal(resp.Peers, addrs("8.8.8.8:258")) || resp.Interval != want || resp.Seeds != -1 {
 			t.Errorf("%s: response %+v, error %v", name, resp, err)
 		}
 	}
@@ -320,7 +320,7 @@ func FuzzHTTPAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if resp.Interval < 0 || resp.MinInterval < 0 || resp.Seeders < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers {
+		if resp.Interval < 0 || resp.MinInterval < 0 || resp.Seeds < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers {
 			t.Errorf("response %+v", resp)
 		}
 	})

@@ -44,7 +44,7 @@ type Result struct {
 	Hash     swarm.InfoHash
 	Source   string           // tracker URL, or SourceDHT
 	Peers    []netip.AddrPort // allowed by the guard, distinct, at most 200; perhaps ourselves among them
-	Seeders  int              // the source's own count; −1 unknown
+	Seeds    int              // the source's own count; −1 unknown
 	Leechers int              // the same
 	Err      error            // why there is nothing; the source is tried again later, by itself
 }

@@ -64,8 +64,8 @@ type AnnounceResponse struct {
 	// Interval is how long the tracker wants us to wait, MinInterval how long at least; 0 if it does not say.
 	Interval, MinInterval time.Duration
 
-	// Seeders and Leechers are the tracker's own count; −1 if it does not say.
-	Seeders, Leechers int
+	// Seeds and Leechers are the tracker's own count; −1 if it does not say.
+	Seeds, Leechers int
 
 	// Warning is what the tracker wants the owner to know ('warning message'), cleaned; at most 200 bytes.
 	Warning string
@@ -177,7 +177,7 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(clean), " ")
 }
 
-// isRefusal says whether the tracker answered, and said no.
+// isRefusal reports whether the tracker answered, and said no.
 func isRefusal(err error) bool {
 	var r *Refusal
 	return errors.As(err, &r)

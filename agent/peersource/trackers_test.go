@@ -167,8 +167,8 @@ func TestAnnounceMeetsPeersOnForeignTrackers(t *testing.T) {
 			if !slices.Equal(resp.Peers, []netip.AddrPort{at(1001)}) {
 				t.Errorf("peers %v, want the seed", resp.Peers)
 			}
-			if resp.Interval != 10*time.Minute || resp.Seeders != 1 || resp.Leechers != 1 {
-				t.Errorf("interval %v, %d seeders, %d leechers; want 10 min, 1, 1", resp.Interval, resp.Seeders, resp.Leechers)
+			if resp.Interval != 10*time.Minute || resp.Seeds != 1 || resp.Leechers != 1 {
+				t.Errorf("interval %v, %d seeders, %d leechers; want 10 min, 1, 1", resp.Interval, resp.Seeds, resp.Leechers)
 			}
 			seed.Event = EventStopped
 			if _, err := trackers.Announce(patient(t), url, seed); err != nil {

@@ -107,7 +107,7 @@ func (t *Trackers) merge(heard []AnnounceResponse) AnnounceResponse {
 	all := heard[0]
 	for _, r := range heard[1:] {
 		all.Interval = max(all.Interval, r.Interval)
-		all.Seeders, all.Leechers = max(all.Seeders, r.Seeders), max(all.Leechers, r.Leechers)
+		all.Seeds, all.Leechers = max(all.Seeds, r.Seeds), max(all.Leechers, r.Leechers)
 		all.Peers = append(all.Peers, r.Peers...)
 	}
 	all.Peers = usable(t.guard, all.Peers)
@@ -264,7 +264,7 @@ func parseUDP(guard Guard, b []byte, tracker netip.Addr) (AnnounceResponse, erro
 	return AnnounceResponse{
 		Interval: seconds(int64(int32(binary.BigEndian.Uint32(b)))),
 		Leechers: count(int64(int32(binary.BigEndian.Uint32(b[4:])))),
-		Seeders:  count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
+		Seeds:    count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
 		Peers:    usable(guard, appendCompact(nil, b[12:], size)),
 	}, nil
 }

@@ -127,7 +127,7 @@ func TestUDPAnswerWithNegativeNumbersIsUnknown(t *testing.T) {
 		return answered(udp.ActionAnnounce, tx, nil, 0xffffffff, 0x80000000, 0x80000000)
 	})
 	resp, err := NewTrackers(lab, "ebb/test").Announce(patient(t), stub.url(), AnnounceRequest{Port: 1})
-	if err != nil || resp.Interval != 0 || resp.Seeders != -1 || resp.Leechers != -1 {
+	if err != nil || resp.Interval != 0 || resp.Seeds != -1 || resp.Leechers != -1 {
 		t.Errorf("response %+v, error %v", resp, err)
 	}
 }
@@ -304,7 +304,7 @@ func FuzzUDPAnswer(f *testing.F) {
 			tracker = netip.IPv6Loopback()
 		}
 		resp, err := parseUDP(Guard{}, answer, tracker)
-		if err == nil && (resp.Interval < 0 || resp.Seeders < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers) {
+		if err == nil && (resp.Interval < 0 || resp.Seeds < -1 || resp.Leechers < -1 || len(resp.Peers) > maxPeers) {
 			t.Errorf("response %+v", resp)
 		}
 	})

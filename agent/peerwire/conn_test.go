@@ -218,7 +218,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		c.peer.M = map[string]uint8{ExtensionList: 1}
 		for n := 0; ; n++ {
 			if err := c.SendExtended(ExtensionList, large); errors.Is(err, ErrQueueFull) {
-				if n != 11 { // one with the writer, ten in the queue
+				if n != 3 { // one with the writer, two in the queue
 					t.Errorf("full after %d messages", n)
 				}
 				break
@@ -312,6 +312,42 @@ func TestDroppedBlocksAreHandedBack(t *testing.T) {
 		}
 		if types, _ := peerReads(t, peer, 2); !reflect.DeepEqual(types, []MessageType{Piece, Choke}) {
 			t.Errorf("%v", types)
+		}
+	})
+}
+
+func TestPostponedMessagesTakeNoMemoryBeforeTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipeConn(t, allBits, nil)
+		c.peer.M = map[string]uint8{ExtensionMetadata: 1}
+		made := 0
+		later := func() error {
+			return c.SendExtendedLater(ExtensionMetadata, func() []byte { made++; return make([]byte, metadataPiece) })
+		}
+		for n := range maxBlocks {
+			if err := later(); err != nil {
+				t.Fatalf("message %d: %v", n, err)
+			}
+		}
+		synctest.Wait()
+		if err := later(); err != nil { // in place of the one that is with the writer
+			t.Fatal(err)
+		}
+		if err := later(); !errors.Is(err, ErrQueueFull) {
+			t.Errorf("one too many: %v", err)
+		}
+		if made != 1 {
+			t.Errorf("%d were made before the peer read anything", made)
+		}
+		if c.CancelBlock(0, 0, 0) || len(c.DropBlocks()) != 0 {
+			t.Error("they went with the blocks")
+		}
+		if err := c.Send(Message{Type: Choke}); err != nil {
+			t.Fatal(err)
+		}
+		types, _ := peerReads(t, peer, 3)
+		if !reflect.DeepEqual(types, []MessageType{Extended, Choke, Extended}) || made > 3 {
+			t.Errorf("the peer got %v, and %d were made", types, made)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 const longestSegment = 9000
 
 // cork has the kernel hold back a segment that is not full, for 200 ms at most (TCP_CORK, tcp(7)), or sends it and
-// holds back no more. Where it is no TCP connection that is below, nothing happens.
+// holds back no more. It does nothing unless the connection below is TCP.
 //
 // While blocks follow each other, all segments are full then, and there are as many as the governor grants at a time:
 // two, for which there is an acknowledgement at once. The 13 bytes before a block, in a segment of their own, would

@@ -79,24 +79,20 @@ func (m MetadataMessage) Marshal() []byte {
 	return append(bencode.MustMarshal(d), m.Data...)
 }
 
-// MetadataReply answers the payload of a ut_metadata message out of the raw info dictionary: with the piece asked for,
-// or with a rejection if there is no such piece, or info is empty. The reply is nil if the message is not a request.
-func MetadataReply(info []byte, payload []byte) (reply []byte, err error) {
-	m, err := ParseMetadataMessage(payload)
-	if err != nil || m.Kind != MetadataRequest {
-		return nil, err
-	}
-	begin := int64(m.Piece) * metadataPiece
-	if begin >= int64(len(info)) {
-		return MetadataMessage{Kind: MetadataReject, Piece: m.Piece}.Marshal(), nil
+// MetadataReply answers a MetadataRequest for a piece out of the raw info dictionary: it returns the payload of a
+// MetadataData, or of a MetadataReject if there is no such piece, or info is empty.
+func MetadataReply(info []byte, piece int) []byte {
+	begin := int64(piece) * metadataPiece
+	if begin < 0 || begin >= int64(len(info)) {
+		return MetadataMessage{Kind: MetadataReject, Piece: piece}.Marshal()
 	}
 	end := min(begin+metadataPiece, int64(len(info)))
 	return MetadataMessage{
 		Kind:      MetadataData,
-		Piece:     m.Piece,
+		Piece:     piece,
 		TotalSize: int64(len(info)),
 		Data:      info[begin:end],
-	}.Marshal(), nil
+	}.Marshal()
 }
 
 // ErrMetadataHash says that a whole info dictionary arrived and does not have the info-hash that it was fetched for.

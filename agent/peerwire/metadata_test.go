@@ -19,10 +19,11 @@ func fetch(t *testing.T, f *MetadataFetch, source []byte, backwards bool) ([]byt
 	t.Helper()
 	var replies [][]byte
 	for request := f.Next(); request != nil; request = f.Next() {
-		reply, err := MetadataReply(source, request)
-		if err != nil || reply == nil {
-			t.Fatalf("reply: %q, %v", reply, err)
+		m, err := ParseMetadataMessage(request)
+		if err != nil || m.Kind != MetadataRequest {
+			t.Fatalf("request %q: %+v, %v", request, m, err)
 		}
+		reply := MetadataReply(source, m.Piece)
 		if backwards {
 			replies = append([][]byte{reply}, replies...)
 		} else {
@@ -143,18 +144,9 @@ func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
 
 func TestMetadataRequestsWeCannotAnswerAreRejected(t *testing.T) {
 	for _, c := range []struct{ info, piece int }{{0, 0}, {100, 1}, {metadataPiece, 1}, {100, 1 << 30}} {
-		request := MetadataMessage{Kind: MetadataRequest, Piece: c.piece}.Marshal()
-		reply, err := MetadataReply(make([]byte, c.info), request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		reply := MetadataReply(make([]byte, c.info), c.piece)
 		if m, err := ParseMetadataMessage(reply); err != nil || m.Kind != MetadataReject || m.Piece != c.piece {
 			t.Errorf("%d bytes, piece %d: %+v, %v", c.info, c.piece, m, err)
-		}
-	}
-	for _, m := range []MetadataMessage{{Kind: MetadataReject}, {Kind: MetadataData, Data: []byte("x")}} {
-		if reply, err := MetadataReply([]byte("info"), m.Marshal()); reply != nil || err != nil {
-			t.Errorf("answered %+v with %q, %v", m, reply, err)
 		}
 	}
 }
@@ -183,25 +175,19 @@ func TestBadMetadataMessagesBreakTheProtocol(t *testing.T) {
 		if _, err := ParseMetadataMessage([]byte(text)); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%q: %v", text, err)
 		}
-		if _, err := MetadataReply([]byte("info"), []byte(text)); !errors.Is(err, ErrProtocol) {
-			t.Errorf("reply to %q: %v", text, err)
-		}
 	}
 }
 
 func FuzzMetadata(f *testing.F) {
 	info := randomBytes(2*metadataPiece + 5)
 	for n := range 3 {
-		reply, err := MetadataReply(info, MetadataMessage{Piece: n}.Marshal())
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(reply)
+		f.Add(MetadataReply(info, n))
 	}
 	f.Add(MetadataMessage{Kind: MetadataReject, Piece: 1}.Marshal())
 	f.Add([]byte("d8:msg_typei1e5:piecei0e10:total_sizei99999999999ee"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if reply, err := MetadataReply(info, payload); err == nil && reply != nil {
+		if asked, err := ParseMetadataMessage(payload); err == nil {
+			reply := MetadataReply(info, asked.Piece)
 			if m, err := ParseMetadataMessage(reply); err != nil || len(m.Data) > metadataPiece {
 				t.Errorf("reply %q: %v", reply, err)
 			}

@@ -14,9 +14,9 @@ import (
 
 // Bounds of what waits to be sent to one peer. A peer that lets it come to these does not read.
 const (
-	maxControls     = 4096    // messages
-	maxControlBytes = 1 << 20 // bytes
-	maxBlocks       = 500     // blocks; what libtorrent allows by default
+	maxControls     = 4096      // messages
+	maxControlBytes = 256 << 10 // bytes: the longest bitfield, the longest list, and as much again
+	maxBlocks       = 500       // blocks and postponed messages; for blocks, what libtorrent allows by default
 	// keptControl is the largest buffer that an idle connection keeps, bytes.
 	keptControl = 1 << 10
 )
@@ -40,6 +40,8 @@ type BlockRequest struct {
 	//
 	// Source and Sent run in the writer's goroutine, without locks of the Conn.
 	Sent func(n int)
+
+	message func() []byte // instead of all that: makes an extension message, as it goes over the wire
 }
 
 // sendQueue is what waits for the writer.
@@ -68,6 +70,19 @@ func (c *Conn) SendExtended(name string, payload []byte) error {
 	return c.enqueue(func(b []byte) ([]byte, error) {
 		return appendExtended(b, pp.ExtensionNumber(number), payload), nil
 	})
+}
+
+// SendExtendedLater queues an extension message (BEP 10) behind the blocks that are queued. Its payload is made when its
+// turn has come, in the writer's goroutine and without locks of the Conn: so a peer that asks for much and reads nothing
+// has little kept in memory for it. Errors are those of SendExtended.
+func (c *Conn) SendExtendedLater(name string, payload func() []byte) error {
+	number := c.Peer().M[name]
+	if !c.Extended() || number == 0 {
+		return fmt.Errorf("%w: %s", ErrNotSupported, name)
+	}
+	return c.enqueueBlock(BlockRequest{message: func() []byte {
+		return appendExtended(nil, pp.ExtensionNumber(number), payload())
+	}})
 }
 
 // SendExtensionHandshake queues an extension handshake (BEP 10). The keys of e.M are the extensions to offer, with any
@@ -136,6 +151,11 @@ func (c *Conn) SendBlock(b BlockRequest) error {
 	if err := checkBlock(b.Index, b.Begin, b.Length); err != nil {
 		return fmt.Errorf("cannot send block: %w", err)
 	}
+	return c.enqueueBlock(b)
+}
+
+// enqueueBlock appends a block, or what is sent in its turn like one.
+func (c *Conn) enqueueBlock(b BlockRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -154,7 +174,7 @@ func (c *Conn) CancelBlock(index, begin, length uint32) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := slices.IndexFunc(c.queue.blocks, func(b BlockRequest) bool {
-		return b.Index == index && b.Begin == begin && b.Length == length
+		return b.message == nil && b.Index == index && b.Begin == begin && b.Length == length
 	})
 	if n < 0 {
 		return false
@@ -168,12 +188,19 @@ func (c *Conn) CancelBlock(index, begin, length uint32) bool {
 func (c *Conn) DropBlocks() []BlockRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	dropped := c.queue.blocks
-	c.queue.blocks = nil
+	var dropped, left []BlockRequest
+	for _, b := range c.queue.blocks {
+		if b.message == nil {
+			dropped = append(dropped, b)
+		} else {
+			left = append(left, b)
+		}
+	}
+	c.queue.blocks = left
 	return dropped
 }
 
-// QueuedBlocks returns how many blocks wait to be sent.
+// QueuedBlocks returns how many blocks wait to be sent, postponed messages included.
 func (c *Conn) QueuedBlocks() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,8 +11,9 @@ import (
 // The writer of a connection, one goroutine, does in a loop:
 //
 //	1  take all control messages that are queued, and write them at once
-//	2  if there are none: take one block, open its source, write header and data.
-//	   Blocks that follow each other leave in full segments
+//	2  if there are none: take one block, open its source, write header and data
+//	   (or make a postponed message, and write it). Blocks that follow each other
+//	   leave in full segments
 //	3  if there are none: send what is left, and wait for either, or for two
 //	   minutes to pass; then write a keep-alive
 //
@@ -96,8 +97,11 @@ func (c *Conn) giveBack(buffer []byte) {
 // errSource says that a block could not be read before any of it was written.
 var errSource = errors.New("block not readable")
 
-// writeBlock sends a Piece message, or rejects the request for it.
+// writeBlock sends a Piece message, or rejects the request for it; or it sends a postponed message.
 func (c *Conn) writeBlock(b BlockRequest) error {
+	if b.message != nil {
+		return c.stream.write(b.message())
+	}
 	err := c.writePiece(b)
 	switch {
 	case err == nil:

@@ -83,7 +83,7 @@ func preferences() *rapid.Generator[prefs.Preferences] {
 				Hours:           rapid.SliceOf(windows()).Draw(t, "hours"),
 				MonthlyTransfer: limits().Draw(t, "monthly transfer"),
 				DiskSleep:       rapid.SampledFrom([]prefs.DiskSleep{prefs.DiskSleepRespect, prefs.DiskSleepIgnore}).Draw(t, "disk sleep"),
-				Goal:            rapid.SampledFrom([]prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced}).Draw(t, "goal"),
+				Goal:            rapid.SampledFrom([]swarm.Goal{swarm.GoalPreserve, swarm.GoalAccelerate, swarm.GoalBalanced}).Draw(t, "goal"),
 			},
 			Foreground: prefs.Foreground{
 				Directory: rapid.OneOf(rapid.Just(""), directories()).Draw(t, "directory"),

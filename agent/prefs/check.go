@@ -101,7 +101,7 @@ func interfaceName(name string) error {
 	return nil
 }
 
-// isPlain says whether text can stand in a file, a log line and a page as it is.
+// isPlain reports whether text can stand in a file, a log line and a page as it is.
 func isPlain(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }

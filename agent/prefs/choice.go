@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ebb/agent/swarm"
 )
 
 // Mode says what happens to candidates from one source.
@@ -13,15 +15,6 @@ const (
 	ModeOff  Mode = "off"  // the source is not used
 	ModeAsk  Mode = "ask"  // a candidate waits for the owner's yes
 	ModeAuto Mode = "auto" // a candidate may be joined at once
-)
-
-// Goal is what the background aims for.
-type Goal string
-
-const (
-	GoalPreserve   Goal = "preserve"   // keep swarms alive that are about to die
-	GoalAccelerate Goal = "accelerate" // make downloads faster where many want the same
-	GoalBalanced   Goal = "balanced"   // some of both
 )
 
 // DiskSleep says what the background does while a spinning disk is in standby.
@@ -34,7 +27,7 @@ const (
 
 var (
 	modes      = []Mode{ModeOff, ModeAsk, ModeAuto}
-	goals      = []Goal{GoalPreserve, GoalAccelerate, GoalBalanced}
+	goals      = []swarm.Goal{swarm.GoalPreserve, swarm.GoalAccelerate, swarm.GoalBalanced}
 	diskSleeps = []DiskSleep{DiskSleepRespect, DiskSleepIgnore}
 )
 
@@ -43,12 +36,6 @@ func (m *Mode) UnmarshalText(text []byte) error { return choose(m, text, modes) 
 
 // MarshalText gives the mode's name.
 func (m Mode) MarshalText() ([]byte, error) { return []byte(m), nil }
-
-// UnmarshalText reads one of the three goals.
-func (g *Goal) UnmarshalText(text []byte) error { return choose(g, text, goals) }
-
-// MarshalText gives the goal's name.
-func (g Goal) MarshalText() ([]byte, error) { return []byte(g), nil }
 
 // UnmarshalText reads one of the two ways.
 func (d *DiskSleep) UnmarshalText(text []byte) error { return choose(d, text, diskSleeps) }

@@ -17,7 +17,7 @@ const minutesPerDay = 24 * 60
 
 var errNotHours = errors.New(`not a window of the day; write it like "22:00-07:00"`)
 
-// Contains says whether t is in the window, by the clock of t's location.
+// Contains reports whether t is in the window, by the clock of t's location.
 func (h Hours) Contains(t time.Time) bool {
 	minute := t.Hour()*60 + t.Minute()
 	if h.from < h.to {

@@ -36,7 +36,7 @@ var sections = []section{
 		one("disk_sleep", `While a spinning disk sleeps: "respect" that and wait, or "ignore" it and wake the disk.`,
 			func(p *Preferences) *DiskSleep { return &p.Background.DiskSleep }, oneOf(diskSleeps)),
 		one("goal", `"preserve" swarms about to die, "accelerate" busy ones, or "balanced".`,
-			func(p *Preferences) *Goal { return &p.Background.Goal }, oneOf(goals)),
+			func(p *Preferences) *swarm.Goal { return &p.Background.Goal }, oneOf(goals)),
 	}},
 	{"foreground", "The torrents that you asked for.", []key{
 		one("directory", "Where finished files go; not set means downloads in the state directory.",

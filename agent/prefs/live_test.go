@@ -3,6 +3,8 @@ package prefs
 import (
 	"slices"
 	"testing"
+
+	"ebb/agent/swarm"
 )
 
 func TestWhatTakesEffectAtTheNextStartIsNamed(t *testing.T) {
@@ -26,8 +28,8 @@ func TestLivePreferencesWakeWhoWaits(t *testing.T) {
 	l := NewLive(Default())
 	changed := l.Changed()
 	p := Default()
-	p.State.Directory, p.Background.Goal = "/elsewhere", GoalPreserve
-	if before := l.Set(p); before.Background.Goal != GoalBalanced {
+	p.State.Directory, p.Background.Goal = "/elsewhere", swarm.GoalPreserve
+	if before := l.Set(p); before.Background.Goal != swarm.GoalBalanced {
 		t.Errorf("before: %v", before.Background.Goal)
 	}
 	select {
@@ -35,7 +37,7 @@ func TestLivePreferencesWakeWhoWaits(t *testing.T) {
 	default:
 		t.Error("nobody was woken")
 	}
-	if now := l.Get(); now.Background.Goal != GoalPreserve || now.State != Default().State {
+	if now := l.Get(); now.Background.Goal != swarm.GoalPreserve || now.State != Default().State {
 		t.Errorf("in force: %+v", now)
 	}
 	select {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 )
 
 // complete has every key, none at its default.
@@ -77,7 +78,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	}
 	if p.Background.Storage.Bytes(0) != 20<<30 || p.Background.Upload.BytesPerSecond() != 625_000 || !p.Background.Download.Unlimited() ||
 		p.Background.KeepFree != 2<<30 || len(p.Background.Hours) != 2 || p.Background.MonthlyTransfer != prefs.LimitTo(500<<30) ||
-		p.Background.WriteBudget != prefs.LimitPerDay(3<<30) || p.Background.DiskSleep != prefs.DiskSleepIgnore || p.Background.Goal != prefs.GoalPreserve {
+		p.Background.WriteBudget != prefs.LimitPerDay(3<<30) || p.Background.DiskSleep != prefs.DiskSleepIgnore || p.Background.Goal != swarm.GoalPreserve {
 		t.Errorf("background: %+v", p.Background)
 	}
 	if p.Foreground != (prefs.Foreground{Directory: "/srv/downloads", Upload: prefs.FixedRate(1 << 20), Download: prefs.FixedRate(2 << 20)}) {

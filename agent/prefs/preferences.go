@@ -43,10 +43,10 @@ type Background struct {
 	// DiskSleep says whether the background may wake a spinning disk from standby.
 	DiskSleep DiskSleep `toml:"disk_sleep" json:"disk_sleep"`
 	// Goal is what the background aims for when it chooses.
-	Goal Goal `toml:"goal" json:"goal"`
+	Goal swarm.Goal `toml:"goal" json:"goal"`
 }
 
-// InHours says whether the owner lets the background work at t, by the clock of t's location.
+// InHours reports whether the owner lets the background work at t, by the clock of t's location.
 func (b Background) InHours(t time.Time) bool {
 	return len(b.Hours) == 0 || slices.ContainsFunc(b.Hours, func(h Hours) bool { return h.Contains(t) })
 }
@@ -124,7 +124,7 @@ func Default() Preferences {
 			Hours:       []Hours{},
 			WriteBudget: LimitPerDay(2 << 30), // a cheap 16 GB flash chip lasts years at this pace
 			DiskSleep:   DiskSleepRespect,
-			Goal:        GoalBalanced,
+			Goal:        swarm.GoalBalanced,
 		},
 		Foreground: Foreground{Upload: UnlimitedRate(), Download: UnlimitedRate()},
 		Sources:    Sources{Peers: ModeAuto, Neighbours: ModeAuto, Feeds: ModeAuto, Deny: []swarm.InfoHash{}},
@@ -163,7 +163,7 @@ func stateDirectoryOf(user int) string {
 	return ""
 }
 
-// Equal says whether p and q mean the same. A nil list and an empty one are the same.
+// Equal reports whether p and q mean the same. A nil list and an empty one are the same.
 func (p Preferences) Equal(q Preferences) bool {
 	return reflect.DeepEqual(p.withLists(), q.withLists())
 }

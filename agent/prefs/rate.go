@@ -40,10 +40,10 @@ func FixedRate(bytesPerSecond int64) Rate {
 	return Rate{bytes: min(max(bytesPerSecond, 0), maxRate)}
 }
 
-// Auto says whether ebb is to find the rate.
+// Auto reports whether ebb is to find the rate.
 func (r Rate) Auto() bool { return r.kind == rateAuto }
 
-// Unlimited says whether there is no limit.
+// Unlimited reports whether there is no limit.
 func (r Rate) Unlimited() bool { return r.kind == rateUnlimited }
 
 // BytesPerSecond returns the fixed limit: 0 is off, -1 is unlimited. For auto it is 0: ask Auto first.

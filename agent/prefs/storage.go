@@ -29,7 +29,7 @@ var errNotStorage = errors.New(`not a size; write it like "20GiB", "500MB" or "1
 // StorageOf returns an allotment of n bytes; a negative n counts as 0.
 func StorageOf(n int64) Storage { return Storage{storageBytes, max(n, 0)} }
 
-// IsSet says whether the owner has decided: only then may the background run.
+// IsSet reports whether the owner has decided: only then may the background run.
 func (s Storage) IsSet() bool { return s.kind != storageUnset }
 
 // Bytes returns the allotment on a file system of fsTotal bytes, rounded down; 0 while it is not set.

@@ -21,7 +21,7 @@ const module = "ebb/"
 var layers = [][]string{
 	{"agent/ebb", "build/...", "webui/webuitest"},
 	{"agent"},
-	{"agent/owner"},
+	{"agent/owner", "agent/sharing"},
 	{"agent/foreground", "agent/background", "agent/background/choose", "agent/discovery/...", "webui"},
 	{"quota", "quota/disk", "quota/line", "quota/line/govern", "quota/memory", "agent/peersource", "agent/peerwire", "agent/records"},
 	{"platform", "agent/prefs", "quota/disk/fragstore"},
@@ -45,7 +45,7 @@ var only = []struct {
 }{
 	{"platform", nil, "platform says what the device says, and knows nothing of ebb"},
 	{"webui", []string{"agent/prefs", "agent/swarm"}, "webui knows the rest only through an interface that it declares itself"},
-	{"agent/background/choose", []string{"agent/prefs", "agent/swarm"}, "choosing is pure: the simulator runs the same code"},
+	{"agent/background/choose", []string{"agent/swarm"}, "choosing is pure: the simulator runs the same code"},
 }
 
 // The command is nobody's library, not even a test's: who needs it runs it.

@@ -17,7 +17,7 @@ func TestImportsPointDown(t *testing.T) {
 		{"agent/discovery", "agent/foreground", "sideways"},
 		{"agent/background", "agent/background/choose", ""},
 		{"agent/background/choose", "agent/swarm", ""},
-		{"agent/background/choose", "agent/prefs", ""},
+		{"agent/background/choose", "agent/prefs", "choosing is pure"},
 		{"agent/background/choose", "agent/background", "choosing is pure"},
 		{"agent/background/choose", "quota/disk", "choosing is pure"},
 		{"agent/discovery/feeds", "agent/discovery", ""},

@@ -12,6 +12,30 @@ import (
 // ErrNoRoom says that the background may not use as much as the fragment would take.
 var ErrNoRoom = errors.New("no room within the storage allotment")
 
+// Room reports whether Admit would find room for a fragment, now and beside expected bytes more, as nil or the error that
+// Admit would return. It takes no room and reclaims nothing: it is for asking a peer, and Admit for what the peer sends.
+func (l *Ledger) Room(k fragstore.Key, length int64, value float64, expected int64) error {
+	if err := l.unavailable(); err != nil {
+		return fmt.Errorf("room for fragment %s: %w", k, err)
+	}
+	if err := l.room(newcomer{Key: k, length: length, value: value}, expected); err != nil {
+		return fmt.Errorf("room for fragment %s: %w", k, err)
+	}
+	return nil
+}
+
+func (l *Ledger) room(n newcomer, expected int64) error {
+	if l.store.Has(n.Key) {
+		return fragstore.ErrHeld
+	}
+	need, _, err := l.lack(n, expected, false)
+	if err != nil || need <= 0 {
+		return err
+	}
+	_, err = l.victimsBelow(n.value, need)
+	return err
+}
+
 // Admit begins to receive a fragment, if there is room for all of it, or if room can be made by reclaiming fragments of
 // clearly lower value, which it returns, with an error too. The room stays taken until the Writer is committed or
 // aborted. Errors: what Unavailable says, ErrReadOnly, ErrBudget, ErrNoRoom, and those of fragstore.Store.Create. The
@@ -62,7 +86,7 @@ func (l *Ledger) admitFree(n newcomer) (*fragstore.Writer, cause, error) {
 	if l.store.Has(n.Key) { // before anything is reclaimed for it
 		return nil, 0, fragstore.ErrHeld
 	}
-	need, full, err := l.take(n)
+	need, full, err := l.lack(n, 0, true)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -74,8 +98,9 @@ func (l *Ledger) admitFree(n newcomer) (*fragstore.Writer, cause, error) {
 	return w, 0, err
 }
 
-// take takes room if it is there, or else returns how much is needed.
-func (l *Ledger) take(n newcomer) (need int64, full cause, err error) {
+// lack returns how much room is missing for the newcomer beside expected bytes more, and what the limit comes from. If
+// none is missing and take is set, the room is the newcomer's until untake.
+func (l *Ledger) lack(n newcomer, expected int64, take bool) (need int64, full cause, err error) {
 	charge := l.store.Charge(n.length)
 	d := l.measure()
 	if d.err != nil {
@@ -87,13 +112,13 @@ func (l *Ledger) take(n newcomer) (need int64, full cause, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !n.asked {
-		if err := l.afford(n.length); err != nil {
+		if err := l.afford(n.length, expected); err != nil {
 			return 0, 0, err
 		}
 	}
 	b := l.balance(d)
-	need = b.taken + charge - b.grow
-	if need <= 0 {
+	need = b.taken + expected + charge - b.grow
+	if take && need <= 0 {
 		l.pending += charge
 	}
 	return need, b.binding, nil
@@ -109,7 +134,7 @@ func (l *Ledger) untake(n newcomer) {
 func (l *Ledger) admitBetter(n newcomer) (*fragstore.Writer, []fragstore.Key, error) {
 	l.making.Lock()
 	defer l.making.Unlock() // nobody takes the room before the store counts it
-	need, _, err := l.take(n)
+	need, _, err := l.lack(n, 0, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,6 +152,22 @@ func (l *Ledger) admitBetter(n newcomer) (*fragstore.Writer, []fragstore.Key, er
 
 // reclaimBelow reclaims fragments of clearly lower value than the given one: enough of them, or none. l.making is held.
 func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error) {
+	victims, err := l.victimsBelow(value, need)
+	if err != nil {
+		return nil, err
+	}
+	keys, freed, err := l.delete(victims)
+	if err != nil {
+		return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
+	}
+	if freed < need { // somebody else deleted some of them first: they had counted, and do not any more
+		return keys, fmt.Errorf("%w: %s are missing", ErrNoRoom, quota.Bytes(need-freed))
+	}
+	return keys, nil
+}
+
+// victimsBelow returns enough fragments of clearly lower value than the given one, or ErrNoRoom.
+func (l *Ledger) victimsBelow(value float64, need int64) ([]fragstore.Fragment, error) {
 	l.mu.Lock()
 	resting := l.stubborn.resting(time.Now())
 	l.mu.Unlock()
@@ -137,12 +178,5 @@ func (l *Ledger) reclaimBelow(value float64, need int64) ([]fragstore.Key, error
 	if bytes < need {
 		return nil, fmt.Errorf("%w: %s are missing", ErrNoRoom, quota.Bytes(need-bytes))
 	}
-	keys, freed, err := l.delete(victims)
-	if err != nil {
-		return keys, fmt.Errorf("%w: making it: %w", ErrNoRoom, err)
-	}
-	if freed < need { // somebody else deleted some of them first: they had counted, and do not any more
-		return keys, fmt.Errorf("%w: %s are missing", ErrNoRoom, quota.Bytes(need-freed))
-	}
-	return keys, nil
+	return victims, nil
 }

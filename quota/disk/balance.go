@@ -94,8 +94,8 @@ func (l *Ledger) balance(d measurement) balance {
 		room -= d.promised
 		full = promises
 	}
-	if room < b.limit {
-		b.limit, b.binding = max(room, 0), full
+	if most := max(room, 0); most < b.limit {
+		b.limit, b.binding = most, full
 	}
 	b.grow = l.regrowth.limit(room, b.limit, b.taken)
 	return b

@@ -84,6 +84,33 @@ func TestAdmitReclaimsNothingInVain(t *testing.T) {
 	expectHeld(t, w, 0, 1, 2, 3)
 }
 
+func TestRoomSaysWhatAdmitWouldAndCostsNothing(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 256 * kib, Writes: -1})
+	w.fillWith(t, 2, 2, 9)
+	room := func(value float64, expected int64) error { return w.ledger.Room(key("a", 9), 64*kib, value, expected) }
+	must(t, room(0, 0))
+	for _, c := range []struct {
+		what     string
+		value    float64
+		expected int64
+		want     error
+	}{
+		{"nothing beside what is expected", 2, 64 * kib, ErrNoRoom},
+		{"in place of what is worth less", 10, 64 * kib, nil},
+		{"in place of all that is worth less", 10, 128 * kib, nil},
+		{"and no more than that", 10, 192 * kib, ErrNoRoom},
+	} {
+		if err := room(c.value, c.expected); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.what, err, c.want)
+		}
+	}
+	if err := w.ledger.Room(key("a", 0), 64*kib, 9, 0); !errors.Is(err, fragstore.ErrHeld) {
+		t.Errorf("what is held already: %v", err)
+	}
+	expectHeld(t, w, 0, 1, 2)
+	must(t, w.admit(key("a", 9), 64*kib, 0)) // the room is still there
+}
+
 func TestAdmittedValueIsTheFragments(t *testing.T) {
 	w := newWorld(t, Limits{Storage: mib})
 	w.fillWith(t, 2.5)

@@ -29,10 +29,10 @@ func (l *Ledger) countWritten() (up time.Duration) {
 	return up
 }
 
-// afford returns ErrBudget if what today's budget has left is not enough for length bytes more. What is being received
+// afford returns ErrBudget if what today's budget has left is not enough for length bytes beside those expected. What is being received
 // counts with its full length until it is complete, because how much of it is written already is not known. l.mu is
 // held.
-func (l *Ledger) afford(length int64) error {
+func (l *Ledger) afford(length, expected int64) error {
 	if l.limits.Writes < 0 {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (l *Ledger) afford(length int64) error {
 	}
 	l.countWritten()
 	charged, _ := l.store.InFlight()
-	if l.budget.Used()+charged+l.pending+length > l.limits.Writes {
+	if l.budget.Used()+charged+l.pending+expected+length > l.limits.Writes {
 		return ErrBudget
 	}
 	return nil

@@ -10,14 +10,13 @@ import (
 	"slices"
 	"time"
 
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 // Need is how much a swarm would gain from one more fragment here, per byte of that fragment: 0 (nothing) to 1 (it may
 // be the last copy, and peers wait for it). Scarcity falls with every further copy; demand rises with the share of the
 // swarm that is still downloading. An unknown swarm counts as one with a single seed and a single leecher.
-func Need(h swarm.Health, goal prefs.Goal) float64 {
+func Need(h swarm.Health, goal swarm.Goal) float64 {
 	seeds, leechers, copies := h.Seeds, h.Leechers, h.Copies
 	if seeds < 0 {
 		seeds = 1
@@ -29,9 +28,9 @@ func Need(h swarm.Health, goal prefs.Goal) float64 {
 	scarcity := 1 / float64(1+copies)
 	demand := float64(leechers) / float64(1+seeds+leechers)
 	switch goal {
-	case prefs.GoalPreserve:
+	case swarm.GoalPreserve:
 		return scarcity * (0.8 + 0.2*demand)
-	case prefs.GoalAccelerate:
+	case swarm.GoalAccelerate:
 		return demand * (0.2 + 0.8*scarcity)
 	default:
 		return (scarcity + demand) / 2
@@ -54,7 +53,7 @@ const (
 // JoinView is what the choice of swarms to join looks at.
 type JoinView struct {
 	Candidates []swarm.Candidate
-	Goal       prefs.Goal
+	Goal       swarm.Goal
 	Room       int64 // bytes that the background may still store
 	Fetching   int   // swarms that still have fragments to fetch
 	Swarms     int   // swarms joined
@@ -103,7 +102,7 @@ const silence = 7 * 24 * time.Hour
 // Leave lists the swarms that are no longer worth staying in: those in which we hold nothing and which have either no
 // need or no peers. A swarm in which we hold fragments is left by reclaim, not by choice, and one that the owner asked
 // for is left only by the owner.
-func Leave(swarms []LeaveView, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Leave(swarms []LeaveView, goal swarm.Goal, now time.Time) []swarm.InfoHash {
 	var leave []swarm.InfoHash
 	for _, s := range swarms {
 		if s.ByOwner || s.Fragments > 0 {
@@ -135,7 +134,7 @@ const wakeInterval = 10 * time.Minute
 
 // Wake picks dormant swarms that want fragments and are to look for peers
 // again, most needy first, as many as may be fetched beside those that are.
-func Wake(dormant []WakeView, fetching int, goal prefs.Goal, now time.Time) []swarm.InfoHash {
+func Wake(dormant []WakeView, fetching int, goal swarm.Goal, now time.Time) []swarm.InfoHash {
 	due := slices.DeleteFunc(slices.Clone(dormant), func(v WakeView) bool { return now.Sub(v.Woken) < wakeInterval })
 	slices.SortStableFunc(due, func(a, b WakeView) int {
 		return cmp.Compare(Need(b.Health, goal), Need(a.Health, goal))
@@ -166,91 +165,4 @@ func Piece(copies []uint16, wanted func(index int) bool, rnd *rand.Rand) (index 
 		}
 	}
 	return index, ok
-}
-
-// UploadView is one interested peer, as the choice of whom to unchoke sees it.
-type UploadView[P any] struct {
-	Peer   P
-	Sent   int64 // bytes sent to it since the last choice
-	Waited time.Duration
-}
-
-// Unchoked picks the peers to serve until the next choice. All but one slot go to those that took the most since the
-// last choice: they can use what we give. The last slot goes to the peer that has waited longest, so that everybody's
-// turn comes and new peers get a start.
-func Unchoked[P any](peers []UploadView[P], slots int) []P {
-	if slots <= 0 {
-		return nil
-	}
-	rest := slices.Clone(peers)
-	slices.SortStableFunc(rest, func(a, b UploadView[P]) int { return cmp.Compare(b.Sent, a.Sent) })
-	regular := min(slots-1, len(rest))
-	if len(rest) <= slots {
-		regular = len(rest)
-	}
-	chosen := make([]P, 0, slots)
-	for _, v := range rest[:regular] {
-		chosen = append(chosen, v.Peer)
-	}
-	if rest = rest[regular:]; len(rest) > 0 && len(chosen) < slots {
-		longest := slices.MaxFunc(rest, func(a, b UploadView[P]) int { return cmp.Compare(a.Waited, b.Waited) })
-		chosen = append(chosen, longest.Peer)
-	}
-	return chosen
-}
-
-// BytesPerSlot is the rate below which one more upload slot only makes all of
-// them slow: 32 KiB/s delivers a 16 KiB block every half second.
-const BytesPerSlot = 32 << 10
-
-// Slots is the number of peers that one swarm serves at a time, for an
-// upload limit in bytes per second (negative: unlimited).
-func Slots(limit int64) int {
-	switch {
-	case limit == 0:
-		return 0
-	case limit < 0:
-		return 16
-	}
-	return int(min(max(limit/BytesPerSlot, 1), 16))
-}
-
-// ConnView is one connection, as the choice of which to close sees it.
-type ConnView[P any] struct {
-	Peer   P
-	Open   time.Duration // since it was made
-	Unused time.Duration // since a block last went either way, or was asked for; negative: it never did
-}
-
-// Never stands for the time since something that has not happened.
-const Never time.Duration = -1
-
-// inUse is how long after its last block a connection counts as one that is being served or fetched from: blocks of a
-// slow one are that far apart.
-const inUse = 30 * time.Second
-
-// Surplus picks the connections to close so that most of them stay: first
-// those that are not in use, of these the longest idle; of those in use, too.
-func Surplus[P any](conns []ConnView[P], most int) []P {
-	idle := func(v ConnView[P]) time.Duration {
-		if v.Unused < 0 {
-			return v.Open
-		}
-		return min(v.Unused, v.Open)
-	}
-	working := func(v ConnView[P]) int {
-		if v.Unused >= 0 && v.Unused < inUse {
-			return 1
-		}
-		return 0
-	}
-	worst := slices.Clone(conns)
-	slices.SortStableFunc(worst, func(a, b ConnView[P]) int {
-		return cmp.Or(cmp.Compare(working(a), working(b)), cmp.Compare(idle(b), idle(a)))
-	})
-	var chosen []P
-	for _, v := range worst[:max(len(worst)-max(most, 0), 0)] {
-		chosen = append(chosen, v.Peer)
-	}
-	return chosen
 }

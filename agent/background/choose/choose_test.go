@@ -6,14 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
 func hashOf(b byte) swarm.InfoHash { return swarm.InfoHash{b} }
 
 func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
-	for _, goal := range []prefs.Goal{prefs.GoalPreserve, prefs.GoalAccelerate, prefs.GoalBalanced} {
+	for _, goal := range []swarm.Goal{swarm.GoalPreserve, swarm.GoalAccelerate, swarm.GoalBalanced} {
 		last := 2.0
 		for seeds := range 20 {
 			n := Need(swarm.Health{Seeds: seeds, Leechers: 5, Copies: seeds}, goal)
@@ -36,17 +35,17 @@ func TestNeedFallsWithEveryCopyAndRisesWithDemand(t *testing.T) {
 func TestGoalsDifferInWhatTheyPrefer(t *testing.T) {
 	forgotten := swarm.Health{Seeds: 0, Leechers: 0, Copies: 0}
 	crowded := swarm.Health{Seeds: 10, Leechers: 500, Copies: 10}
-	if Need(forgotten, prefs.GoalPreserve) <= Need(crowded, prefs.GoalPreserve) {
+	if Need(forgotten, swarm.GoalPreserve) <= Need(crowded, swarm.GoalPreserve) {
 		t.Error("preserve puts a crowd before a torrent that nobody holds")
 	}
-	if Need(forgotten, prefs.GoalAccelerate) >= Need(crowded, prefs.GoalAccelerate) {
+	if Need(forgotten, swarm.GoalAccelerate) >= Need(crowded, swarm.GoalAccelerate) {
 		t.Error("accelerate puts a torrent that nobody wants before a crowd")
 	}
 }
 
 func TestNeedOfAnUnknownSwarmIsThatOfASmallOne(t *testing.T) {
-	unknown := Need(swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, prefs.GoalBalanced)
-	small := Need(swarm.Health{Seeds: 1, Leechers: 1, Copies: 1}, prefs.GoalBalanced)
+	unknown := Need(swarm.Health{Seeds: -1, Leechers: -1, Copies: -1}, swarm.GoalBalanced)
+	small := Need(swarm.Health{Seeds: 1, Leechers: 1, Copies: 1}, swarm.GoalBalanced)
 	if unknown != small {
 		t.Errorf("unknown %v, one seed and one leecher %v", unknown, small)
 	}
@@ -68,7 +67,7 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 		{"no room", JoinView{Candidates: all}, nil},
 		{"enough swarms", JoinView{Candidates: all, Room: 1, Swarms: maxSwarms}, nil},
 	} {
-		c.view.Goal = prefs.GoalBalanced
+		c.view.Goal = swarm.GoalBalanced
 		var got []swarm.InfoHash
 		for _, j := range Join(c.view) {
 			got = append(got, j.Hash)
@@ -96,7 +95,7 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 		{"needless", LeaveView{Health: needless, Joined: now.Add(-2 * time.Hour), LastPeer: now}, true},
 		{"needless, just joined", LeaveView{Health: needless, Joined: now, LastPeer: now}, false},
 	} {
-		if got := len(Leave([]LeaveView{c.view}, prefs.GoalBalanced, now)) == 1; got != c.leave {
+		if got := len(Leave([]LeaveView{c.view}, swarm.GoalBalanced, now)) == 1; got != c.leave {
 			t.Errorf("%s: left %v, want %v", c.name, got, c.leave)
 		}
 	}
@@ -120,7 +119,7 @@ func TestDormantSwarmsAreWokenInTurnMostNeedyFirst(t *testing.T) {
 		{"place for one", MaxFetching - 1, []swarm.InfoHash{hashOf(2)}},
 		{"no place", MaxFetching, nil},
 	} {
-		if got := Wake(dormant, c.fetching, prefs.GoalBalanced, now); !slices.Equal(got, c.want) {
+		if got := Wake(dormant, c.fetching, swarm.GoalBalanced, now); !slices.Equal(got, c.want) {
 			t.Errorf("%s: woke %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -146,56 +145,5 @@ func TestRarestPieceIsFetchedFirstAndTiesAreSpread(t *testing.T) {
 	}
 	if _, ok := Piece(copies, func(int) bool { return false }, rnd); ok {
 		t.Error("chose a piece that is not wanted")
-	}
-}
-
-func TestUnchokeServesTheQuickestAndTheLongestWaiting(t *testing.T) {
-	views := []UploadView[string]{
-		{Peer: "slow", Sent: 10},
-		{Peer: "quick", Sent: 1000},
-		{Peer: "middling", Sent: 100},
-		{Peer: "patient", Waited: time.Hour},
-		{Peer: "new", Waited: time.Second},
-	}
-	got := Unchoked(views, 3)
-	slices.Sort(got)
-	if want := []string{"middling", "patient", "quick"}; !slices.Equal(got, want) {
-		t.Errorf("unchoked %v, want %v", got, want)
-	}
-	if got := Unchoked(views, 9); len(got) != len(views) {
-		t.Errorf("with slots for all, unchoked only %v", got)
-	}
-	if got := Unchoked(views, 0); len(got) != 0 {
-		t.Errorf("without slots, unchoked %v", got)
-	}
-}
-
-func TestUploadSlotsFollowTheLimit(t *testing.T) {
-	for limit, want := range map[int64]int{0: 0, 1000: 1, 64 << 10: 2, 4 << 20: 16, -1: 16} {
-		if got := Slots(limit); got != want {
-			t.Errorf("limit %d: %d slots, want %d", limit, got, want)
-		}
-	}
-}
-
-func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
-	const s = time.Second
-	conns := []ConnView[string]{
-		{Peer: "served now", Open: 900 * s, Unused: 0},
-		{Peer: "new", Open: 1 * s, Unused: Never},
-		{Peer: "idle for ever", Open: 800 * s, Unused: Never},
-		{Peer: "served slowly", Open: 40 * s, Unused: 20 * s},
-		{Peer: "served a minute ago", Open: 900 * s, Unused: 60 * s},
-		{Peer: "served long ago", Open: 900 * s, Unused: 600 * s},
-	}
-	worstFirst := []string{"idle for ever", "served long ago", "served a minute ago", "new", "served slowly", "served now"}
-	for most := range len(conns) + 2 {
-		want := worstFirst[:max(len(conns)-most, 0)]
-		if got := Surplus(conns, most); !slices.Equal(got, want) {
-			t.Errorf("with places for %d, closed are %q, want %q", most, got, want)
-		}
-	}
-	if got := Surplus(conns, -1); len(got) != len(conns) {
-		t.Errorf("with places for -1, closed are %q", got)
 	}
 }

@@ -66,12 +66,12 @@ func (s *Store) Open(k Key, sum [sha1.Size]byte) (*Reader, error) {
 	if why := s.unavailable(); why != nil && s.Has(k) {
 		return nil, fmt.Errorf("opening fragment %s: %w", k, why)
 	}
-	length, trusted, err := s.claim(k)
+	length, trusted, err := s.beginVerify(k)
 	if err != nil {
 		return nil, fmt.Errorf("opening fragment %s: %w", k, err)
 	}
 	if !trusted {
-		defer s.release(k)
+		defer s.endVerify(k)
 	}
 	f, err := s.openFile(k, length, sum, trusted)
 	if errors.Is(err, ErrDamaged) {
@@ -83,9 +83,9 @@ func (s *Store) Open(k Key, sum [sha1.Size]byte) (*Reader, error) {
 	return &Reader{io.NewSectionReader(f, 0, length), f, s, k}, nil
 }
 
-// claim looks k up. If it is not verified in this epoch, the caller has to verify it and then to release it;
+// beginVerify looks k up. If it is not verified in this epoch, the caller has to verify it and then to call endVerify;
 // everybody else who wants it waits for that.
-func (s *Store) claim(k Key) (length int64, trusted bool, err error) {
+func (s *Store) beginVerify(k Key) (length int64, trusted bool, err error) {
 	for {
 		s.mu.Lock()
 		e := s.table.held(k)
@@ -109,7 +109,7 @@ func (s *Store) claim(k Key) (length int64, trusted bool, err error) {
 	}
 }
 
-func (s *Store) release(k Key) {
+func (s *Store) endVerify(k Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.verifying[k])

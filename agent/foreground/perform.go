@@ -15,8 +15,8 @@ import (
 	"ebb/quota/memory"
 )
 
-// take takes a step. Its error is a reason for the download to fail.
-func (d *download) take(todo step, s torrent.Stats) error {
+// perform does a step. Its error is a reason for the download to fail.
+func (d *download) perform(todo step, s torrent.Stats) error {
 	switch todo {
 	case fetchMetadata:
 		return d.run(d.rain.Start, s)
@@ -87,14 +87,14 @@ func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, erro
 	return c, t, err
 }
 
-// settle claims the name of a torrent's files, and makes sure that nothing else is in their place. Errors wrap
+// settle reserves the name of a torrent's files, and makes sure that nothing else is in their place. Errors wrap
 // ErrInTheWay if something is.
 func (s *Session) settle(c contents, h swarm.InfoHash) error {
-	if err := s.claim(c.top, h); err != nil {
+	if err := s.reserveName(c.top, h); err != nil {
 		return err
 	}
 	if _, err := survey(s.cfg.Directory, c.files); err != nil {
-		s.unclaim(h)
+		s.freeName(h)
 		return err
 	}
 	return nil
