@@ -291,6 +291,7 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 	a.owner = owner.New(owner.Config{
 		Kept: a.kept(), Version: Version, ConfigPath: a.configPath, Bandwidth: a.bandwidth, Governor: a.governor,
 		Memory: a.memory, Foreground: a.foreground, Background: a.background, Candidates: a.candidates,
+		Announcer: a.announcer, DHT: a.dht,
 		Transport: &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
 		Events:    a.events, Log: a.log,
 	})

@@ -63,11 +63,12 @@ func TestListGroupsWhatSwarmsWaitFor(t *testing.T) {
 		b.Waiting = waiting
 		return b
 	}
-	got := waiting([]webui.BackgroundSwarm{swarm(1, "the disk sleeps"), swarm(2, ""), swarm(3, "x\x1b[2J"), swarm(4, "the disk sleeps")})
+	waits := func(b webui.BackgroundSwarm) string { return b.Waiting }
+	got := shared([]webui.BackgroundSwarm{swarm(1, "the disk sleeps"), swarm(2, ""), swarm(3, "x\x1b[2J"), swarm(4, "the disk sleeps")}, waits, " waits", " wait")
 	if strings.Join(got, "|") != "2 swarms wait: the disk sleeps|03030303 waits: x\ufffd[2J" {
 		t.Errorf("%q", got)
 	}
-	if got := waiting([]webui.BackgroundSwarm{swarm(2, "")}); got != nil {
+	if got := shared([]webui.BackgroundSwarm{swarm(2, "")}, waits, " waits", " wait"); got != nil {
 		t.Errorf("%q", got)
 	}
 }

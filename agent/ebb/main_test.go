@@ -170,6 +170,13 @@ func TestWhyNamesTheIntroducerAndWhereItWasMet(t *testing.T) {
 		"2d4542303130302d0102030405060708090a0b0c", hash(0x11)+" debian-13.2.0-amd64-netinst.iso", "Verified")
 }
 
+func TestWhatTrackersSayIsShown(t *testing.T) {
+	h := newHousehold(t)
+	const words = "the tracker https://tracker.example says: Unregistered torrent\ufffd[2J\n"
+	expect(t, h.does("list"), "\n13131313: "+words)
+	expect(t, h.does("why", "1313"), "one of your downloads, metadata: Asking peers", words, "DHT works\n", "https://tracker.example refuses: Unregistered torrent\ufffd[2J\n")
+}
+
 func TestJSONIsTheAPIs(t *testing.T) {
 	h := newHousehold(t)
 	var status webui.Status

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -24,8 +25,8 @@ const (
 	patience = 10 * time.Second
 	// maxSteps bounds the steps taken in one go; a download's whole life has fewer.
 	maxSteps = 8
-	// seedsEvery is how many observations pass between looks at the trackers.
-	seedsEvery = 5
+	// trackersEvery is how many observations pass between looks at the trackers.
+	trackersEvery = 2
 )
 
 // download is one torrent of the owner.
@@ -64,8 +65,9 @@ type download struct {
 	answer  chan torrent.Stats // of a question that rain has not answered yet
 	rates   rates              // of transfer
 	seeds   int                // see Torrent.Seeds
-	looks   int                // observations so far
-	loading bool               // it was incomplete when it was started
+	reports []peersource.Report
+	looks   int  // observations so far
+	loading bool // it was incomplete when it was started
 }
 
 // keep looks after the download until ctx ends.
@@ -210,10 +212,15 @@ func (d *download) broken(err error) {
 
 // publish updates the picture.
 func (d *download) publish(s torrent.Stats, wanted bool) {
-	if d.looks%seedsEvery == 1 && s.Status == torrent.Downloading {
+	switch running := s.Status != torrent.Stopped && s.Status != torrent.Stopping; {
+	case !running:
+		d.reports = nil
+	case d.looks%trackersEvery == 1 || d.reports == nil:
 		d.seeds = 0
+		d.reports = make([]peersource.Report, 0, len(d.trackers))
 		for _, tracker := range d.rain.Trackers() {
 			d.seeds = max(d.seeds, tracker.Seeders)
+			d.reports = append(d.reports, report(tracker))
 		}
 	}
 	down, up := d.rates.perSecond()
@@ -238,6 +245,7 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	p.DownloadRate, p.UploadRate = down, up
 	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded
 	p.Peers, p.Seeds = s.Peers.Total, d.seeds
+	p.Reports = d.reports
 	p.Port = uint16(s.Port)
 	p.MetadataKnown = d.metadata
 	if d.examined {

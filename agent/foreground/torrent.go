@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -45,7 +46,9 @@ type Torrent struct {
 	Seeds                int // the most that a tracker has told of
 	Private              bool
 	Trackers             []string // shared between pictures: not to be changed
-	Port                 uint16   // where it listens for peers
+	// Reports are what the trackers said last, while it runs. Shared between pictures: not to be changed.
+	Reports []peersource.Report
+	Port    uint16 // where it listens for peers
 	// Directory holds the file or directory called Name.
 	Directory     string
 	AddedAt       time.Time

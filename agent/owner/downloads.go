@@ -16,7 +16,7 @@ func (o *Owner) Foreground(context.Context) ([]webui.ForegroundTorrent, error) {
 	torrents := o.cfg.Foreground.Torrents()
 	list := make([]webui.ForegroundTorrent, 0, len(torrents))
 	for _, t := range torrents {
-		list = append(list, foregroundTorrent(t))
+		list = append(list, o.foregroundTorrent(t))
 	}
 	return list, nil
 }
@@ -27,15 +27,18 @@ func (o *Owner) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (webui.Fo
 	if !ok {
 		return webui.ForegroundTorrent{}, webui.ErrNotFound
 	}
-	return foregroundTorrent(t), nil
+	return o.foregroundTorrent(t), nil
 }
 
-func foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
+func (o *Owner) foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
+	said := trackers(append(o.cfg.Announcer.Reports(t.Hash), t.Reports...))
+	trouble, _ := trouble(said)
 	return webui.ForegroundTorrent{
 		Hash: t.Hash, Name: t.Name, State: string(t.State), Why: t.Why(), Private: t.Private,
 		Length: t.Length, Completed: t.Completed,
 		DownloadRate: t.DownloadRate, UploadRate: t.UploadRate, Downloaded: t.Downloaded, Uploaded: t.Uploaded,
 		Peers: t.Peers, Seeds: t.Seeds, Directory: t.Directory, Added: t.AddedAt,
+		Trouble: trouble, Trackers: said,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ebb/agent/background"
@@ -17,7 +18,11 @@ func (o *Owner) Background(context.Context) ([]webui.BackgroundSwarm, error) {
 	swarms := o.cfg.Background.Swarms()
 	list := make([]webui.BackgroundSwarm, 0, len(swarms))
 	for _, s := range swarms {
-		list = append(list, backgroundSwarm(s))
+		b := backgroundSwarm(s)
+		if reports := o.cfg.Announcer.Reports(s.Hash); slices.ContainsFunc(reports, troubled) {
+			b.Trouble, _ = trouble(trackers(reports))
+		}
+		list = append(list, b)
 	}
 	return list, nil
 }
@@ -28,7 +33,10 @@ func (o *Owner) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (webui.Back
 	if !ok {
 		return webui.BackgroundSwarm{}, webui.ErrNotFound
 	}
-	return backgroundSwarm(s), nil
+	b := backgroundSwarm(s)
+	b.Trackers = trackers(o.cfg.Announcer.Reports(h))
+	b.Trouble, _ = trouble(b.Trackers)
+	return b, nil
 }
 
 func backgroundSwarm(s background.Status) webui.BackgroundSwarm {

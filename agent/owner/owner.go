@@ -15,6 +15,7 @@ import (
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
+	"ebb/agent/peersource"
 	"ebb/quota/line"
 	"ebb/quota/memory"
 	"ebb/webui"
@@ -31,6 +32,8 @@ type Config struct {
 	Foreground *foreground.Session
 	Background *background.Engine
 	Candidates *discovery.Candidates
+	Announcer  *peersource.Announcer
+	DHT        *peersource.DHT   // nil when network.dht is false
 	Transport  http.RoundTripper // fetches .torrent files from URLs
 	Events     *webui.EventLog
 	Log        *slog.Logger

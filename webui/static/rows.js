@@ -13,7 +13,7 @@ function row(item, buttons) {
   const facts = element("p", "facts small");
   const why = element("p", "why small");
   const waiting = element("p", "small warning");
-  why.dir = "auto";
+  why.dir = waiting.dir = "auto"; // trackers' words are strangers' words
   progress.setAttribute("aria-label", `Progress of ${item.name || item.hash}`);
   const e = element("li", "", element("div", "head", name, state), progress, facts, waiting, why, element("div", "buttons", ...buttons));
   return {
@@ -27,8 +27,9 @@ function row(item, buttons) {
       progress.max = max || 1;
       progress.value = value || 0;
       say(facts, text.filter(Boolean).join(" · "));
-      say(waiting, item.waiting ? `Waits: ${item.waiting}` : "");
-      waiting.hidden = !item.waiting;
+      const trouble = [item.waiting && `Waits: ${item.waiting}`, item.trouble].filter(Boolean).join("; ");
+      say(waiting, trouble);
+      waiting.hidden = !trouble;
       say(why, item.why);
       why.hidden = !item.why;
     },
