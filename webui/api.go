@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
@@ -146,6 +147,10 @@ func (s *server) getPreferences(w http.ResponseWriter, r *http.Request) error {
 	return s.answerPreferences(w, r, p)
 }
 
+// NextStartHeader is the header that names the preferences that wait for the next start, in the answer to a change: the
+// page may be about to move elsewhere, and whoever changed them cannot ask again there.
+const NextStartHeader = "Ebb-Next-Start"
+
 // putPreferences replaces all preferences. With If-Match it does so only if they still are those that the sender saw,
 // so that two editors do not undo each other's work (RFC 9110 §13.1.1).
 func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
@@ -173,6 +178,11 @@ func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
 	if err := s.agent.SetPreferences(r.Context(), p); err != nil {
 		return err
 	}
+	status, err := s.agent.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set(NextStartHeader, strings.Join(status.NextStart, ", "))
 	return s.answerPreferences(w, r, p)
 }
 

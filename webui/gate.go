@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,16 +100,16 @@ func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
 }
 
 // hosts are the names that we go by. Addresses need no list: nobody can have an address resolve to us.
-type hosts map[string]bool
+type hosts struct {
+	own     map[string]bool
+	allowed func() []string // by the owner, at the moment
+}
 
-func newHosts(allowed []string) hosts {
-	h := hosts{"localhost": true}
+func newHosts(allowed func() []string) hosts {
+	h := hosts{map[string]bool{"localhost": true}, allowed}
 	if name, err := os.Hostname(); err == nil && name != "" {
-		h[canonicalHost(name)] = true
-		h[canonicalHost(name)+".local"] = true // by multicast DNS, RFC 6762
-	}
-	for _, name := range allowed {
-		h[canonicalHost(withoutPort(name))] = true
+		h.own[canonicalHost(name)] = true
+		h.own[canonicalHost(name)+".local"] = true // by multicast DNS, RFC 6762
 	}
 	return h
 }
@@ -118,7 +119,10 @@ func (h hosts) allow(hostport string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return true
 	}
-	return host != "" && h[canonicalHost(host)]
+	host = canonicalHost(host)
+	return host != "" && (h.own[host] || slices.ContainsFunc(h.allowed(), func(name string) bool {
+		return canonicalHost(withoutPort(name)) == host
+	}))
 }
 
 func withoutPort(hostport string) string {

@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t, agent, webui.New(webui.Config{
 		Agent:        agent,
 		Token:        token,
-		AllowedHosts: []string{"nas.example.net", "Box.Example.NET."},
+		AllowedHosts: func() []string { return []string{"nas.example.net", "Box.Example.NET."} },
 	})}
 }
 

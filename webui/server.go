@@ -12,8 +12,8 @@ import (
 // Config is what New needs.
 type Config struct {
 	Agent        Agent
-	Token        string   // from LoadToken; while it is empty, nobody is let in
-	AllowedHosts []string // names that we go by, besides addresses, localhost and the machine's own name
+	Token        string          // from LoadToken; while it is empty, nobody is let in
+	AllowedHosts func() []string // names that we go by, besides addresses, localhost and the machine's own name
 	Log          *slog.Logger
 }
 

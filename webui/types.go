@@ -33,6 +33,7 @@ type Status struct {
 	Foreground    ForegroundStatus `json:"foreground"`
 	Disk          DiskStatus       `json:"disk"`
 	Link          LinkStatus       `json:"link"`
+	NextStart     []string         `json:"next_start"` // preferences, such as network.dht, that were changed and wait for the next start
 }
 
 // BackgroundStatus sums up all background swarms.

@@ -336,7 +336,8 @@ func TestPrefsArePrintedAsInTheFile(t *testing.T) {
 func TestPrefsAreChangedOneByOne(t *testing.T) {
 	h := newHousehold(t)
 	out := h.does("prefs", "background.storage=30GiB", "background.hours=22:00-07:00, 12:00-13:00", "network.dht=false", "web.allowed_hosts=")
-	expect(t, out, "background.storage = 30GiB\n")
+	expect(t, out, "background.storage = 30GiB\n", "network.dht = false   (from the next start of ebb)\n", "web.allowed_hosts = \n")
+	expect(t, h.does("status"), "Next start  puts into force: network.dht\n")
 	p, err := h.agent.Preferences(t.Context())
 	if err != nil {
 		t.Fatal(err)

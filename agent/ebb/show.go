@@ -174,6 +174,9 @@ func statusTable(s webui.Status) *table {
 		t.row("Link", fmt.Sprintf("%s; others use up %s of %s, down %s of %s; queue %.0f ms",
 			l.Interface, rate(l.OthersUp), rate(l.LineUp), rate(l.OthersDown), rate(l.LineDown), l.QueueDelayMS))
 	}
+	if len(s.NextStart) > 0 {
+		t.row("Next start", "puts into force: "+strings.Join(s.NextStart, ", "))
+	}
 	t.row("Agent", fmt.Sprintf("ebb %s, up for %s", s.Version, duration(time.Duration(s.UptimeSeconds)*time.Second)))
 	return t
 }

@@ -16,6 +16,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
 	"ebb/agent/peersource"
+	"ebb/agent/prefs"
 	"ebb/quota/line"
 	"ebb/quota/memory"
 	"ebb/webui"
@@ -43,6 +44,7 @@ type Config struct {
 type Owner struct {
 	cfg     Config
 	started time.Time
+	began   prefs.Preferences // with what the agent was started
 	moves   *moves
 }
 
@@ -50,7 +52,7 @@ var _ webui.Agent = (*Owner)(nil)
 
 // New returns the owner of an agent that is built.
 func New(cfg Config) *Owner {
-	o := &Owner{cfg: cfg, started: time.Now()}
+	o := &Owner{cfg: cfg, started: time.Now(), began: cfg.Preferences.Get()}
 	o.moves = newMoves(o)
 	return o
 }

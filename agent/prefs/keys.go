@@ -82,9 +82,9 @@ var sections = []section{
 	}},
 	{"web", "The page.", []key{
 		one("address", `Where it listens; ":8088" lets the whole LAN in.`,
-			func(p *Preferences) *string { return &p.Web.Address }, listenAddress).atNextStart(),
+			func(p *Preferences) *string { return &p.Web.Address }, listenAddress),
 		many("allowed_hosts", "Names for the page, besides localhost and IP addresses.",
-			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName).atNextStart(),
+			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName),
 	}},
 	{"state", "ebb's own files.", []key{
 		one("directory", "",

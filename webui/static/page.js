@@ -75,6 +75,9 @@ function showStatus(s) {
   say(pill, stateWords[s.state] || s.state);
   say(byId("why"), s.why);
   byId("setup").hidden = s.state !== "setup";
+  const later = s.next_start || [];
+  byId("next-start").hidden = !later.length;
+  say(byId("next-start"), later.length ? `Waits for the next start of ebb: ${later.join(", ")}` : "");
   document.title = `ebb: ${stateWords[s.state] || s.state}`;
 
   say(byId("background-rates"), rates(b.upload_rate, b.download_rate));

@@ -98,6 +98,7 @@ func (a *Agent) Preferences(context.Context) (prefs.Preferences, error) {
 // SetPreferences implements webui.Agent.
 func (a *Agent) SetPreferences(_ context.Context, p prefs.Preferences) error {
 	return a.change("preferences", func() error {
+		a.status.NextStart = prefs.NeedRestart(a.preferences, p)
 		a.preferences = p
 		return nil
 	})
