@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -39,8 +40,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if err := origin.Check(r); err != nil {
-			s.fail(w, r, &refusal{http.StatusForbidden, "refused: this was sent by a page of another site"})
+		if err := origin.Check(r); err != nil && !throughProxy(r) {
+			s.fail(w, r, &refusal{http.StatusForbidden, foreign(r)})
 			return
 		}
 		if !s.authenticated(r, time.Now()) {
@@ -51,6 +52,31 @@ func (s *server) guard(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// throughProxy reports whether a page of ours sent the request and a reverse proxy, which replaced its Host, says so. No
+// other site's page can add that header: its browser would have to ask us first (CORS), and is not allowed to.
+func throughProxy(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") != "" {
+		return false // then the browser knows better
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
+	return err == nil && origin.Host != "" && strings.EqualFold(origin.Host, strings.TrimSpace(asked))
+}
+
+// foreign says why a request is taken for another site's, and what would help if it is not.
+func foreign(r *http.Request) string {
+	const refused = "refused: this was sent by a page of another site"
+	origin := r.Header.Get("Origin")
+	if r.Header.Get("Sec-Fetch-Site") != "" || len(origin) > maxShown || len(r.Host) > maxShown {
+		return refused
+	}
+	return fmt.Sprintf("%s: the header Origin says %q, and Host says %q. If a reverse proxy is in between, have it pass Host on "+
+		"as the browser sent it, port and all (nginx: proxy_set_header Host $http_host;)", refused, origin, r.Host)
+}
+
+// maxShown is how much of a header is shown in an answer, bytes.
+const maxShown = 255
 
 // secure sets what a browser enforces for us: nothing from elsewhere, nothing inline, no markup made from strings, no
 // frames around us.
@@ -86,14 +112,15 @@ func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if !s.bearer(r) {
 		return &refusal{http.StatusUnauthorized, "a session is opened with the API token, and that is not it"}
 	}
+	// Without a path the browser takes that of the API as it sees it (RFC 6265 §5.1.4): only it knows below which path a
+	// reverse proxy has put us.
 	http.SetCookie(w, &http.Cookie{
 		Name:     s.sessions.cookieName(),
 		Value:    s.sessions.open(time.Now()),
-		Path:     "/api/",
 		MaxAge:   int(sessionLife / time.Second),
 		HttpOnly: true,
 		SameSite: http.SameSiteStrictMode,
-		Secure:   r.TLS != nil,
+		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
 	})
 	w.WriteHeader(http.StatusNoContent)
 	return nil

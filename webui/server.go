@@ -40,6 +40,10 @@ func New(c Config) http.Handler {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 
+	if c.AllowedHosts == nil {
+		s.hosts.allowed = func() []string { return nil }
+	}
+
 	gated := http.NewServeMux()
 	gated.Handle("/api/", s.guard(s.api()))
 	gated.Handle("/", s.newPage())
@@ -94,7 +98,11 @@ func (s *server) api() http.Handler {
 }
 
 func (s *server) nothing(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, &refusal{http.StatusNotFound, "there is no " + r.URL.Path + " here"})
+	text := "there is no " + r.URL.Path + " here"
+	if r.Header.Get("X-Forwarded-For") != "" {
+		text += "; a reverse proxy has to leave out the path below which it puts ebb (nginx: proxy_pass with a / at its end)"
+	}
+	s.fail(w, r, &refusal{http.StatusNotFound, text})
 }
 
 func (s *server) serve(m methods) http.Handler {
