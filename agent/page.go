@@ -56,7 +56,8 @@ func (a *Agent) URL() string {
 // servePage serves the page until ctx ends, wherever web.address says.
 func (a *Agent) servePage(ctx context.Context) error {
 	handler := webui.New(webui.Config{
-		Agent: a.owner, Token: a.token, AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts }, Log: a.log,
+		Agent: a.owner, Token: a.token, AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
+		AllowPublic: func() bool { return a.preferences.Get().Web.AllowPublic }, Log: a.log,
 	})
 	for ctx.Err() == nil {
 		serving, stop := context.WithCancel(ctx)

@@ -14,6 +14,8 @@ import (
 
 // The gate decides which requests get through to the API and the page:
 //
+//  0. It comes from the household, unless web.allow_public says otherwise: a
+//     router that listens on every address listens to the internet, too.
 //  1. Host names us. A stranger's page that has its own name resolve to our
 //     address (DNS rebinding) is, to the browser, the same origin as we are;
 //     only the Host header tells.
@@ -22,10 +24,15 @@ import (
 //  3. The API needs the token, or a session made with it. The page itself holds
 //     no secrets, and needs neither.
 
-// gate applies rule 1 and sets the headers that hold for every answer.
+// gate applies rules 0 and 1, and sets the headers that hold for every answer.
 func (s *server) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		if !s.public() && !fromInside(r, ownNetworks) {
+			s.fail(w, r, &refusal{http.StatusForbidden,
+				"this agent answers to its household only: if it should answer to the whole internet, set web.allow_public"})
+			return
+		}
 		if !s.hosts.allow(r.Host) {
 			s.fail(w, r, &refusal{http.StatusForbidden, fmt.Sprintf(
 				"this agent does not go by the name %q: if it should, add that to web.allowed_hosts", r.Host)})
@@ -136,7 +143,6 @@ func newHosts(allowed func() []string) hosts {
 	h := hosts{map[string]bool{"localhost": true}, allowed}
 	if name, err := os.Hostname(); err == nil && name != "" {
 		h.own[canonicalHost(name)] = true
-		h.own[canonicalHost(name)+".local"] = true // by multicast DNS, RFC 6762
 	}
 	return h
 }
@@ -147,9 +153,20 @@ func (h hosts) allow(hostport string) bool {
 		return true
 	}
 	host = canonicalHost(host)
-	return host != "" && (h.own[host] || slices.ContainsFunc(h.allowed(), func(name string) bool {
+	return host != "" && (isLocalName(host) || h.own[host] || slices.ContainsFunc(h.allowed(), func(name string) bool {
 		return canonicalHost(withoutPort(name)) == host
 	}))
+}
+
+// isLocalName reports whether a name is one that only the household's own resolvers give an address (RFC 6762, RFC 8375,
+// and .lan by the custom of routers), so that no stranger can have it lead to us.
+func isLocalName(host string) bool {
+	for _, suffix := range []string{".local", ".lan", ".home.arpa"} {
+		if strings.HasSuffix(host, suffix) {
+			return true
+		}
+	}
+	return false
 }
 
 func withoutPort(hostport string) string {

@@ -13,13 +13,15 @@ import (
 type Config struct {
 	Agent        Agent
 	Token        string          // from LoadToken; while it is empty, nobody is let in
-	AllowedHosts func() []string // names that we go by, besides addresses, localhost and the machine's own name
+	AllowedHosts func() []string // names that we go by, besides addresses, localhost, the machine's own and local ones; nil: none
+	AllowPublic  func() bool     // whether callers outside the household are answered; nil: no
 	Log          *slog.Logger
 }
 
 type server struct {
 	agent    Agent
 	hosts    hosts
+	public   func() bool
 	sessions sessions
 	log      *slog.Logger
 
@@ -33,6 +35,7 @@ func New(c Config) http.Handler {
 	s := &server{
 		agent:    c.Agent,
 		hosts:    newHosts(c.AllowedHosts),
+		public:   c.AllowPublic,
 		sessions: sessions{c.Token},
 		log:      c.Log,
 	}
@@ -40,8 +43,11 @@ func New(c Config) http.Handler {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 
-	if c.AllowedHosts == nil {
+	if s.hosts.allowed == nil {
 		s.hosts.allowed = func() []string { return nil }
+	}
+	if s.public == nil {
+		s.public = func() bool { return false }
 	}
 
 	gated := http.NewServeMux()

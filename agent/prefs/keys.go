@@ -83,8 +83,10 @@ var sections = []section{
 	{"web", "The page.", []key{
 		one("address", `Where it listens; ":8088" lets the whole LAN in.`,
 			func(p *Preferences) *string { return &p.Web.Address }, listenAddress),
-		many("allowed_hosts", "Names for the page, besides localhost and IP addresses.",
+		many("allowed_hosts", "Names for the page, besides localhost, IP addresses, *.local, *.lan and *.home.arpa.",
 			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName),
+		one("allow_public", "Also answer to the internet, and not only to the household.",
+			func(p *Preferences) *bool { return &p.Web.AllowPublic }, nil),
 	}},
 	{"state", "ebb's own files.", []key{
 		one("directory", "",
