@@ -71,6 +71,7 @@ type Agent struct {
 	rendezvous *rendezvous.Rendezvous
 	prover     *discovery.Prover
 	page       page
+	commands   net.Listener // the socket at which commands ask; nil if it could not be made
 	owner      *owner.Owner
 
 	closers []func() error // of what was opened, in that order
@@ -363,7 +364,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.dht != nil {
 		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	}
-	start("page", a.servePage)
+	web := a.web()
+	start("page", func(ctx context.Context) error { return a.servePage(ctx, web) })
+	if a.commands != nil {
+		start("commands", func(ctx context.Context) error { return webui.Serve(ctx, a.commands, web, a.log) })
+	}
 	swarm.Tell(a.log, "started", swarm.InfoHash{}, "started; page at "+a.URL())
 	<-ctx.Done()
 	wg.Wait()

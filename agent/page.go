@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"syscall"
 
 	"ebb/agent/prefs"
+	"ebb/agent/records"
 	"ebb/agent/swarm"
 	"ebb/webui"
 )
@@ -41,7 +43,21 @@ func (a *Agent) openWeb(p prefs.Preferences) error {
 	}
 	a.page.wanted, a.page.listener = p.Web.Address, l
 	a.opened(a.page.close)
+	if a.commands, err = records.ListenSocket(a.state.Path); err != nil {
+		// On a full disk ebb must run all the same, for it can make room.
+		a.log.Warn("commands will not find this agent", "err", err)
+		return nil
+	}
+	a.opened(a.commands.Close)
 	return nil
+}
+
+// web is what answers at the page's address and at the commands' socket.
+func (a *Agent) web() http.Handler {
+	return webui.New(webui.Config{
+		Agent: a.owner, Token: a.token, AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
+		AllowPublic: func() bool { return a.preferences.Get().Web.AllowPublic }, Log: a.log,
+	})
 }
 
 // URL is where the page is, seen from this machine.
@@ -54,11 +70,7 @@ func (a *Agent) URL() string {
 }
 
 // servePage serves the page until ctx ends, wherever web.address says.
-func (a *Agent) servePage(ctx context.Context) error {
-	handler := webui.New(webui.Config{
-		Agent: a.owner, Token: a.token, AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
-		AllowPublic: func() bool { return a.preferences.Get().Web.AllowPublic }, Log: a.log,
-	})
+func (a *Agent) servePage(ctx context.Context, handler http.Handler) error {
 	for ctx.Err() == nil {
 		serving, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
@@ -126,10 +138,10 @@ func (a *Agent) stays(wanted string, err error) {
 	swarm.Tell(a.log, "preferences", swarm.InfoHash{}, "the page stays at "+a.URL()+": "+listenError("the page", "web.address", wanted, err).Error())
 }
 
-// writeAddress writes down where the API is, for the commands.
+// writeAddress writes down where the page is.
 func (a *Agent) writeAddress() {
 	if err := a.state.WriteAddress(a.URL()); err != nil {
-		// On a full disk ebb must run all the same, for it can make room. The commands then look at web.address.
-		a.log.Warn("writing down where the API is", "err", err)
+		// On a full disk ebb must run all the same, for it can make room.
+		a.log.Warn("writing down where the page is", "err", err)
 	}
 }

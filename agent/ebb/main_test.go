@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +32,6 @@ type household struct {
 	t     *testing.T
 	agent *webuitest.Agent
 	state string // its state directory
-	url   string
 }
 
 func newHousehold(t *testing.T) *household {
@@ -44,30 +41,31 @@ func newHousehold(t *testing.T) *household {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	h.serve(webui.New(webui.Config{Agent: h.agent, Token: token}))
+	return h
+}
+
+// serve has something answer at the socket in the state directory, in place of what does so now.
+func (h *household) serve(handler http.Handler) {
+	h.t.Helper()
+	l, err := records.ListenSocket(h.state)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	h.url = "http://" + l.Addr().String()
-	h.write(records.AddressFile, h.url+"\n")
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(h.t.Context())
 	done := make(chan error)
-	log := slog.New(slog.DiscardHandler)
-	go func() {
-		done <- webui.Serve(ctx, l, webui.New(webui.Config{Agent: h.agent, Token: token, Log: log}), log)
-	}()
-	t.Cleanup(func() {
+	go func() { done <- webui.Serve(ctx, l, handler, slog.New(slog.DiscardHandler)) }()
+	h.t.Cleanup(func() {
 		stop()
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Error(err)
+				h.t.Error(err)
 			}
 		case <-time.After(patience):
-			t.Error("still serving")
+			h.t.Error("still serving")
 		}
 	})
-	return h
 }
 
 func (h *household) write(name, text string) string {
@@ -361,7 +359,7 @@ func TestPrefsAreChangedOneByOne(t *testing.T) {
 
 func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 	h := newHousehold(t)
-	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet:
 			w.Header().Set("ETag", `"as it was"`)
@@ -371,8 +369,6 @@ func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 			io.WriteString(w, `{"error": "changed in the meantime"}`)
 		}
 	}))
-	defer agent.Close()
-	h.write(records.AddressFile, agent.URL)
 	expect(t, h.fails(1, "prefs", "network.dht=false"), "changed in the meantime")
 }
 
