@@ -17,6 +17,7 @@ import (
 func add(ctx context.Context, c *call) error {
 	background := c.flags.Bool("background", false, "only help the swarm, within what is lent")
 	stopped := c.flags.Bool("stopped", false, "do not start the download yet")
+	asJSON := c.flags.Bool("json", false, "print JSON")
 	if err := c.parse(1, 1); err != nil {
 		return err
 	}
@@ -45,6 +46,9 @@ func add(ctx context.Context, c *call) error {
 	var added webui.Added
 	if err := json.Unmarshal(answer, &added); err != nil {
 		return fmt.Errorf("reading the agent's answer: %w", err)
+	}
+	if *asJSON {
+		return c.printJSON(added)
 	}
 	fmt.Fprintf(c.out, "%s %s\n", done, added.Hash.String())
 	return nil

@@ -24,14 +24,14 @@ func TestAnAgentThatIsNotRunningIsOneLineThatSaysWhatToDo(t *testing.T) {
 	l.SetUnlinkOnClose(false)
 	l.Close()
 	for _, args := range [][]string{{"status"}, {"list"}, {"why", "2121"}, {"veto", "2121"}, {"promote", "2121"}, {"add", "magnet:?x"}, {"prefs"}} {
-		expect(t, h.fails(1, args...), "no agent is running", h.state, "'ebb run'")
+		expect(t, h.fails(exitNotRunning, args...), "no agent is running", h.state, "'ebb run'")
 	}
 	if err := os.Remove(filepath.Join(h.state, records.SocketFile)); err != nil { // where one was stopped
 		t.Fatal(err)
 	}
-	expect(t, h.fails(1, "status"), "no agent is running", h.state, "'ebb run'")
+	expect(t, h.fails(exitNotRunning, "status"), "no agent is running", h.state, "'ebb run'")
 	h.state = t.TempDir() // where none ever ran
-	expect(t, h.fails(1, "status"), "no agent is running", h.state, "'ebb run'")
+	expect(t, h.fails(exitNotRunning, "status"), "no agent is running", h.state, "'ebb run'")
 }
 
 // TestTheAgentIsFoundByItsStateDirectory, wherever its page is: an address may be somebody else's by now, who would be

@@ -41,8 +41,8 @@ func TestPromoteTakesOnlySwarmsThatAreHelped(t *testing.T) {
 	expect(t, h.fails(1, "promote", "2121"), "Prelinger", "already")
 	expect(t, h.fails(1, "promote", "2424"), "try again later") // no metadata
 	before := len(h.agent.Calls())
-	expect(t, h.fails(1, "promote", "1111"), "1111") // a download is one already
-	expect(t, h.fails(1, "promote", "3131"), "3131") // a candidate holds nothing
+	expect(t, h.fails(exitUnknown, "promote", "1111"), "1111") // a download is one already
+	expect(t, h.fails(exitUnknown, "promote", "3131"), "3131") // a candidate holds nothing
 	for _, bad := range []string{"212", "zzzz", "../../status", ""} {
 		expect(t, h.fails(2, "promote", bad), "info-hash")
 	}
@@ -51,7 +51,7 @@ func TestPromoteTakesOnlySwarmsThatAreHelped(t *testing.T) {
 	if after := h.agent.Calls(); len(after) != before {
 		t.Errorf("the agent was told %q", after[before:])
 	}
-	expect(t, h.fails(1, "promote", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "promote", hash(0x7f)), "nothing is known")
 }
 
 func TestListGroupsWhatSwarmsWaitFor(t *testing.T) {

@@ -259,10 +259,10 @@ func TestAHashMayBeShortIfItIsClear(t *testing.T) {
 			t.Errorf("%s: %s", what, out)
 		}
 	}
-	expect(t, h.fails(1, "why", "abcd"), "abcd", "ebb list")
-	expect(t, h.fails(1, "start", "2121"), "2121") // a swarm is not a download
-	expect(t, h.fails(1, "why", hash(0x7f)), "nothing is known")
-	expect(t, h.fails(1, "remove", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "why", "abcd"), "abcd", "ebb list")
+	expect(t, h.fails(exitUnknown, "start", "2121"), "2121") // a swarm is not a download
+	expect(t, h.fails(exitUnknown, "why", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "remove", hash(0x7f)), "nothing is known")
 
 	first, second := alike(t, leastDigits)
 	h.does("add", first)

@@ -12,6 +12,7 @@ import (
 
 func list(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print JSON")
+	hashes := c.flags.Bool("hashes", false, "print info-hashes only")
 	if err := c.parse(0, 0); err != nil {
 		return err
 	}
@@ -31,6 +32,15 @@ func list(ctx context.Context, c *call) error {
 	}
 	if *asJSON {
 		return c.printJSON(all)
+	}
+	if *hashes {
+		for _, f := range all.Foreground.Items {
+			fmt.Fprintln(c.out, f.Hash.String())
+		}
+		for _, b := range all.Background.Items {
+			fmt.Fprintln(c.out, b.Hash.String())
+		}
+		return nil
 	}
 	fmt.Fprintf(c.out, "%s\n", plural(all.Foreground.Total, "download"))
 	if all.Foreground.Total > 0 {

@@ -191,6 +191,16 @@ func NeedRestart(old, changed Preferences) (keys []string) {
 	return keys
 }
 
+// Keys names all keys that have one value or a list of them, such as "background.storage", in the order of the file.
+func Keys() (keys []string) {
+	for _, s := range sections {
+		for _, k := range s.keys {
+			keys = append(keys, s.name+"."+k.name)
+		}
+	}
+	return keys
+}
+
 func sectionNames() []string {
 	names := []string{feedSection}
 	for _, s := range sections {
