@@ -39,10 +39,11 @@ type download struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu      sync.Mutex // guards the three below
-	wanted  bool       // the owner wants it to run
-	asked   bool       // the owner has said so since the keeper last looked
-	picture Torrent
+	mu         sync.Mutex // guards the four below
+	wanted     bool       // the owner wants it to run
+	asked      bool       // the owner has said so since the keeper last looked
+	distrusted bool       // the owner wants its files hashed again: see Session.Verify
+	picture    Torrent
 
 	// The rest belongs to the keeper, and to others only while there is none.
 
@@ -91,6 +92,7 @@ func (d *download) keep(ctx context.Context) {
 func (d *download) tend(ctx context.Context) {
 	for range maxSteps {
 		wanted := d.hear()
+		d.distrust()
 		if d.rain == nil {
 			return
 		}
@@ -241,7 +243,7 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	if holed { // rain does not know that yet
 		p.Completed = 0
 	}
-	p.PieceLength, p.Pieces = int64(s.PieceLength), int(s.Pieces.Total)
+	p.PieceLength, p.Pieces, p.Checked = int64(s.PieceLength), int(s.Pieces.Total), int(s.Pieces.Checked)
 	p.DownloadRate, p.UploadRate = down, up
 	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded
 	p.Peers, p.Seeds = s.Peers.Total, d.seeds
