@@ -36,6 +36,9 @@ type Agent interface {
 	// StartForeground and StopForeground do nothing to a torrent that already is as asked.
 	StartForeground(ctx context.Context, h swarm.InfoHash) error
 	StopForeground(ctx context.Context, h swarm.InfoHash) error
+	// VerifyForeground begins to hash a torrent's files again, and does not wait for the end of that. A stopped one is
+	// hashed when it is started. One whose metadata is not known yet is an ErrConflict.
+	VerifyForeground(ctx context.Context, h swarm.InfoHash) error
 
 	// Background returns the swarms that the agent has joined to help.
 	Background(ctx context.Context) ([]BackgroundSwarm, error)

@@ -17,6 +17,7 @@ import (
 var everyEndpoint = []string{
 	"POST session", "GET status", "GET events", "GET preferences", "PUT preferences",
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
+	"POST foreground/H/verify",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",
 	"GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor",
 }

@@ -81,10 +81,11 @@ func (s *server) api() http.Handler {
 		"events":      {"GET": s.getEvents},
 		"preferences": {"GET": s.getPreferences, "PUT": s.putPreferences},
 
-		"foreground":              {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
-		"foreground/{hash}":       {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
-		"foreground/{hash}/start": {"POST": act(s.agent.StartForeground)},
-		"foreground/{hash}/stop":  {"POST": act(s.agent.StopForeground)},
+		"foreground":               {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
+		"foreground/{hash}":        {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
+		"foreground/{hash}/start":  {"POST": act(s.agent.StartForeground)},
+		"foreground/{hash}/stop":   {"POST": act(s.agent.StopForeground)},
+		"foreground/{hash}/verify": {"POST": begin(s.agent.VerifyForeground)},
 
 		"background":                {"GET": list(s, s.agent.Background), "POST": s.addBackground},
 		"background/{hash}":         {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},

@@ -104,6 +104,22 @@ func stop(ctx context.Context, c *call) error {
 	return c.done("Stopped", f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/stop"))
 }
 
+func verify(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "foreground")
+	if err != nil {
+		return err
+	}
+	var before webui.ForegroundTorrent
+	if err := agent.get(ctx, "foreground/"+f.hash, &before); err != nil {
+		return c.done("", f, err)
+	}
+	said := "Verifying"
+	if before.State == "stopped" {
+		said = "To be verified when it is started:"
+	}
+	return c.done(said, f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/verify"))
+}
+
 func remove(ctx context.Context, c *call) error {
 	data := c.flags.Bool("data", false, "delete the downloaded files, too; with -keep-helping, once what fits has become fragments")
 	help := c.flags.Bool("keep-helping", false, "turn as much of it as you lend into fragments, and go on helping its swarm; the files stay unless -data is given as well")

@@ -120,3 +120,16 @@ func TestStatusSpeaksOfBudgetAndDisksOnlyWhenThereIsSomethingToSay(t *testing.T)
 		}
 	}
 }
+
+func TestVerifySaysWhenItHappens(t *testing.T) {
+	h := newHousehold(t)
+	expect(t, h.does("verify", "1212"), "Verifying sentinel-2-mosaic-2025")
+	if got := h.lastCall(); got != "verify "+hash(0x12) {
+		t.Errorf("the agent was told %q", got)
+	}
+	h.does("stop", "1111")
+	expect(t, h.does("verify", "1111"), "To be verified when it is started: debian")
+	expect(t, h.fails(exitFailed, "verify", "1313"), "metadata")
+	expect(t, h.fails(exitUnknown, "verify", "2121"), "2121") // a swarm is not a download
+	h.fails(exitUnknown, "verify", hash(0x7f))
+}

@@ -42,6 +42,7 @@ func commands() []command {
 		{"add", "[-background] [-stopped] [-json] MAGNET|URL|INFO-HASH|FILE", "download a torrent; or only help its swarm, in the background", add},
 		{"start", "HASH", "start a download", start},
 		{"stop", "HASH", "stop a download", stop},
+		{"verify", "HASH", "hash the files of a download again: what is damaged is downloaded anew, what you have put there is taken", verify},
 		{"remove", "[-data] [-keep-helping] HASH", "forget a download, or leave a swarm; -data deletes the files of a download, -keep-helping makes it a swarm that is helped", remove},
 		{"promote", "HASH", "make a swarm that is helped one of your downloads, with the fragments that are here", promote},
 		{"why", "[-json] HASH", "say why a swarm is helped, or why it is not", why},

@@ -85,7 +85,7 @@ func foregroundError(err error) error {
 		return nil
 	case errors.Is(err, foreground.ErrUnknown):
 		return webui.ErrNotFound
-	case errors.Is(err, foreground.ErrExists):
+	case errors.Is(err, foreground.ErrExists), errors.Is(err, foreground.ErrNoContent), errors.Is(err, foreground.ErrLent):
 		return fmt.Errorf("%w: %w", webui.ErrConflict, err)
 	case errors.Is(err, foreground.ErrBadSource):
 		return &webui.BadRequest{Err: err}
@@ -114,4 +114,12 @@ func (o *Owner) StartForeground(_ context.Context, h swarm.InfoHash) error {
 // StopForeground stops a download.
 func (o *Owner) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return foregroundError(o.cfg.Foreground.Stop(h))
+}
+
+// VerifyForeground has the files of a download hashed again.
+func (o *Owner) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
+	if _, moving := o.moves.read(h); moving {
+		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
+	}
+	return foregroundError(o.cfg.Foreground.Verify(h))
 }

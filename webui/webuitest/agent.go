@@ -172,6 +172,23 @@ func (a *Agent) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return a.setState("stop", h, "stopped")
 }
 
+// VerifyForeground implements webui.Agent.
+func (a *Agent) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
+	return a.change(fmt.Sprintf("verify %s", h), func() error {
+		i := a.torrent(h)
+		switch {
+		case i < 0:
+			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		case a.foreground[i].Length == 0:
+			return fmt.Errorf("torrent %s has no metadata yet: %w", h, webui.ErrConflict)
+		}
+		if a.foreground[i].State != "stopped" {
+			a.foreground[i].State = "checking"
+		}
+		return nil
+	})
+}
+
 func (a *Agent) setState(call string, h swarm.InfoHash, state string) error {
 	return a.change(fmt.Sprintf("%s %s", call, h), func() error {
 		i := a.torrent(h)
