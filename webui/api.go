@@ -147,6 +147,13 @@ func (s *server) getPreferences(w http.ResponseWriter, r *http.Request) error {
 	return s.answerPreferences(w, r, p)
 }
 
+// getKeys tells what preferences there are, and what they mean.
+func (s *server) getKeys(w http.ResponseWriter, r *http.Request) error {
+	keys := prefs.Keys()
+	s.answer(w, r, http.StatusOK, List[prefs.Key]{Total: len(keys), Items: keys})
+	return nil
+}
+
 // NextStartHeader is the header that names the preferences that wait for the next start, in the answer to a change: the
 // page may be about to move elsewhere, and whoever changed them cannot ask again there.
 const NextStartHeader = "Ebb-Next-Start"

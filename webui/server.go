@@ -76,10 +76,11 @@ type methods map[string]endpoint
 func (s *server) api() http.Handler {
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"session":     {"POST": s.openSession},
-		"status":      {"GET": s.getStatus},
-		"events":      {"GET": s.getEvents},
-		"preferences": {"GET": s.getPreferences, "PUT": s.putPreferences},
+		"session":          {"POST": s.openSession},
+		"status":           {"GET": s.getStatus},
+		"events":           {"GET": s.getEvents},
+		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences},
+		"preferences/keys": {"GET": s.getKeys},
 
 		"foreground":               {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
 		"foreground/{hash}":        {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},

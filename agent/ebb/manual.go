@@ -97,7 +97,7 @@ func completion(_ context.Context, c *call) error {
 		switch {
 		case cmd.name == "prefs":
 			for _, key := range prefs.Keys() {
-				words = append(words, key+"=")
+				words = append(words, key.Section+"."+key.Name+"=")
 			}
 		case cmd.name == "completion":
 			words = append(words, "bash", "zsh")

@@ -18,8 +18,7 @@ func TestTheManualHasAllThatHelpHas(t *testing.T) {
 		expect(t, page, roff(strings.TrimSpace("ebb "+cmd.name+" "+cmd.args))+"\n")
 	}
 	for _, key := range prefs.Keys() {
-		_, name, _ := strings.Cut(key, ".")
-		expect(t, page, roff(name))
+		expect(t, page, roff(key.Name))
 	}
 	expect(t, page, "Exit codes", `\-keep\-helping`)
 	for line := range strings.Lines(page) {

@@ -191,11 +191,19 @@ func NeedRestart(old, changed Preferences) (keys []string) {
 	return keys
 }
 
-// Keys names all keys that have one value or a list of them, such as "background.storage", in the order of the file.
-func Keys() (keys []string) {
+// Key describes a key that has one value or a list of them, for those who show preferences.
+type Key struct {
+	Section   string `json:"section"`    // such as background
+	Name      string `json:"name"`       // such as storage
+	About     string `json:"about"`      // what it means; empty if the one before says it
+	NextStart bool   `json:"next_start"` // a change takes effect at the next start
+}
+
+// Keys lists all of them, in the order of the file.
+func Keys() (keys []Key) {
 	for _, s := range sections {
 		for _, k := range s.keys {
-			keys = append(keys, s.name+"."+k.name)
+			keys = append(keys, Key{s.name, k.name, k.about, k.fixed})
 		}
 	}
 	return keys

@@ -57,12 +57,24 @@ export async function addFile(kind, file) {
   await send("POST", kind, { "Content-Type": "application/x-bittorrent" }, file);
 }
 
+// readPreferences returns the preferences in force, and a tag that names them.
+export async function readPreferences() {
+  const response = await send("GET", "preferences");
+  return { preferences: await response.json(), tag: response.headers.get("ETag") };
+}
+
+// writePreferences sets preferences if they still are those that tag names, and
+// returns which of them wait for the next start.
+export async function writePreferences(preferences, tag) {
+  const headers = { "Content-Type": "application/json", "If-Match": tag };
+  const response = await send("PUT", "preferences", headers, JSON.stringify(preferences));
+  return (response.headers.get("Ebb-Next-Start") || "").split(", ").filter(Boolean);
+}
+
 // changePreferences lets change edit the preferences, and has them set if nobody
 // else has changed them meanwhile.
 export async function changePreferences(change) {
-  const response = await send("GET", "preferences");
-  const preferences = await response.json();
+  const { preferences, tag } = await readPreferences();
   change(preferences);
-  const headers = { "Content-Type": "application/json", "If-Match": response.headers.get("ETag") };
-  await send("PUT", "preferences", headers, JSON.stringify(preferences));
+  await writePreferences(preferences, tag);
 }

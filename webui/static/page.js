@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { bar, byId, element, rows, say } from "./view.js";
 import { foregroundRow, backgroundRow, candidateRow } from "./rows.js";
 import { prepareCheckUp } from "./checkup.js";
+import { preparePreferences } from "./preferences.js";
 import { clock, count, duration, limit, percent, rate, rates, size, time } from "./words.js";
 
 const refreshEvery = 2000; // milliseconds
@@ -208,6 +209,7 @@ byId("setup").addEventListener("submit", (event) => {
 });
 
 prepareCheckUp(attempt);
+preparePreferences(attempt);
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
