@@ -52,6 +52,7 @@ func New(c Config) http.Handler {
 
 	gated := http.NewServeMux()
 	gated.Handle("/api/", s.guard(s.api()))
+	gated.Handle("/metrics", s.guard(s.serve(methods{"GET": s.getMetrics})))
 	gated.Handle("/", s.newPage())
 
 	all := http.NewServeMux()
