@@ -37,6 +37,7 @@ func commands() []command {
 	return []command{
 		{"run", "[-config FILE] [-state DIR]", "run the agent until it is told to stop", runAgent},
 		{"status", "[-json]", "show what the agent is doing, and why", status},
+		{"page", "", "print links that open the page and let you in", page},
 		{"watch", "", "show the same live, until Ctrl-C", watch},
 		{"list", "[-json] [-hashes]", "list your downloads and the swarms that are helped", list},
 		{"add", "[-background] [-stopped] [-json] MAGNET|URL|INFO-HASH|FILE", "download a torrent; or only help its swarm, in the background", add},
