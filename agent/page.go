@@ -55,7 +55,7 @@ func (a *Agent) openWeb(p prefs.Preferences) error {
 // web is what answers at the page's address and at the commands' socket.
 func (a *Agent) web() http.Handler {
 	return webui.New(webui.Config{
-		Agent: a.owner, Token: a.token, AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
+		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
 		AllowPublic: func() bool { return a.preferences.Get().Web.AllowPublic }, Log: a.log,
 	})
 }

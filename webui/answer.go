@@ -81,6 +81,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		s.log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
+	}
 	s.answer(w, r, status, struct {
 		Error string `json:"error"`
 	}{text})

@@ -51,9 +51,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 			s.fail(w, r, &refusal{http.StatusForbidden, foreign(r)})
 			return
 		}
-		if !s.authenticated(r, time.Now()) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
-			s.fail(w, r, &refusal{http.StatusUnauthorized, "the API token is needed: it is in the file " + TokenFile + " in the state directory"})
+		entering := r.Method == http.MethodPost && r.URL.Path == sessionPath // and has to say by what
+		if !entering && !s.authenticated(r, time.Now()) {
+			s.fail(w, r, &refusal{http.StatusUnauthorized, "the password or the API token is needed: that is in the file " + TokenFile + " in the state directory"})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -109,16 +109,38 @@ func (s *server) authenticated(r *http.Request, now time.Time) bool {
 
 // bearer reports whether the request carries the token itself (RFC 6750 §2.1).
 func (s *server) bearer(r *http.Request) bool {
+	if s.sessions.token == "" {
+		return false
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)
 }
 
-// openSession gives a browser that has the token a session in its place, which its scripts cannot read and other sites
-// cannot use.
+const sessionPath = "/api/v1/session"
+
+// openSession gives a browser that has the token or the password a session in its place, which its scripts cannot read
+// and other sites cannot use.
 func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
-	if !s.bearer(r) {
+	switch {
+	case s.bearer(r):
+	case r.Header.Get("Authorization") != "":
 		return &refusal{http.StatusUnauthorized, "a session is opened with the API token, and that is not it"}
+	default:
+		password, err := readPassword(w, r)
+		if err != nil {
+			return &refusal{http.StatusUnauthorized, `a session is opened with the API token, or with {"password": "…"}`}
+		}
+		if err := s.sessions.passwords.check(password, guesser(r), time.Now()); err != nil {
+			return err
+		}
 	}
+	s.giveSession(w, r)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// giveSession adds a new session to an answer.
+func (s *server) giveSession(w http.ResponseWriter, r *http.Request) {
 	// Without a path the browser takes that of the API as it sees it (RFC 6265 §5.1.4): only it knows below which path a
 	// reverse proxy has put us.
 	http.SetCookie(w, &http.Cookie{
@@ -129,8 +151,6 @@ func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
 		SameSite: http.SameSiteStrictMode,
 		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
 	})
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // hosts are the names that we go by. Addresses need no list: nobody can have an address resolve to us.

@@ -15,7 +15,7 @@ import (
 
 // everyEndpoint is each method of each path of the API.
 var everyEndpoint = []string{
-	"POST session", "GET status", "GET events", "GET preferences", "PUT preferences", "GET preferences/keys",
+	"POST session", "PUT password", "GET status", "GET events", "GET preferences", "PUT preferences", "GET preferences/keys",
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
 	"POST foreground/H/verify",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",

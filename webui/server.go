@@ -12,6 +12,7 @@ import (
 // Config is what New needs.
 type Config struct {
 	Agent        Agent
+	PasswordPath string          // of the file with the hash of the owner's password; empty: there is none
 	Token        string          // from LoadToken; while it is empty, nobody is let in
 	AllowedHosts func() []string // names that we go by, besides addresses, localhost, the machine's own and local ones; nil: none
 	AllowPublic  func() bool     // whether callers outside the household are answered; nil: no
@@ -36,13 +37,17 @@ func New(c Config) http.Handler {
 		agent:    c.Agent,
 		hosts:    newHosts(c.AllowedHosts),
 		public:   c.AllowPublic,
-		sessions: sessions{c.Token},
+		sessions: sessions{token: c.Token},
 		log:      c.Log,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 
+	var err error
+	if s.sessions.passwords, err = loadPasswords(c.PasswordPath); err != nil {
+		s.log.Warn("nobody is let in by a password", "err", err)
+	}
 	if s.hosts.allowed == nil {
 		s.hosts.allowed = func() []string { return nil }
 	}
@@ -78,6 +83,7 @@ func (s *server) api() http.Handler {
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
 		"session":          {"POST": s.openSession},
+		"password":         {"PUT": s.putPassword},
 		"status":           {"GET": s.getStatus},
 		"events":           {"GET": s.getEvents},
 		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences},

@@ -43,9 +43,19 @@ export async function checkUp(mend) {
   return (await send(mend ? "POST" : "GET", "doctor")).json();
 }
 
-// openSession has the browser remember that it was let in.
-export async function openSession(token) {
-  await send("POST", "session", { Authorization: "Bearer " + token });
+// openSession has the browser remember that it was let in, by the API token or
+// by the password.
+export async function openSession(secret) {
+  if (/^[0-9a-f]{64}$/.test(secret)) {
+    await send("POST", "session", { Authorization: "Bearer " + secret });
+  } else {
+    await send("POST", "session", { "Content-Type": "application/json" }, JSON.stringify({ password: secret }));
+  }
+}
+
+// setPassword ends all sessions but this browser's.
+export async function setPassword(password) {
+  await send("PUT", "password", { "Content-Type": "application/json" }, JSON.stringify({ password }));
 }
 
 // addURI and addFile add to kind, which is foreground or background.

@@ -167,7 +167,7 @@ async function enter(token) {
     await api.openSession(token.trim());
   } catch (error) {
     letOut();
-    trouble(error.status === 401 ? new Error("That is not this agent’s token.") : error);
+    trouble(error);
     return;
   }
   byId("token").value = "";

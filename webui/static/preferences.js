@@ -93,6 +93,14 @@ export function preparePreferences(attempt) {
     say(open, show ? "Hide" : "Show");
   });
 
+  byId("password-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (await attempt(() => api.setPassword(byId("password").value))) {
+      event.target.reset();
+      say(byId("password-said"), "Set. Other browsers have to enter it now.");
+    }
+  });
+
   form.addEventListener("input", look);
   undo.addEventListener("click", () => attempt(fill));
 
