@@ -25,7 +25,8 @@ const (
 
 const torrentType = "application/x-bittorrent"
 
-// List is the answer to all that asks for many. With ?limit=n, only the first n of Total are in Items.
+// List is the answer to all that asks for many. With ?q=words only those are listed whose names have these words, or whose
+// info-hash begins so; with ?offset=m&limit=n, only the n after the first m of Total are in Items.
 type List[T any] struct {
 	Total int `json:"total"`
 	Items []T `json:"items"`

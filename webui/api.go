@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,30 +16,66 @@ import (
 	"ebb/agent/swarm"
 )
 
+// listed is what lists are made of.
+type listed interface {
+	// called is what people call it, and its info-hash.
+	called() (name string, hash swarm.InfoHash)
+}
+
+func (t ForegroundTorrent) called() (string, swarm.InfoHash) { return t.Name, t.Hash }
+func (b BackgroundSwarm) called() (string, swarm.InfoHash)   { return b.Name, b.Hash }
+func (c Candidate) called() (string, swarm.InfoHash)         { return c.Name, c.Hash }
+
 // list answers with what get returns, as a List.
-func list[T any](s *server, get func(context.Context) ([]T, error)) endpoint {
+func list[T listed](s *server, get func(context.Context) ([]T, error)) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		limit := -1
-		if text := r.URL.Query().Get("limit"); text != "" {
-			var err error
-			if limit, err = strconv.Atoi(text); err != nil || limit < 0 {
-				return badRequest("limit is a number from 0, not %.60q", text)
-			}
+		limit, err := numberOf(r, "limit", math.MaxInt)
+		if err != nil {
+			return err
+		}
+		offset, err := numberOf(r, "offset", 0)
+		if err != nil {
+			return err
 		}
 		items, err := get(r.Context())
 		if err != nil {
 			return err
 		}
-		l := List[T]{Total: len(items), Items: items}
-		if limit >= 0 && limit < len(items) {
-			l.Items = items[:limit]
-		}
+		items = matching(items, r.URL.Query().Get("q"))
+		l := List[T]{Total: len(items), Items: items[min(offset, len(items)):]}
+		l.Items = l.Items[:min(limit, len(l.Items))]
 		if l.Items == nil {
 			l.Items = []T{} // [] and not null
 		}
 		s.answer(w, r, http.StatusOK, l)
 		return nil
 	}
+}
+
+// matching returns the items in whose name all words of a question stand, in any case, or whose info-hash begins with it.
+func matching[T listed](items []T, question string) []T {
+	words := strings.Fields(strings.ToLower(question))
+	if len(words) == 0 {
+		return items
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(item T) bool {
+		name, hash := item.called()
+		name = strings.ToLower(name)
+		return !strings.HasPrefix(hash.String(), words[0]) && slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(name, word) })
+	})
+}
+
+// numberOf reads a number from 0 from a request's query.
+func numberOf(r *http.Request, name string, otherwise int) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, badRequest("%s is a number from 0, not %.60q", name, text)
+	}
+	return n, nil
 }
 
 // one answers with what get returns for the info-hash in the path.

@@ -1,6 +1,7 @@
 package webui_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -294,5 +295,26 @@ func TestMarkupInNamesStaysText(t *testing.T) {
 		if body := answer.Body.String(); strings.ContainsAny(body, "<>") || !strings.Contains(body, `\u003cscript\u003e`) {
 			t.Errorf("%s: markup is not escaped: %s", path, body)
 		}
+	}
+}
+
+func TestListsAreSearchedAndPaged(t *testing.T) {
+	w := newWorld(t)
+	for query, want := range map[string][]byte{
+		"": {0x21, 0x22, 0x23, 0x24}, "?q=": {0x21, 0x22, 0x23, 0x24}, "?q=ARCHIVES": {0x21}, "?q=reels+prelinger": {0x21},
+		"?q=2222": {0x22}, "?q=prelinger+nosuch": {}, "?offset=1&limit=2": {0x22, 0x23}, "?offset=3&limit=9": {0x24}, "?offset=99": {},
+		"?q=planet&offset=1": {},
+	} {
+		l := decode[webui.List[webui.BackgroundSwarm]](t, w.status(200, request{path: "/api/v1/background" + query}).Body)
+		got := make([]byte, 0, len(l.Items))
+		for _, item := range l.Items {
+			got = append(got, item.Hash[0])
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s lists %x of %d, not %x", query, got, l.Total, want)
+		}
+	}
+	for _, bad := range []string{"?offset=-1", "?offset=x", "?limit=-1", "?limit=1.5"} {
+		w.status(400, request{path: "/api/v1/candidates" + bad})
 	}
 }

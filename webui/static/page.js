@@ -11,6 +11,7 @@ import { clock, count, duration, limit, percent, rate, rates, size, time } from 
 const refreshEvery = 2000; // milliseconds
 const mostRows = 200; // of each list; the command shows all
 const mostEvents = 200;
+const searchFrom = 10; // so many swarms and candidates are worth a search
 
 const stateWords = { setup: "Setup", sharing: "Sharing", yielding: "Yielding", paused: "Paused", off: "Off" };
 
@@ -50,13 +51,20 @@ function handle(error) {
 async function refresh() {
   try {
     const status = await api.get("status");
-    const lists = ["foreground", "background", "candidates"].map((kind) => api.get(`${kind}?limit=${mostRows}`));
+    const wanted = byId("search").value.trim();
+    const question = wanted ? `&q=${encodeURIComponent(wanted)}` : "";
+    const lists = ["foreground", "background", "candidates"].map((kind) =>
+      api.get(`${kind}?limit=${mostRows}${kind === "foreground" ? "" : question}`),
+    );
     const [foreground, background, candidates] = await Promise.all(lists);
     letIn();
     showStatus(status);
     showList("foreground", foreground, foregroundRow);
     showList("background", background, backgroundRow);
     showList("candidates", candidates, candidateRow);
+    if (wanted) byId("background-none").hidden = byId("candidates-none").hidden = true;
+    byId("background-found").hidden = !wanted || background.total > 0;
+    byId("search-line").hidden = !wanted && background.total + candidates.total < searchFrom;
     if (unanswered) trouble();
     unanswered = false;
   } catch (error) {
@@ -210,6 +218,12 @@ byId("setup").addEventListener("submit", (event) => {
 
 prepareCheckUp(attempt);
 preparePreferences(attempt);
+
+let searching; // the timer of a search that waits for the next key
+byId("search").addEventListener("input", () => {
+  clearTimeout(searching);
+  searching = setTimeout(refresh, 250);
+});
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
