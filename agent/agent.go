@@ -70,7 +70,8 @@ type Agent struct {
 	lists      *discovery.Lists
 	rendezvous *rendezvous.Rendezvous
 	prover     *discovery.Prover
-	web        net.Listener
+	page       page
+	commands   net.Listener // the socket at which commands ask; nil if it could not be made
 	owner      *owner.Owner
 
 	closers []func() error // of what was opened, in that order
@@ -237,7 +238,6 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		Ledger:         reservations{a.ledger, a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL,
-		Transport:      &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
 		Log:            a.log,
 	})
 	if err != nil {
@@ -292,16 +292,10 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 	a.owner = owner.New(owner.Config{
 		Kept: a.kept(), Version: Version, ConfigPath: a.configPath, Bandwidth: a.bandwidth, Governor: a.governor,
 		Memory: a.memory, Foreground: a.foreground, Background: a.background, Candidates: a.candidates,
-		Events: a.events, Log: a.log,
+		Announcer: a.announcer, DHT: a.dht,
+		Transport: &http.Transport{DialContext: a.guard.DialContext, DisableKeepAlives: true},
+		Events:    a.events, Log: a.log,
 	})
-	return nil
-}
-
-func (a *Agent) openWeb(p prefs.Preferences) (err error) {
-	if a.web, err = net.Listen("tcp", p.Web.Address); err != nil {
-		return listenError("the page", "web.address", p.Web.Address, err)
-	}
-	a.opened(a.web.Close)
 	return nil
 }
 
@@ -331,15 +325,6 @@ func Doctor(o Options, mend bool) (webui.Diagnosis, error) {
 	return owner.CheckUp(context.Background(), a.kept(), mend), nil
 }
 
-// URL is where the page is, seen from this machine.
-func (a *Agent) URL() string {
-	host, port, _ := net.SplitHostPort(a.web.Addr().String())
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
-}
-
 // PeerAddr is where background peers reach the agent.
 func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
 
@@ -351,10 +336,7 @@ var ErrRestart = disk.ErrRemounted
 // error. When it returns everything is saved and closed, and no goroutine is left.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
-	if err := a.state.WriteAddress(a.URL()); err != nil {
-		// On a full disk ebb must run all the same, for it can make room. The commands then look at web.address.
-		a.log.Warn("writing down where the API is", "err", err)
-	}
+	a.writeAddress()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -382,11 +364,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.dht != nil {
 		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	}
-	start("page", func(ctx context.Context) error {
-		return webui.Serve(ctx, a.web, webui.New(webui.Config{
-			Agent: a.owner, Token: a.token, AllowedHosts: a.preferences.Get().Web.AllowedHosts, Log: a.log,
-		}), a.log)
-	})
+	web := a.web()
+	start("page", func(ctx context.Context) error { return a.servePage(ctx, web) })
+	if a.commands != nil {
+		start("commands", func(ctx context.Context) error { return webui.Serve(ctx, a.commands, web, a.log) })
+	}
 	swarm.Tell(a.log, "started", swarm.InfoHash{}, "started; page at "+a.URL())
 	<-ctx.Done()
 	wg.Wait()

@@ -36,6 +36,9 @@ type Agent interface {
 	// StartForeground and StopForeground do nothing to a torrent that already is as asked.
 	StartForeground(ctx context.Context, h swarm.InfoHash) error
 	StopForeground(ctx context.Context, h swarm.InfoHash) error
+	// VerifyForeground begins to hash a torrent's files again, and does not wait for the end of that. A stopped one is
+	// hashed when it is started. One whose metadata is not known yet is an ErrConflict.
+	VerifyForeground(ctx context.Context, h swarm.InfoHash) error
 
 	// Background returns the swarms that the agent has joined to help.
 	Background(ctx context.Context) ([]BackgroundSwarm, error)
@@ -70,7 +73,7 @@ type Agent interface {
 
 // Source is what the owner gives to be added: exactly one of its fields is set.
 type Source struct {
-	URI  string // a magnet link, or an http(s) URL of a .torrent file; at most MaxURI bytes
+	URI  string // unchecked: a magnet link, the http or https URL of one or of a .torrent file, or an info-hash; at most MaxURI bytes
 	File []byte // the bytes of a .torrent file, unchecked; at most MaxTorrentFile
 }
 

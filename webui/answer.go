@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -26,7 +25,8 @@ const (
 
 const torrentType = "application/x-bittorrent"
 
-// List is the answer to all that asks for many. With ?limit=n, only the first n of Total are in Items.
+// List is the answer to all that asks for many. With ?q=words only those are listed whose names have these words, or whose
+// info-hash begins so; with ?offset=m&limit=n, only the n after the first m of Total are in Items.
 type List[T any] struct {
 	Total int `json:"total"`
 	Items []T `json:"items"`
@@ -81,6 +81,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		text = "the agent is stopping"
 	default:
 		s.log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
 	}
 	s.answer(w, r, status, struct {
 		Error string `json:"error"`
@@ -137,15 +140,10 @@ func parseSource(body []byte) (Source, error) {
 	if len(uri) > MaxURI {
 		return Source{}, badRequest("the link is longer than %d bytes", MaxURI)
 	}
-	u, err := url.Parse(uri)
-	if err != nil {
-		return Source{}, badRequest("the link cannot be read: %w", err)
+	if uri == "" {
+		return Source{}, badRequest("the link is empty")
 	}
-	switch u.Scheme {
-	case "magnet", "http", "https":
-		return Source{URI: uri}, nil
-	}
-	return Source{}, badRequest("expected a link that begins with magnet:, http:// or https://")
+	return Source{URI: uri}, nil
 }
 
 // hashOf reads the info-hash in a request's path.

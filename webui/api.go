@@ -6,37 +6,76 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
 )
 
+// listed is what lists are made of.
+type listed interface {
+	// called is what people call it, and its info-hash.
+	called() (name string, hash swarm.InfoHash)
+}
+
+func (t ForegroundTorrent) called() (string, swarm.InfoHash) { return t.Name, t.Hash }
+func (b BackgroundSwarm) called() (string, swarm.InfoHash)   { return b.Name, b.Hash }
+func (c Candidate) called() (string, swarm.InfoHash)         { return c.Name, c.Hash }
+
 // list answers with what get returns, as a List.
-func list[T any](s *server, get func(context.Context) ([]T, error)) endpoint {
+func list[T listed](s *server, get func(context.Context) ([]T, error)) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		limit := -1
-		if text := r.URL.Query().Get("limit"); text != "" {
-			var err error
-			if limit, err = strconv.Atoi(text); err != nil || limit < 0 {
-				return badRequest("limit is a number from 0, not %.60q", text)
-			}
+		limit, err := numberOf(r, "limit", math.MaxInt)
+		if err != nil {
+			return err
+		}
+		offset, err := numberOf(r, "offset", 0)
+		if err != nil {
+			return err
 		}
 		items, err := get(r.Context())
 		if err != nil {
 			return err
 		}
-		l := List[T]{Total: len(items), Items: items}
-		if limit >= 0 && limit < len(items) {
-			l.Items = items[:limit]
-		}
+		items = matching(items, r.URL.Query().Get("q"))
+		l := List[T]{Total: len(items), Items: items[min(offset, len(items)):]}
+		l.Items = l.Items[:min(limit, len(l.Items))]
 		if l.Items == nil {
 			l.Items = []T{} // [] and not null
 		}
 		s.answer(w, r, http.StatusOK, l)
 		return nil
 	}
+}
+
+// matching returns the items in whose name all words of a question stand, in any case, or whose info-hash begins with it.
+func matching[T listed](items []T, question string) []T {
+	words := strings.Fields(strings.ToLower(question))
+	if len(words) == 0 {
+		return items
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(item T) bool {
+		name, hash := item.called()
+		name = strings.ToLower(name)
+		return !strings.HasPrefix(hash.String(), words[0]) && slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(name, word) })
+	})
+}
+
+// numberOf reads a number from 0 from a request's query.
+func numberOf(r *http.Request, name string, otherwise int) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, badRequest("%s is a number from 0, not %.60q", name, text)
+	}
+	return n, nil
 }
 
 // one answers with what get returns for the info-hash in the path.
@@ -146,6 +185,17 @@ func (s *server) getPreferences(w http.ResponseWriter, r *http.Request) error {
 	return s.answerPreferences(w, r, p)
 }
 
+// getKeys tells what preferences there are, and what they mean.
+func (s *server) getKeys(w http.ResponseWriter, r *http.Request) error {
+	keys := prefs.Keys()
+	s.answer(w, r, http.StatusOK, List[prefs.Key]{Total: len(keys), Items: keys})
+	return nil
+}
+
+// NextStartHeader is the header that names the preferences that wait for the next start, in the answer to a change: the
+// page may be about to move elsewhere, and whoever changed them cannot ask again there.
+const NextStartHeader = "Ebb-Next-Start"
+
 // putPreferences replaces all preferences. With If-Match it does so only if they still are those that the sender saw,
 // so that two editors do not undo each other's work (RFC 9110 §13.1.1).
 func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
@@ -173,6 +223,11 @@ func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
 	if err := s.agent.SetPreferences(r.Context(), p); err != nil {
 		return err
 	}
+	status, err := s.agent.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set(NextStartHeader, strings.Join(status.NextStart, ", "))
 	return s.answerPreferences(w, r, p)
 }
 

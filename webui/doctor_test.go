@@ -97,6 +97,7 @@ func TestACheckUpMayTakeLongerThanOtherAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8088/api/v1/doctor", nil)
+		r.RemoteAddr = "127.0.0.1:40000"
 		r.Header.Set("Authorization", "Bearer "+token)
 		answer := &deadlined{ResponseRecorder: httptest.NewRecorder()}
 		w.api.ServeHTTP(answer, r)

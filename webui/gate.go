@@ -5,13 +5,17 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
 // The gate decides which requests get through to the API and the page:
 //
+//  0. It comes from the household, unless web.allow_public says otherwise: a
+//     router that listens on every address listens to the internet, too.
 //  1. Host names us. A stranger's page that has its own name resolve to our
 //     address (DNS rebinding) is, to the browser, the same origin as we are;
 //     only the Host header tells.
@@ -20,10 +24,15 @@ import (
 //  3. The API needs the token, or a session made with it. The page itself holds
 //     no secrets, and needs neither.
 
-// gate applies rule 1 and sets the headers that hold for every answer.
+// gate applies rules 0 and 1, and sets the headers that hold for every answer.
 func (s *server) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		if !s.public() && !fromInside(r, ownNetworks) {
+			s.fail(w, r, &refusal{http.StatusForbidden,
+				"this agent answers to its household only: if it should answer to the whole internet, set web.allow_public"})
+			return
+		}
 		if !s.hosts.allow(r.Host) {
 			s.fail(w, r, &refusal{http.StatusForbidden, fmt.Sprintf(
 				"this agent does not go by the name %q: if it should, add that to web.allowed_hosts", r.Host)})
@@ -38,18 +47,43 @@ func (s *server) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if err := origin.Check(r); err != nil {
-			s.fail(w, r, &refusal{http.StatusForbidden, "refused: this was sent by a page of another site"})
+		if err := origin.Check(r); err != nil && !throughProxy(r) {
+			s.fail(w, r, &refusal{http.StatusForbidden, foreign(r)})
 			return
 		}
-		if !s.authenticated(r, time.Now()) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
-			s.fail(w, r, &refusal{http.StatusUnauthorized, "the API token is needed: it is in the file " + TokenFile + " in the state directory"})
+		entering := r.Method == http.MethodPost && r.URL.Path == sessionPath // and has to say by what
+		if !entering && !s.authenticated(r, time.Now()) {
+			s.fail(w, r, &refusal{http.StatusUnauthorized, "the password or the API token is needed: that is in the file " + TokenFile + " in the state directory"})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// throughProxy reports whether a page of ours sent the request and a reverse proxy, which replaced its Host, says so. No
+// other site's page can add that header: its browser would have to ask us first (CORS), and is not allowed to.
+func throughProxy(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") != "" {
+		return false // then the browser knows better
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
+	return err == nil && origin.Host != "" && strings.EqualFold(origin.Host, strings.TrimSpace(asked))
+}
+
+// foreign says why a request is taken for another site's, and what would help if it is not.
+func foreign(r *http.Request) string {
+	const refused = "refused: this was sent by a page of another site"
+	origin := r.Header.Get("Origin")
+	if r.Header.Get("Sec-Fetch-Site") != "" || len(origin) > maxShown || len(r.Host) > maxShown {
+		return refused
+	}
+	return fmt.Sprintf("%s: the header Origin says %q, and Host says %q. If a reverse proxy is in between, have it pass Host on "+
+		"as the browser sent it, port and all (nginx: proxy_set_header Host $http_host;)", refused, origin, r.Host)
+}
+
+// maxShown is how much of a header is shown in an answer, bytes.
+const maxShown = 255
 
 // secure sets what a browser enforces for us: nothing from elsewhere, nothing inline, no markup made from strings, no
 // frames around us.
@@ -75,40 +109,60 @@ func (s *server) authenticated(r *http.Request, now time.Time) bool {
 
 // bearer reports whether the request carries the token itself (RFC 6750 §2.1).
 func (s *server) bearer(r *http.Request) bool {
+	if s.sessions.token == "" {
+		return false
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)
 }
 
-// openSession gives a browser that has the token a session in its place, which its scripts cannot read and other sites
-// cannot use.
+const sessionPath = "/api/v1/session"
+
+// openSession gives a browser that has the token or the password a session in its place, which its scripts cannot read
+// and other sites cannot use.
 func (s *server) openSession(w http.ResponseWriter, r *http.Request) error {
-	if !s.bearer(r) {
+	switch {
+	case s.bearer(r):
+	case r.Header.Get("Authorization") != "":
 		return &refusal{http.StatusUnauthorized, "a session is opened with the API token, and that is not it"}
+	default:
+		password, err := readPassword(w, r)
+		if err != nil {
+			return &refusal{http.StatusUnauthorized, `a session is opened with the API token, or with {"password": "…"}`}
+		}
+		if err := s.sessions.passwords.check(password, guesser(r), time.Now()); err != nil {
+			return err
+		}
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name:     s.sessions.cookieName(),
-		Value:    s.sessions.open(time.Now()),
-		Path:     "/api/",
-		MaxAge:   int(sessionLife / time.Second),
-		HttpOnly: true,
-		SameSite: http.SameSiteStrictMode,
-		Secure:   r.TLS != nil,
-	})
+	s.giveSession(w, r)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// hosts are the names that we go by. Addresses need no list: nobody can have an address resolve to us.
-type hosts map[string]bool
+// giveSession adds a new session to an answer.
+func (s *server) giveSession(w http.ResponseWriter, r *http.Request) {
+	// Without a path the browser takes that of the API as it sees it (RFC 6265 §5.1.4): only it knows below which path a
+	// reverse proxy has put us.
+	http.SetCookie(w, &http.Cookie{
+		Name:     s.sessions.cookieName(),
+		Value:    s.sessions.open(time.Now()),
+		MaxAge:   int(sessionLife / time.Second),
+		HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+	})
+}
 
-func newHosts(allowed []string) hosts {
-	h := hosts{"localhost": true}
+// hosts are the names that we go by. Addresses need no list: nobody can have an address resolve to us.
+type hosts struct {
+	own     map[string]bool
+	allowed func() []string // by the owner, at the moment
+}
+
+func newHosts(allowed func() []string) hosts {
+	h := hosts{map[string]bool{"localhost": true}, allowed}
 	if name, err := os.Hostname(); err == nil && name != "" {
-		h[canonicalHost(name)] = true
-		h[canonicalHost(name)+".local"] = true // by multicast DNS, RFC 6762
-	}
-	for _, name := range allowed {
-		h[canonicalHost(withoutPort(name))] = true
+		h.own[canonicalHost(name)] = true
 	}
 	return h
 }
@@ -118,7 +172,21 @@ func (h hosts) allow(hostport string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return true
 	}
-	return host != "" && h[canonicalHost(host)]
+	host = canonicalHost(host)
+	return host != "" && (isLocalName(host) || h.own[host] || slices.ContainsFunc(h.allowed(), func(name string) bool {
+		return canonicalHost(withoutPort(name)) == host
+	}))
+}
+
+// isLocalName reports whether a name is one that only the household's own resolvers give an address (RFC 6762, RFC 8375,
+// and .lan by the custom of routers), so that no stranger can have it lead to us.
+func isLocalName(host string) bool {
+	for _, suffix := range []string{".local", ".lan", ".home.arpa"} {
+		if strings.HasSuffix(host, suffix) {
+			return true
+		}
+	}
+	return false
 }
 
 func withoutPort(hostport string) string {

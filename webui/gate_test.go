@@ -15,8 +15,9 @@ import (
 
 // everyEndpoint is each method of each path of the API.
 var everyEndpoint = []string{
-	"POST session", "GET status", "GET events", "GET preferences", "PUT preferences",
+	"POST session", "PUT password", "GET status", "GET events", "GET preferences", "PUT preferences", "GET preferences/keys",
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
+	"POST foreground/H/verify",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",
 	"GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor",
 }
@@ -72,11 +73,11 @@ func TestOnlyOurOwnNamesAreAnsweredTo(t *testing.T) {
 	for host, want := range map[string]int{
 		"127.0.0.1:8088": 200, "192.168.1.1": 200, "[::1]:8088": 200, "[fe80::1]": 200,
 		"localhost": 200, "localhost:8088": 200, "LOCALHOST.": 200,
-		machine: 200, machine + ".local:8088": 200,
+		machine: 200, machine + ".local:8088": 200, "nas.local": 200, "Nas.LAN.:8088": 200, "nas.home.arpa": 200,
 		"nas.example.net": 200, "NAS.example.net:8088": 200, "box.example.net": 200,
 
 		"rebound.example.org": 403, "rebound.example.org:8088": 403, "localhost.example.org": 403, "127.0.0.1.example.org": 403,
-		"example.net": 403, "x.nas.example.net": 403, "127.1": 403, "2130706433": 403, ":8088": 403, "[": 403,
+		"example.net": 403, "x.nas.example.net": 403, "127.1": 403, "local": 403, "evil.lan.example.org": 403, "evillan": 403, "2130706433": 403, ":8088": 403, "[": 403,
 	} {
 		for _, path := range []string{"/api/v1/status", "/"} {
 			if answer := w.send(request{path: path, host: host}); answer.Code != want {
@@ -125,7 +126,7 @@ func (w *world) openSession() map[string]string {
 		w.t.Fatalf("%d cookies", len(cookies))
 	}
 	c := cookies[0]
-	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/api/" || c.Secure {
+	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "" || c.Secure {
 		w.t.Errorf("the cookie is %v", c)
 	}
 	if strings.Contains(c.Value, token) {
@@ -207,4 +208,24 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 	if got := w.send(request{path: "/api/v1/status"}).Header().Get("Cache-Control"); got != "no-store" {
 		t.Errorf("the API's answers may be kept: %q", got)
 	}
+}
+
+func TestOnlyTheHouseholdIsAnsweredTo(t *testing.T) {
+	w := newWorld(t)
+	for from, want := range map[string]int{
+		"127.0.0.1:1": 200, "[::1]:1": 200, "192.168.1.7:1": 200, "10.1.2.3:1": 200, "[::ffff:192.168.1.7]:1": 200,
+		"[fe80::1%eth0]:1": 200, "[fd00::1]:1": 200, "100.100.1.1:1": 200, "@": 200, // a socket of this machine
+		"203.0.113.7:1": 403, "[2001:db8::1]:1": 403, "[::ffff:203.0.113.7]:1": 403,
+	} {
+		for _, path := range []string{"/", "/api/v1/status"} {
+			if answer := w.send(request{path: path, from: from}); answer.Code != want {
+				t.Errorf("%s from %s: %d, want %d", path, from, answer.Code, want)
+			}
+		}
+	}
+	if text := errorText(w.send(request{path: "/", from: "203.0.113.7:1"})); !strings.Contains(text, "web.allow_public") {
+		t.Errorf("the refusal does not say what to do: %s", text)
+	}
+	w.api = webui.New(webui.Config{Agent: w.agent, Token: token, AllowPublic: func() bool { return true }})
+	w.status(200, request{path: "/", from: "203.0.113.7:1"})
 }

@@ -52,3 +52,14 @@ func TestAWaitingSwarmSaysWhatFor(t *testing.T) {
 		t.Errorf("%q and %q", all.Items[0].Waiting, all.Items[1].Waiting)
 	}
 }
+
+func TestVerifyingBeginsAndIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	path := func(n byte) string { return "/api/v1/foreground/" + webuitest.Hash(n).String() + "/verify" }
+	answer := w.status(202, request{method: "POST", path: path(0x12)})
+	if calls := w.agent.Calls(); len(calls) != 1 || calls[0] != "verify "+webuitest.Hash(0x12).String() || answer.Body.Len() > 0 {
+		t.Errorf("the agent was told %q; the answer was %q", calls, answer.Body)
+	}
+	w.status(409, request{method: "POST", path: path(0x13)}) // no metadata
+	w.status(404, request{method: "POST", path: path(0x7f)})
+}

@@ -36,14 +36,14 @@ func newWorld(t *testing.T) *world {
 	return &world{t, agent, webui.New(webui.Config{
 		Agent:        agent,
 		Token:        token,
-		AllowedHosts: []string{"nas.example.net", "Box.Example.NET."},
+		AllowedHosts: func() []string { return []string{"nas.example.net", "Box.Example.NET."} },
 	})}
 }
 
 // request is what is sent. Empty fields are filled in by send: a GET, from the machine itself, with the token.
 type request struct {
 	method, path, body string
-	host               string
+	host, from         string
 	header             map[string]string
 	anonymous          bool // without the token
 }
@@ -54,7 +54,10 @@ func (w *world) send(q request) *httptest.ResponseRecorder {
 		q.method = http.MethodGet
 	}
 	r := httptest.NewRequest(q.method, q.path, strings.NewReader(q.body))
-	r.Host = "127.0.0.1:8088"
+	r.Host, r.RemoteAddr = "127.0.0.1:8088", "127.0.0.1:40000"
+	if q.from != "" {
+		r.RemoteAddr = q.from
+	}
 	if q.host != "" {
 		r.Host = q.host
 	}

@@ -24,6 +24,8 @@ var (
 	rowsJS []byte
 	//go:embed static/checkup.js
 	checkupJS []byte
+	//go:embed static/preferences.js
+	preferencesJS []byte
 	//go:embed static/words.js
 	wordsJS []byte
 	//go:embed static/icon.svg
@@ -42,6 +44,7 @@ func (s *server) newPage() http.Handler {
 	mux.Handle("GET /view.js", newFile(script, viewJS))
 	mux.Handle("GET /rows.js", newFile(script, rowsJS))
 	mux.Handle("GET /checkup.js", newFile(script, checkupJS))
+	mux.Handle("GET /preferences.js", newFile(script, preferencesJS))
 	mux.Handle("GET /words.js", newFile(script, wordsJS))
 	mux.Handle("GET /icon.svg", newFile("image/svg+xml", iconSVG))
 	mux.HandleFunc("/", s.nothing)

@@ -55,7 +55,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler, log *slog.
 			server.Close()
 		}
 	})
-	err := server.Serve(l)
+	err := server.Serve(newCrowd(l))
 	stop()
 	stopping.Wait()
 	connections.Wait()

@@ -12,14 +12,17 @@ import (
 // Config is what New needs.
 type Config struct {
 	Agent        Agent
-	Token        string   // from LoadToken; while it is empty, nobody is let in
-	AllowedHosts []string // names that we go by, besides addresses, localhost and the machine's own name
+	PasswordPath string          // of the file with the hash of the owner's password; empty: there is none
+	Token        string          // from LoadToken; while it is empty, nobody is let in
+	AllowedHosts func() []string // names that we go by, besides addresses, localhost, the machine's own and local ones; nil: none
+	AllowPublic  func() bool     // whether callers outside the household are answered; nil: no
 	Log          *slog.Logger
 }
 
 type server struct {
 	agent    Agent
 	hosts    hosts
+	public   func() bool
 	sessions sessions
 	log      *slog.Logger
 
@@ -33,15 +36,28 @@ func New(c Config) http.Handler {
 	s := &server{
 		agent:    c.Agent,
 		hosts:    newHosts(c.AllowedHosts),
-		sessions: sessions{c.Token},
+		public:   c.AllowPublic,
+		sessions: sessions{token: c.Token},
 		log:      c.Log,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 
+	var err error
+	if s.sessions.passwords, err = loadPasswords(c.PasswordPath); err != nil {
+		s.log.Warn("nobody is let in by a password", "err", err)
+	}
+	if s.hosts.allowed == nil {
+		s.hosts.allowed = func() []string { return nil }
+	}
+	if s.public == nil {
+		s.public = func() bool { return false }
+	}
+
 	gated := http.NewServeMux()
 	gated.Handle("/api/", s.guard(s.api()))
+	gated.Handle("/metrics", s.guard(s.serve(methods{"GET": s.getMetrics})))
 	gated.Handle("/", s.newPage())
 
 	all := http.NewServeMux()
@@ -66,15 +82,18 @@ type methods map[string]endpoint
 func (s *server) api() http.Handler {
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"session":     {"POST": s.openSession},
-		"status":      {"GET": s.getStatus},
-		"events":      {"GET": s.getEvents},
-		"preferences": {"GET": s.getPreferences, "PUT": s.putPreferences},
+		"session":          {"POST": s.openSession},
+		"password":         {"PUT": s.putPassword},
+		"status":           {"GET": s.getStatus},
+		"events":           {"GET": s.getEvents},
+		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences},
+		"preferences/keys": {"GET": s.getKeys},
 
-		"foreground":              {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
-		"foreground/{hash}":       {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
-		"foreground/{hash}/start": {"POST": act(s.agent.StartForeground)},
-		"foreground/{hash}/stop":  {"POST": act(s.agent.StopForeground)},
+		"foreground":               {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
+		"foreground/{hash}":        {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
+		"foreground/{hash}/start":  {"POST": act(s.agent.StartForeground)},
+		"foreground/{hash}/stop":   {"POST": act(s.agent.StopForeground)},
+		"foreground/{hash}/verify": {"POST": begin(s.agent.VerifyForeground)},
 
 		"background":                {"GET": list(s, s.agent.Background), "POST": s.addBackground},
 		"background/{hash}":         {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},
@@ -94,7 +113,11 @@ func (s *server) api() http.Handler {
 }
 
 func (s *server) nothing(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, &refusal{http.StatusNotFound, "there is no " + r.URL.Path + " here"})
+	text := "there is no " + r.URL.Path + " here"
+	if r.Header.Get("X-Forwarded-For") != "" {
+		text += "; a reverse proxy has to leave out the path below which it puts ebb (nginx: proxy_pass with a / at its end)"
+	}
+	s.fail(w, r, &refusal{http.StatusNotFound, text})
 }
 
 func (s *server) serve(m methods) http.Handler {

@@ -42,6 +42,7 @@ func (s *server) getEvents(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would wait for 4 kB of events
 
 	out := http.NewResponseController(w)
 	text := fmt.Appendf(nil, "retry: %d\n\n", streamRetry.Milliseconds())

@@ -96,9 +96,10 @@ func writeSecret(path, text string) error {
 }
 
 // sessions lets in browsers. A session is a date of expiry, signed with the API token: nothing is kept here, the token
-// itself never is in a cookie, and a new token ends all sessions.
+// itself never is in a cookie, and a new token or password ends all sessions.
 type sessions struct {
-	token string
+	token     string
+	passwords *passwords
 }
 
 // cookieName differs from agent to agent, as cookies do not heed the port, and one machine may run several agents.
@@ -108,12 +109,12 @@ func (s sessions) cookieName() string {
 
 func (s sessions) open(now time.Time) string {
 	expiry := strconv.FormatInt(now.Add(sessionLife).Unix(), 10)
-	return expiry + "." + s.sign("session "+expiry)
+	return expiry + "." + s.sign("session "+expiry+s.passwords.current())
 }
 
 func (s sessions) valid(session string, now time.Time) bool {
 	expiry, signature, _ := strings.Cut(session, ".")
-	if !equal(signature, s.sign("session "+expiry)) {
+	if !equal(signature, s.sign("session "+expiry+s.passwords.current())) {
 		return false
 	}
 	seconds, err := strconv.ParseInt(expiry, 10, 64)

@@ -33,6 +33,7 @@ type Status struct {
 	Foreground    ForegroundStatus `json:"foreground"`
 	Disk          DiskStatus       `json:"disk"`
 	Link          LinkStatus       `json:"link"`
+	NextStart     []string         `json:"next_start"` // preferences, such as network.dht, that were changed and wait for the next start
 }
 
 // BackgroundStatus sums up all background swarms.
@@ -110,7 +111,26 @@ type ForegroundTorrent struct {
 	Seeds        int            `json:"seeds"`
 	Directory    string         `json:"directory"`
 	Added        time.Time      `json:"added,omitzero"`
+	Trouble      string         `json:"trouble"`  // one sentence: what trackers say that the owner should know; empty if nothing
+	Trackers     []Tracker      `json:"trackers"` // while it runs
 }
+
+// Tracker is what one tracker of a torrent said last, or the DHT.
+type Tracker struct {
+	Name  string    `json:"name"` // scheme and host, without what may be a pass key; or DHT
+	State string    `json:"state"`
+	Text  string    `json:"text"`           // in the tracker's own words, or why it fails; empty if all is well
+	Asked time.Time `json:"asked,omitzero"` // last
+}
+
+// The states of a Tracker.
+const (
+	TrackerNew     = "not asked yet"
+	TrackerWorks   = "works"
+	TrackerWarns   = "warns"
+	TrackerRefuses = "refuses"
+	TrackerFails   = "fails"
+)
 
 // BackgroundSwarm is a swarm that the agent joined to help.
 type BackgroundSwarm struct {
@@ -131,6 +151,8 @@ type BackgroundSwarm struct {
 	Downloaded   int64          `json:"downloaded"`
 	Uploaded     int64          `json:"uploaded"`
 	Joined       time.Time      `json:"joined,omitzero"`
+	Trouble      string         `json:"trouble"`            // as of a ForegroundTorrent
+	Trackers     []Tracker      `json:"trackers,omitempty"` // not in the list of all
 }
 
 // SwarmPromoting is the State of a background swarm that is becoming one of the owner's torrents.

@@ -1,6 +1,7 @@
 package background
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (l *live) blockSent(p *peer, key fragstore.Key, n int64) {
 	sent := p.sent.Add(n)
 	if bits.Len64(uint64(sent/storyStep)) > bits.Len64(uint64((sent-n)/storyStep)) {
 		swarm.Tell(l.engine.cfg.Log, "served", key.Hash, fmt.Sprintf("served %.1f MiB to %s (%s): %s",
-			float64(sent)/(1<<20), p.conn.RemoteAddr(), p.conn.Peer().V, l.info.Name))
+			float64(sent)/(1<<20), p.conn.RemoteAddr(), cmp.Or(p.conn.Peer().V, swarm.PeerID(p.conn.PeerID()).Client()), l.info.Name))
 	}
 }
 

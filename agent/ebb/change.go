@@ -9,14 +9,15 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 
+	"ebb/agent/owner"
 	"ebb/webui"
 )
 
 func add(ctx context.Context, c *call) error {
 	background := c.flags.Bool("background", false, "only help the swarm, within what is lent")
 	stopped := c.flags.Bool("stopped", false, "do not start the download yet")
+	asJSON := c.flags.Bool("json", false, "print JSON")
 	if err := c.parse(1, 1); err != nil {
 		return err
 	}
@@ -46,21 +47,22 @@ func add(ctx context.Context, c *call) error {
 	if err := json.Unmarshal(answer, &added); err != nil {
 		return fmt.Errorf("reading the agent's answer: %w", err)
 	}
+	if *asJSON {
+		return c.printJSON(added)
+	}
 	fmt.Fprintf(c.out, "%s %s\n", done, added.Hash.String())
 	return nil
 }
 
 // source reads what is to be added, as a body of the given content type.
 func source(argument string) (contentType string, body []byte, err error) {
-	for _, scheme := range []string{"magnet:", "http://", "https://"} {
-		if len(argument) >= len(scheme) && strings.EqualFold(argument[:len(scheme)], scheme) {
-			body, err = json.Marshal(map[string]string{"uri": argument})
-			return "application/json", body, err
-		}
-	}
 	f, err := os.Open(argument)
-	if err != nil {
-		return "", nil, fmt.Errorf("%w (expected a magnet link, an http(s) URL or a .torrent file)", err)
+	switch {
+	case err != nil && owner.IsLink(argument):
+		body, err = json.Marshal(map[string]string{"uri": argument})
+		return "application/json", body, err
+	case err != nil:
+		return "", nil, fmt.Errorf("%w (expected a magnet link, an http(s) URL, an info-hash or a .torrent file)", err)
 	}
 	defer f.Close()
 	body, err = io.ReadAll(io.LimitReader(f, webui.MaxTorrentFile+1))
@@ -100,6 +102,22 @@ func stop(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.done("Stopped", f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/stop"))
+}
+
+func verify(ctx context.Context, c *call) error {
+	agent, f, err := c.target(ctx, "foreground")
+	if err != nil {
+		return err
+	}
+	var before webui.ForegroundTorrent
+	if err := agent.get(ctx, "foreground/"+f.hash, &before); err != nil {
+		return c.done("", f, err)
+	}
+	said := "Verifying"
+	if before.State == "stopped" {
+		said = "To be verified when it is started:"
+	}
+	return c.done(said, f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/verify"))
 }
 
 func remove(ctx context.Context, c *call) error {

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"syscall"
 	"time"
+
+	"ebb/agent/records"
 )
 
 const (
@@ -21,17 +25,17 @@ const (
 
 // client asks one agent.
 type client struct {
-	base  string // such as http://127.0.0.1:8088
 	token string
 	state string // the agent's state directory, for messages
 	http  *http.Client
 }
 
-func newClient(base, token, state string) *client {
-	return &client{base, token, state, &http.Client{
+func newClient(token, state string) *client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return records.DialSocket(ctx, state) }
+	return &client{token, state, &http.Client{
 		Timeout: answerTimeout,
 		// No proxy: the token is for the agent only. No redirects, for the same reason.
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: dial},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -46,7 +50,7 @@ func (e *statusError) Error() string { return e.text }
 
 // do sends a request and returns the body of its answer, if that is no error.
 func (cl *client) do(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, http.Header, error) {
-	r, err := http.NewRequestWithContext(ctx, method, cl.base+"/api/v1/"+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "http://localhost/api/v1/"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("asking the agent: %w", err)
 	}
@@ -56,8 +60,10 @@ func (cl *client) do(ctx context.Context, method, path string, header http.Heade
 	r.Header.Set("Authorization", "Bearer "+cl.token)
 	response, err := cl.http.Do(r)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return nil, nil, notRunning(cl.state)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil, fmt.Errorf("asking the agent: %w: be the user that runs the agent, or root", err)
 	case err != nil:
 		return nil, nil, fmt.Errorf("asking the agent: %w", err)
 	}
@@ -79,7 +85,7 @@ func (cl *client) refusal(response *http.Response, answer []byte) error {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(answer, &e) != nil || e.Error == "" {
-		e.Error = fmt.Sprintf("what answers at %s is not an ebb agent: %s", cl.base, response.Status)
+		e.Error = fmt.Sprintf("what answers in %s is not an ebb agent: %s", cl.state, response.Status)
 	}
 	return &statusError{response.StatusCode, e.Error}
 }

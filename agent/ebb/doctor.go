@@ -15,6 +15,7 @@ import (
 func doctor(alone func(agent.Options, bool) (webui.Diagnosis, error)) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		mend := c.flags.Bool("mend", false, "repair what can be repaired")
+		asJSON := c.flags.Bool("json", false, "print JSON")
 		if err := c.parse(0, 0); err != nil {
 			return err
 		}
@@ -25,6 +26,11 @@ func doctor(alone func(agent.Options, bool) (webui.Diagnosis, error)) func(conte
 		if err != nil {
 			return err
 		}
+		if *asJSON {
+			if err := c.printJSON(d); err != nil {
+				return err
+			}
+		}
 		var t table
 		for _, f := range d.Findings {
 			text := f.About + ": " + f.Text
@@ -33,7 +39,9 @@ func doctor(alone func(agent.Options, bool) (webui.Diagnosis, error)) func(conte
 			}
 			t.row(f.Level, text)
 		}
-		t.write(c.out)
+		if !*asJSON {
+			t.write(c.out)
+		}
 		switch n := d.Problems(); {
 		case n == 0:
 			return nil

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ebb/webui"
 )
 
 // leastDigits is how much of an info-hash has to be given. Four digits are one in 65,536.
@@ -61,5 +63,5 @@ func (cl *client) find(ctx context.Context, text string, kinds ...string) (found
 	case len(text) == 40:
 		return found{hash: text}, nil
 	}
-	return found{}, fmt.Errorf("nothing here has an info-hash that begins with %s; 'ebb list' shows what there is", text)
+	return found{}, fmt.Errorf("%w: %s…; 'ebb list' shows what there is", webui.ErrNotFound, text)
 }

@@ -41,8 +41,8 @@ func TestPromoteTakesOnlySwarmsThatAreHelped(t *testing.T) {
 	expect(t, h.fails(1, "promote", "2121"), "Prelinger", "already")
 	expect(t, h.fails(1, "promote", "2424"), "try again later") // no metadata
 	before := len(h.agent.Calls())
-	expect(t, h.fails(1, "promote", "1111"), "1111") // a download is one already
-	expect(t, h.fails(1, "promote", "3131"), "3131") // a candidate holds nothing
+	expect(t, h.fails(exitUnknown, "promote", "1111"), "1111") // a download is one already
+	expect(t, h.fails(exitUnknown, "promote", "3131"), "3131") // a candidate holds nothing
 	for _, bad := range []string{"212", "zzzz", "../../status", ""} {
 		expect(t, h.fails(2, "promote", bad), "info-hash")
 	}
@@ -51,7 +51,7 @@ func TestPromoteTakesOnlySwarmsThatAreHelped(t *testing.T) {
 	if after := h.agent.Calls(); len(after) != before {
 		t.Errorf("the agent was told %q", after[before:])
 	}
-	expect(t, h.fails(1, "promote", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "promote", hash(0x7f)), "nothing is known")
 }
 
 func TestListGroupsWhatSwarmsWaitFor(t *testing.T) {
@@ -63,11 +63,12 @@ func TestListGroupsWhatSwarmsWaitFor(t *testing.T) {
 		b.Waiting = waiting
 		return b
 	}
-	got := waiting([]webui.BackgroundSwarm{swarm(1, "the disk sleeps"), swarm(2, ""), swarm(3, "x\x1b[2J"), swarm(4, "the disk sleeps")})
+	waits := func(b webui.BackgroundSwarm) string { return b.Waiting }
+	got := shared([]webui.BackgroundSwarm{swarm(1, "the disk sleeps"), swarm(2, ""), swarm(3, "x\x1b[2J"), swarm(4, "the disk sleeps")}, waits, " waits", " wait")
 	if strings.Join(got, "|") != "2 swarms wait: the disk sleeps|03030303 waits: x\ufffd[2J" {
 		t.Errorf("%q", got)
 	}
-	if got := waiting([]webui.BackgroundSwarm{swarm(2, "")}); got != nil {
+	if got := shared([]webui.BackgroundSwarm{swarm(2, "")}, waits, " waits", " wait"); got != nil {
 		t.Errorf("%q", got)
 	}
 }
@@ -118,4 +119,17 @@ func TestStatusSpeaksOfBudgetAndDisksOnlyWhenThereIsSomethingToSay(t *testing.T)
 			t.Errorf("%d lines:\n%s", lines, out)
 		}
 	}
+}
+
+func TestVerifySaysWhenItHappens(t *testing.T) {
+	h := newHousehold(t)
+	expect(t, h.does("verify", "1212"), "Verifying sentinel-2-mosaic-2025")
+	if got := h.lastCall(); got != "verify "+hash(0x12) {
+		t.Errorf("the agent was told %q", got)
+	}
+	h.does("stop", "1111")
+	expect(t, h.does("verify", "1111"), "To be verified when it is started: debian")
+	expect(t, h.fails(exitFailed, "verify", "1313"), "metadata")
+	expect(t, h.fails(exitUnknown, "verify", "2121"), "2121") // a swarm is not a download
+	h.fails(exitUnknown, "verify", hash(0x7f))
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 
 	"ebb/agent"
+	"ebb/webui"
 )
 
 func main() {
@@ -35,17 +37,22 @@ func commands() []command {
 	return []command{
 		{"run", "[-config FILE] [-state DIR]", "run the agent until it is told to stop", runAgent},
 		{"status", "[-json]", "show what the agent is doing, and why", status},
-		{"list", "[-json]", "list your downloads and the swarms that are helped", list},
-		{"add", "[-background] [-stopped] MAGNET|URL|FILE", "download a torrent; or only help its swarm, in the background", add},
+		{"page", "", "print links that open the page and let you in", page},
+		{"watch", "", "show the same live, until Ctrl-C", watch},
+		{"list", "[-json] [-hashes]", "list your downloads and the swarms that are helped", list},
+		{"add", "[-background] [-stopped] [-json] MAGNET|URL|INFO-HASH|FILE", "download a torrent; or only help its swarm, in the background", add},
 		{"start", "HASH", "start a download", start},
 		{"stop", "HASH", "stop a download", stop},
+		{"verify", "HASH", "hash the files of a download again: what is damaged is downloaded anew, what you have put there is taken", verify},
 		{"remove", "[-data] [-keep-helping] HASH", "forget a download, or leave a swarm; -data deletes the files of a download, -keep-helping makes it a swarm that is helped", remove},
 		{"promote", "HASH", "make a swarm that is helped one of your downloads, with the fragments that are here", promote},
 		{"why", "[-json] HASH", "say why a swarm is helped, or why it is not", why},
 		{"veto", "HASH", "leave a swarm, delete its fragments, and never come back", veto},
 		{"approve", "HASH", "say yes to a candidate that waits for it", approve},
 		{"prefs", "[KEY=VALUE …]", "print the preferences, or change some, as in background.storage=20GiB", preferences},
-		{"doctor", "[-mend]", "check what is on the disk, and with -mend repair what can be repaired", doctor(agent.Doctor)},
+		{"doctor", "[-mend] [-json]", "check what is on the disk, and with -mend repair what can be repaired", doctor(agent.Doctor)},
+		{"completion", "bash|zsh", "print a script that completes commands in your shell; source it in ~/.bashrc or ~/.zshrc", completion},
+		{"manual", "", "print all of this as a page for man, as in 'ebb manual | man -l -'", manual},
 		{"version", "", "print the version", version},
 		{"help", "", "print this", help},
 	}
@@ -54,6 +61,7 @@ func commands() []command {
 const helpEnd = `
 HASH is an info-hash, or its first digits (four or more) if they fit only one.
 Every command takes -config FILE and -state DIR to find an agent that was run with them.
+Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 no agent is running, 4 nothing is known of this HASH.
 `
 
 func help(_ context.Context, c *call) error {
@@ -70,7 +78,15 @@ func help(_ context.Context, c *call) error {
 	return nil
 }
 
-// run carries out one command and returns the exit code: 0, 1 if it failed, 2 if it was not understood.
+// The exit codes; 0 is success.
+const (
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotRunning = 3
+	exitUnknown    = 4
+)
+
+// run carries out one command and returns the exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"help"}
@@ -83,7 +99,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
 	if i < 0 {
 		fmt.Fprintf(errOut, "ebb: there is no command %q; 'ebb help' lists them\n", name)
-		return 2
+		return exitUsage
 	}
 	c := newCall(all[i], args[1:], out)
 	err := c.command.do(ctx, c)
@@ -97,9 +113,15 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	case errors.As(err, &wrong):
 		fmt.Fprintf(errOut, "ebb %s: %s\n", name, oneLine(err.Error()))
 		c.usage(errOut)
-		return 2
-	default:
-		fmt.Fprintf(errOut, "ebb: %s\n", oneLine(err.Error()))
-		return 1
+		return exitUsage
 	}
+	fmt.Fprintf(errOut, "ebb: %s\n", oneLine(err.Error()))
+	var refused *statusError
+	switch {
+	case errors.Is(err, errNotRunning):
+		return exitNotRunning
+	case errors.Is(err, webui.ErrNotFound), errors.As(err, &refused) && refused.status == http.StatusNotFound:
+		return exitUnknown
+	}
+	return exitFailed
 }

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +32,6 @@ type household struct {
 	t     *testing.T
 	agent *webuitest.Agent
 	state string // its state directory
-	url   string
 }
 
 func newHousehold(t *testing.T) *household {
@@ -44,30 +41,31 @@ func newHousehold(t *testing.T) *household {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	h.serve(webui.New(webui.Config{Agent: h.agent, Token: token}))
+	return h
+}
+
+// serve has something answer at the socket in the state directory, in place of what does so now.
+func (h *household) serve(handler http.Handler) {
+	h.t.Helper()
+	l, err := records.ListenSocket(h.state)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	h.url = "http://" + l.Addr().String()
-	h.write(records.AddressFile, h.url+"\n")
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(h.t.Context())
 	done := make(chan error)
-	log := slog.New(slog.DiscardHandler)
-	go func() {
-		done <- webui.Serve(ctx, l, webui.New(webui.Config{Agent: h.agent, Token: token, Log: log}), log)
-	}()
-	t.Cleanup(func() {
+	go func() { done <- webui.Serve(ctx, l, handler, slog.New(slog.DiscardHandler)) }()
+	h.t.Cleanup(func() {
 		stop()
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Error(err)
+				h.t.Error(err)
 			}
 		case <-time.After(patience):
-			t.Error("still serving")
+			h.t.Error("still serving")
 		}
 	})
-	return h
 }
 
 func (h *household) write(name, text string) string {
@@ -170,6 +168,13 @@ func TestWhyNamesTheIntroducerAndWhereItWasMet(t *testing.T) {
 		"2d4542303130302d0102030405060708090a0b0c", hash(0x11)+" debian-13.2.0-amd64-netinst.iso", "Verified")
 }
 
+func TestWhatTrackersSayIsShown(t *testing.T) {
+	h := newHousehold(t)
+	const words = "the tracker https://tracker.example says: Unregistered torrent\ufffd[2J\n"
+	expect(t, h.does("list"), "\n13131313: "+words)
+	expect(t, h.does("why", "1313"), "one of your downloads, metadata: Asking peers", words, "DHT works\n", "https://tracker.example refuses: Unregistered torrent\ufffd[2J\n")
+}
+
 func TestJSONIsTheAPIs(t *testing.T) {
 	h := newHousehold(t)
 	var status webui.Status
@@ -254,10 +259,10 @@ func TestAHashMayBeShortIfItIsClear(t *testing.T) {
 			t.Errorf("%s: %s", what, out)
 		}
 	}
-	expect(t, h.fails(1, "why", "abcd"), "abcd", "ebb list")
-	expect(t, h.fails(1, "start", "2121"), "2121") // a swarm is not a download
-	expect(t, h.fails(1, "why", hash(0x7f)), "nothing is known")
-	expect(t, h.fails(1, "remove", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "why", "abcd"), "abcd", "ebb list")
+	expect(t, h.fails(exitUnknown, "start", "2121"), "2121") // a swarm is not a download
+	expect(t, h.fails(exitUnknown, "why", hash(0x7f)), "nothing is known")
+	expect(t, h.fails(exitUnknown, "remove", hash(0x7f)), "nothing is known")
 
 	first, second := alike(t, leastDigits)
 	h.does("add", first)
@@ -304,6 +309,13 @@ func TestAddTakesLinksAndFiles(t *testing.T) {
 			t.Errorf("%q: the agent was told %q with %v; printed %q", c.args, h.lastCall(), got, out)
 		}
 	}
+	for _, link := range []string{"MAGNET:?xt=urn:btih:1&amp;dn=100% a;b#c", strings.Repeat("0123456789", 4), " <magnet:?xt=urn:btih:2>\n", strings.Repeat("ABCD2345", 4)} {
+		h.does("add", link)
+		sources := h.agent.Sources()
+		if got := sources[len(sources)-1]; got.URI != strings.TrimSpace(link) || got.File != nil {
+			t.Errorf("%q: the agent was given %q", link, got)
+		}
+	}
 	expect(t, h.fails(1, "add", "magnet:?xt=1"), "already")
 	expect(t, h.fails(1, "add", filepath.Join(h.state, "absent.torrent")), "absent.torrent", "magnet link")
 	expect(t, h.fails(1, "add", h.state), h.state)
@@ -322,7 +334,8 @@ func TestPrefsArePrintedAsInTheFile(t *testing.T) {
 func TestPrefsAreChangedOneByOne(t *testing.T) {
 	h := newHousehold(t)
 	out := h.does("prefs", "background.storage=30GiB", "background.hours=22:00-07:00, 12:00-13:00", "network.dht=false", "web.allowed_hosts=")
-	expect(t, out, "background.storage = 30GiB\n")
+	expect(t, out, "background.storage = 30GiB\n", "network.dht = false   (from the next start of ebb)\n", "web.allowed_hosts = \n")
+	expect(t, h.does("status"), "Next start  puts into force: network.dht\n")
 	p, err := h.agent.Preferences(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +359,7 @@ func TestPrefsAreChangedOneByOne(t *testing.T) {
 
 func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 	h := newHousehold(t)
-	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet:
 			w.Header().Set("ETag", `"as it was"`)
@@ -356,8 +369,6 @@ func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 			io.WriteString(w, `{"error": "changed in the meantime"}`)
 		}
 	}))
-	defer agent.Close()
-	h.write(records.AddressFile, agent.URL)
 	expect(t, h.fails(1, "prefs", "network.dht=false"), "changed in the meantime")
 }
 

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"ebb/agent/prefs"
+	"ebb/webui"
 )
 
 func preferences(ctx context.Context, c *call) error {
@@ -39,12 +41,18 @@ func preferences(ctx context.Context, c *call) error {
 	}
 	// If-Match: what somebody else changes at this moment is not undone.
 	conditions := http.Header{"Content-Type": {"application/json"}, "If-Match": {header.Get("ETag")}}
-	if _, _, err := agent.do(ctx, http.MethodPut, "preferences", conditions, changed); err != nil {
+	_, header, err = agent.do(ctx, http.MethodPut, "preferences", conditions, changed)
+	if err != nil {
 		return err
 	}
+	later := strings.Split(header.Get(webui.NextStartHeader), ", ")
 	for _, assignment := range c.args {
 		key, value, _ := strings.Cut(assignment, "=")
-		fmt.Fprintf(c.out, "%s = %s\n", clean(key), clean(value))
+		when := ""
+		if slices.Contains(later, key) {
+			when = "   (from the next start of ebb)"
+		}
+		fmt.Fprintf(c.out, "%s = %s%s\n", clean(key), clean(value), when)
 	}
 	return nil
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 func list(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print JSON")
+	hashes := c.flags.Bool("hashes", false, "print info-hashes only")
 	if err := c.parse(0, 0); err != nil {
 		return err
 	}
@@ -34,6 +33,15 @@ func list(ctx context.Context, c *call) error {
 	if *asJSON {
 		return c.printJSON(all)
 	}
+	if *hashes {
+		for _, f := range all.Foreground.Items {
+			fmt.Fprintln(c.out, f.Hash.String())
+		}
+		for _, b := range all.Background.Items {
+			fmt.Fprintln(c.out, b.Hash.String())
+		}
+		return nil
+	}
 	fmt.Fprintf(c.out, "%s\n", plural(all.Foreground.Total, "download"))
 	if all.Foreground.Total > 0 {
 		foregroundTable(all.Foreground.Items).write(c.out)
@@ -42,36 +50,44 @@ func list(ctx context.Context, c *call) error {
 		if f.State == "failed" || f.State == "waiting for space" { // what the owner can do something about
 			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.String()[:8], clean(f.Why))
 		}
+		if f.Trouble != "" {
+			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.String()[:8], clean(f.Trouble))
+		}
 	}
 	fmt.Fprintf(c.out, "\n%s helped\n", plural(all.Background.Total, "swarm"))
 	if all.Background.Total > 0 {
 		backgroundTable(all.Background.Items).write(c.out)
 	}
-	for _, line := range waiting(all.Background.Items) {
+	for _, line := range shared(all.Background.Items, func(b webui.BackgroundSwarm) string { return b.Waiting }, " waits", " wait") {
+		fmt.Fprintln(c.out, line)
+	}
+	for _, line := range shared(all.Background.Items, func(b webui.BackgroundSwarm) string { return b.Trouble }, "", "") {
 		fmt.Fprintln(c.out, line)
 	}
 	return nil
 }
 
-// waiting says what swarms wait for, in one line for each reason: often all of them wait for the same.
-func waiting(swarms []webui.BackgroundSwarm) (lines []string) {
-	var reasons []string // in the order of the list
+// shared says what a text of swarms is about, in one line for each text: often it is the same for all of them. one and
+// many are the verbs that go with one swarm and with several.
+func shared(swarms []webui.BackgroundSwarm, text func(webui.BackgroundSwarm) string, one, many string) (lines []string) {
+	var texts []string // in the order of the list
 	who := map[string][]string{}
 	for _, b := range swarms {
-		if b.Waiting == "" {
+		t := text(b)
+		if t == "" {
 			continue
 		}
-		if who[b.Waiting] == nil {
-			reasons = append(reasons, b.Waiting)
+		if who[t] == nil {
+			texts = append(texts, t)
 		}
-		who[b.Waiting] = append(who[b.Waiting], b.Hash.String()[:8])
+		who[t] = append(who[t], b.Hash.String()[:8])
 	}
-	for _, reason := range reasons {
-		subject := who[reason][0] + " waits"
-		if n := len(who[reason]); n > 1 {
-			subject = plural(n, "swarm") + " wait"
+	for _, t := range texts {
+		subject := who[t][0] + one
+		if n := len(who[t]); n > 1 {
+			subject = plural(n, "swarm") + many
 		}
-		lines = append(lines, subject+": "+clean(reason))
+		lines = append(lines, subject+": "+clean(t))
 	}
 	return lines
 }
@@ -168,30 +184,75 @@ func statusTable(s webui.Status) *table {
 		t.row("Link", fmt.Sprintf("%s; others use up %s of %s, down %s of %s; queue %.0f ms",
 			l.Interface, rate(l.OthersUp), rate(l.LineUp), rate(l.OthersDown), rate(l.LineDown), l.QueueDelayMS))
 	}
+	if len(s.NextStart) > 0 {
+		t.row("Next start", "puts into force: "+strings.Join(s.NextStart, ", "))
+	}
 	t.row("Agent", fmt.Sprintf("ebb %s, up for %s", s.Version, duration(time.Duration(s.UptimeSeconds)*time.Second)))
 	return t
 }
 
 func why(ctx context.Context, c *call) error {
 	asJSON := c.flags.Bool("json", false, "print JSON")
-	agent, f, err := c.target(ctx, "background", "candidates")
+	agent, f, err := c.target(ctx, "foreground", "background", "candidates")
 	if err != nil {
 		return err
 	}
-	answer, _, err := agent.do(ctx, http.MethodGet, "background/"+f.hash+"/why", nil, nil)
-	if err != nil {
-		return fmt.Errorf("%v: %w", f, err)
+	if f.kind == "foreground" {
+		return c.whyDownload(ctx, agent, f, *asJSON)
 	}
 	var w webui.Why
-	if err := json.Unmarshal(answer, &w); err != nil {
-		return fmt.Errorf("reading the agent's answer: %w", err)
+	if err := agent.get(ctx, "background/"+f.hash+"/why", &w); err != nil {
+		return fmt.Errorf("%v: %w", f, err)
 	}
 	if *asJSON {
 		return c.printJSON(w)
 	}
 	fmt.Fprintf(c.out, "%s\n", clean(w.Sentence))
-	whyTable(w).write(c.out)
+	table := whyTable(w)
+	if f.kind == "background" {
+		var b webui.BackgroundSwarm
+		if err := agent.get(ctx, "background/"+f.hash, &b); err != nil {
+			return fmt.Errorf("%v: %w", f, err)
+		}
+		table.trackers(b.Trackers)
+	}
+	table.write(c.out)
 	return nil
+}
+
+// whyDownload says what a download does, and what its trackers say.
+func (c *call) whyDownload(ctx context.Context, agent *client, f found, asJSON bool) error {
+	var d webui.ForegroundTorrent
+	if err := agent.get(ctx, "foreground/"+f.hash, &d); err != nil {
+		return fmt.Errorf("%v: %w", f, err)
+	}
+	if asJSON {
+		return c.printJSON(d)
+	}
+	sentence := "one of your downloads, " + d.State + ": " + d.Why
+	if d.Trouble != "" {
+		sentence += "; " + d.Trouble
+	}
+	fmt.Fprintf(c.out, "%s\n", clean(sentence))
+	t := &table{}
+	t.row("Download", named(d.Name))
+	t.row("Hash", d.Hash.String())
+	t.row("Directory", d.Directory)
+	t.moment("Added", d.Added)
+	t.trackers(d.Trackers)
+	t.write(c.out)
+	return nil
+}
+
+// trackers adds a row for each tracker.
+func (t *table) trackers(list []webui.Tracker) {
+	for _, tracker := range list {
+		text := tracker.Name + " " + tracker.State
+		if tracker.Text != "" {
+			text += ": " + tracker.Text
+		}
+		t.row("Tracker", text)
+	}
 }
 
 func whyTable(w webui.Why) *table {

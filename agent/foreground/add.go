@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
@@ -39,25 +38,8 @@ func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (swar
 	})
 }
 
-// AddURI adds a download from a magnet link or from the http or https URL of a .torrent file. It waits for the file,
-// but not for the metadata of a magnet link. See AddTorrent.
+// AddURI adds a download from a magnet link. It does not wait for its metadata. See AddTorrent.
 func (s *Session) AddURI(ctx context.Context, uri string, start bool) (swarm.InfoHash, error) {
-	uri = strings.TrimSpace(uri)
-	scheme, _, _ := strings.Cut(uri, ":")
-	switch strings.ToLower(scheme) {
-	case "magnet":
-		return s.addMagnet(ctx, uri, start)
-	case "http", "https":
-		file, err := s.Fetch(ctx, uri)
-		if err != nil {
-			return swarm.InfoHash{}, err
-		}
-		return s.AddTorrent(ctx, file, start)
-	}
-	return swarm.InfoHash{}, fmt.Errorf("%w: %.80q is neither a magnet link nor an http or https URL", ErrBadSource, uri)
-}
-
-func (s *Session) addMagnet(ctx context.Context, uri string, start bool) (swarm.InfoHash, error) {
 	m, err := peerwire.ParseMagnet(uri)
 	if err != nil {
 		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)

@@ -2,15 +2,12 @@ package foreground_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
@@ -111,92 +108,6 @@ func TestBadURIsAreRefused(t *testing.T) {
 	}
 	w.nothingStored()
 }
-
-// web serves .torrent files, and everything that is none.
-func web(t *testing.T, file []byte) *httptest.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/good", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(file) })
-	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, "<!DOCTYPE html>")
-	})
-	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
-		zeros := make([]byte, 1<<20)
-		for range 11 {
-			if _, err := w.Write(zeros); err != nil {
-				return
-			}
-		}
-	})
-	mux.HandleFunc("/said-to-be-large", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1000000000000")
-	})
-	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
-	})
-	for n := range 7 {
-		mux.HandleFunc(fmt.Sprintf("/hop%d", n), func(w http.ResponseWriter, r *http.Request) {
-			next := "/good"
-			if n > 1 {
-				next = fmt.Sprintf("/hop%d", n-1)
-			}
-			http.Redirect(w, r, next, http.StatusFound)
-		})
-	}
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return server
-}
-
-func TestTorrentFilesAreFetchedFromURLs(t *testing.T) {
-	w := newWorld(t)
-	c := w.content("film.bin", 1<<20, 64<<10)
-	w.seed(c)
-	server := web(t, c.Torrent)
-	s := w.open()
-	for path, want := range map[string]string{
-		"/page":             "web page",
-		"/large":            "longer than 10 MiB",
-		"/said-to-be-large": "longer than 10 MiB",
-		"/missing":          "404",
-		"/hop6":             "redirects more than 5 times",
-		"/elsewhere":        "unsupported protocol scheme",
-		"/slow":             "deadline",
-	} {
-		ctx := w.ctx
-		if path == "/slow" {
-			short, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
-			defer cancel()
-			ctx = short
-		}
-		_, err := s.AddURI(ctx, server.URL+path+"?passkey=secret", true)
-		if !errors.Is(err, foreground.ErrBadSource) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-	w.nothingStored()
-	if file, err := s.Fetch(w.ctx, server.URL+"/good"); err != nil || !bytes.Equal(file, c.Torrent) {
-		t.Errorf("fetched %d bytes, %v", len(file), err)
-	}
-	if _, err := s.AddURI(w.ctx, " "+server.URL+"/hop5\n", true); err != nil {
-		t.Fatal(err)
-	}
-	w.complete(c)
-}
-
-func TestTransportOfTheConfigIsUsed(t *testing.T) {
-	w := newWorld(t)
-	refused := errors.New("refused by the guard")
-	w.cfg.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, refused })
-	if _, err := w.open().AddURI(w.ctx, "http://example.org/x.torrent", true); !errors.Is(err, refused) {
-		t.Errorf("the error is %v", err)
-	}
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestTrackersThatAreNotAllowedAreLeftOut(t *testing.T) {
 	w := newWorld(t)

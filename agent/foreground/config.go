@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"math"
 	"math/bits"
-	"net/http"
 	"time"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -61,8 +60,6 @@ type Config struct {
 	// FragmentsApart says whether the pieces that Adopt gets are on another file system than Directory, so that placing
 	// them frees no room here; nil means that they are not.
 	FragmentsApart func() bool
-	// Transport fetches .torrent files from URLs; nil means a plain one.
-	Transport http.RoundTripper
 	// CheckURL says which trackers and web seeds, as named by torrents and magnet links, may be contacted; the others
 	// are left out. nil means all. It sees names, not what they resolve to: rain resolves them itself.
 	CheckURL func(url string) error

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -24,8 +25,8 @@ const (
 	patience = 10 * time.Second
 	// maxSteps bounds the steps taken in one go; a download's whole life has fewer.
 	maxSteps = 8
-	// seedsEvery is how many observations pass between looks at the trackers.
-	seedsEvery = 5
+	// trackersEvery is how many observations pass between looks at the trackers.
+	trackersEvery = 2
 )
 
 // download is one torrent of the owner.
@@ -38,10 +39,11 @@ type download struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu      sync.Mutex // guards the three below
-	wanted  bool       // the owner wants it to run
-	asked   bool       // the owner has said so since the keeper last looked
-	picture Torrent
+	mu         sync.Mutex // guards the four below
+	wanted     bool       // the owner wants it to run
+	asked      bool       // the owner has said so since the keeper last looked
+	distrusted bool       // the owner wants its files hashed again: see Session.Verify
+	picture    Torrent
 
 	// The rest belongs to the keeper, and to others only while there is none.
 
@@ -64,8 +66,9 @@ type download struct {
 	answer  chan torrent.Stats // of a question that rain has not answered yet
 	rates   rates              // of transfer
 	seeds   int                // see Torrent.Seeds
-	looks   int                // observations so far
-	loading bool               // it was incomplete when it was started
+	reports []peersource.Report
+	looks   int  // observations so far
+	loading bool // it was incomplete when it was started
 }
 
 // keep looks after the download until ctx ends.
@@ -89,6 +92,7 @@ func (d *download) keep(ctx context.Context) {
 func (d *download) tend(ctx context.Context) {
 	for range maxSteps {
 		wanted := d.hear()
+		d.distrust()
 		if d.rain == nil {
 			return
 		}
@@ -210,10 +214,15 @@ func (d *download) broken(err error) {
 
 // publish updates the picture.
 func (d *download) publish(s torrent.Stats, wanted bool) {
-	if d.looks%seedsEvery == 1 && s.Status == torrent.Downloading {
+	switch running := s.Status != torrent.Stopped && s.Status != torrent.Stopping; {
+	case !running:
+		d.reports = nil
+	case d.looks%trackersEvery == 1 || d.reports == nil:
 		d.seeds = 0
+		d.reports = make([]peersource.Report, 0, len(d.trackers))
 		for _, tracker := range d.rain.Trackers() {
 			d.seeds = max(d.seeds, tracker.Seeders)
+			d.reports = append(d.reports, report(tracker))
 		}
 	}
 	down, up := d.rates.perSecond()
@@ -234,10 +243,11 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	if holed { // rain does not know that yet
 		p.Completed = 0
 	}
-	p.PieceLength, p.Pieces = int64(s.PieceLength), int(s.Pieces.Total)
+	p.PieceLength, p.Pieces, p.Checked = int64(s.PieceLength), int(s.Pieces.Total), int(s.Pieces.Checked)
 	p.DownloadRate, p.UploadRate = down, up
 	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded
 	p.Peers, p.Seeds = s.Peers.Total, d.seeds
+	p.Reports = d.reports
 	p.Port = uint16(s.Port)
 	p.MetadataKnown = d.metadata
 	if d.examined {

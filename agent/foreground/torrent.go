@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -37,6 +38,7 @@ type Torrent struct {
 	// PieceLength (bytes) and Pieces are 0 while the metadata is not known.
 	PieceLength int64
 	Pieces      int
+	Checked     int // pieces hashed so far, while State is Checking
 	// Rates are over the last few seconds, in bytes per second.
 	DownloadRate, UploadRate int64
 	// Downloaded and Uploaded are bytes of blocks over the download's whole life.
@@ -45,7 +47,9 @@ type Torrent struct {
 	Seeds                int // the most that a tracker has told of
 	Private              bool
 	Trackers             []string // shared between pictures: not to be changed
-	Port                 uint16   // where it listens for peers
+	// Reports are what the trackers said last, while it runs. Shared between pictures: not to be changed.
+	Reports []peersource.Report
+	Port    uint16 // where it listens for peers
 	// Directory holds the file or directory called Name.
 	Directory     string
 	AddedAt       time.Time
@@ -74,6 +78,9 @@ func (t Torrent) Why() string {
 	case Metadata:
 		return "asking peers what the torrent contains"
 	case Checking:
+		if t.Checked > 0 && t.Pieces > 0 {
+			return fmt.Sprintf("checking what is already on disk: %d %%", 100*t.Checked/t.Pieces)
+		}
 		return "checking what is already on disk"
 	case Downloading:
 		if t.Peers == 0 {

@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,9 @@ import (
 	"time"
 
 	"ebb/agent/foreground"
+	"ebb/agent/peersource"
 	"ebb/agent/prefs"
+	"ebb/agent/swarm"
 	"ebb/platform"
 	"ebb/quota"
 	"ebb/quota/disk"
@@ -38,7 +41,8 @@ type Kept struct {
 func (o *Owner) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) {
 	var d diagnosis
 	d.checkKept(o.cfg.Kept, mend)
-	d.checkDownloads(o.cfg.Foreground.Torrents())
+	d.checkDownloads(o.cfg.Foreground.Torrents(), o.cfg.Announcer.Reports)
+	d.checkDHT(o.cfg.DHT, time.Since(o.started))
 	d.checkLine(ctx, o.cfg.Preferences.Get())
 	d.checkFirstHop(o.cfg.Governor.FirstHop())
 	return webui.Diagnosis{Findings: d}, nil
@@ -133,16 +137,41 @@ func (d *diagnosis) addLines(level, about string, err error) {
 	}
 }
 
-func (d *diagnosis) checkDownloads(torrents []foreground.Torrent) {
-	failed := 0
+func (d *diagnosis) checkDownloads(torrents []foreground.Torrent, reports func(swarm.InfoHash) []peersource.Report) {
+	well := 0
 	for _, t := range torrents {
-		if t.State == foreground.Failed {
-			failed++
-			d.add(webui.FindingProblem, "downloads", "%s: %s", t.Name, t.Error)
+		text, grave := trouble(trackers(append(reports(t.Hash), t.Reports...)))
+		name := cmp.Or(t.Name, t.Hash.String())
+		switch {
+		case t.State == foreground.Failed:
+			d.add(webui.FindingProblem, "downloads", "%s: %s", name, t.Error)
+		case text != "" && grave && t.Peers == 0 && !t.Complete():
+			d.add(webui.FindingProblem, "downloads", "%s has no peers: %s", name, text)
+		case text != "":
+			d.add(webui.FindingNote, "downloads", "%s: %s", name, text)
+		default:
+			well++
 		}
 	}
-	if failed == 0 {
+	if well == len(torrents) {
 		d.add(webui.FindingOK, "downloads", "%s, none with a problem", count(len(torrents), "download"))
+	}
+}
+
+// dhtPatience is how long the DHT may take to find its first nodes before that is worth a word.
+const dhtPatience = time.Minute
+
+// checkDHT tells how the DHT is.
+func (d *diagnosis) checkDHT(dht *peersource.DHT, uptime time.Duration) {
+	switch {
+	case dht == nil:
+		d.add(webui.FindingNote, "DHT", "it is switched off (network.dht), so peers are found by trackers only")
+	case dht.Nodes() > 0:
+		d.add(webui.FindingOK, "DHT", "%s known", count(dht.Nodes(), "node"))
+	case uptime < dhtPatience:
+		d.add(webui.FindingNote, "DHT", "no node has answered yet; ebb has just started")
+	default:
+		d.add(webui.FindingProblem, "DHT", "no node answers, so it finds no peers: is UDP let out by your router? (network.dht_bootstrap)")
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"ebb/agent/background"
 	"ebb/agent/foreground"
-	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/webui"
 )
@@ -18,7 +16,7 @@ func (o *Owner) Foreground(context.Context) ([]webui.ForegroundTorrent, error) {
 	torrents := o.cfg.Foreground.Torrents()
 	list := make([]webui.ForegroundTorrent, 0, len(torrents))
 	for _, t := range torrents {
-		list = append(list, foregroundTorrent(t))
+		list = append(list, o.foregroundTorrent(t))
 	}
 	return list, nil
 }
@@ -29,62 +27,43 @@ func (o *Owner) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (webui.Fo
 	if !ok {
 		return webui.ForegroundTorrent{}, webui.ErrNotFound
 	}
-	return foregroundTorrent(t), nil
+	return o.foregroundTorrent(t), nil
 }
 
-func foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
+func (o *Owner) foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
+	said := trackers(append(o.cfg.Announcer.Reports(t.Hash), t.Reports...))
+	trouble, _ := trouble(said)
 	return webui.ForegroundTorrent{
 		Hash: t.Hash, Name: t.Name, State: string(t.State), Why: t.Why(), Private: t.Private,
 		Length: t.Length, Completed: t.Completed,
 		DownloadRate: t.DownloadRate, UploadRate: t.UploadRate, Downloaded: t.Downloaded, Uploaded: t.Uploaded,
 		Peers: t.Peers, Seeds: t.Seeds, Directory: t.Directory, Added: t.AddedAt,
+		Trouble: trouble, Trackers: said,
 	}
 }
 
 // AddForeground adds a download of the owner's. If the background helps that
 // swarm already, what it holds becomes part of the download.
 func (o *Owner) AddForeground(ctx context.Context, s webui.Source, start bool) (swarm.InfoHash, error) {
-	if s.File == nil && !strings.HasPrefix(s.URI, "magnet:") {
-		file, err := o.cfg.Foreground.Fetch(ctx, s.URI)
-		if err != nil {
-			return swarm.InfoHash{}, foregroundError(err)
-		}
-		s = webui.Source{File: file}
-	}
-	h, trackers, err := read(s)
+	g, err := o.read(ctx, s)
 	if err != nil {
-		return swarm.InfoHash{}, &webui.BadRequest{Err: err}
+		return swarm.InfoHash{}, err
 	}
+	h := g.hash()
 	if helped, ok := o.cfg.Background.Swarm(h); ok {
 		if helped.Fragments > 0 {
-			return h, o.promote(h, move{Promotion: true, Start: start, Trackers: trackers})
+			return h, o.promote(h, move{Promotion: true, Start: start, Trackers: g.trackers()})
 		}
 		if err := o.leave(h); err != nil {
 			return swarm.InfoHash{}, err
 		}
 	}
-	if s.File != nil {
-		_, err = o.cfg.Foreground.AddTorrent(ctx, s.File, start)
+	if g.file != nil {
+		_, err = o.cfg.Foreground.AddTorrent(ctx, g.file, start)
 	} else {
-		_, err = o.cfg.Foreground.AddURI(ctx, s.URI, start)
+		_, err = o.cfg.Foreground.AddURI(ctx, g.magnet.String(), start)
 	}
 	return h, foregroundError(err)
-}
-
-// read looks at what the owner gave us: a torrent file or a magnet link.
-func read(s webui.Source) (h swarm.InfoHash, trackers []string, err error) {
-	if s.File == nil {
-		m, err := peerwire.ParseMagnet(s.URI)
-		if err != nil {
-			return h, nil, err
-		}
-		return m.Hash, m.Trackers, nil
-	}
-	t, err := peerwire.ParseTorrent(s.File)
-	if err != nil {
-		return h, nil, err
-	}
-	return t.Info.Hash, t.Trackers, nil
 }
 
 // leave leaves a background swarm, if it is one.
@@ -106,7 +85,7 @@ func foregroundError(err error) error {
 		return nil
 	case errors.Is(err, foreground.ErrUnknown):
 		return webui.ErrNotFound
-	case errors.Is(err, foreground.ErrExists):
+	case errors.Is(err, foreground.ErrExists), errors.Is(err, foreground.ErrNoContent), errors.Is(err, foreground.ErrLent):
 		return fmt.Errorf("%w: %w", webui.ErrConflict, err)
 	case errors.Is(err, foreground.ErrBadSource):
 		return &webui.BadRequest{Err: err}
@@ -135,4 +114,12 @@ func (o *Owner) StartForeground(_ context.Context, h swarm.InfoHash) error {
 // StopForeground stops a download.
 func (o *Owner) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return foregroundError(o.cfg.Foreground.Stop(h))
+}
+
+// VerifyForeground has the files of a download hashed again.
+func (o *Owner) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
+	if _, moving := o.moves.read(h); moving {
+		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
+	}
+	return foregroundError(o.cfg.Foreground.Verify(h))
 }

@@ -5,11 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"ebb/agent/background"
-	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/webui"
 )
@@ -19,7 +18,11 @@ func (o *Owner) Background(context.Context) ([]webui.BackgroundSwarm, error) {
 	swarms := o.cfg.Background.Swarms()
 	list := make([]webui.BackgroundSwarm, 0, len(swarms))
 	for _, s := range swarms {
-		list = append(list, backgroundSwarm(s))
+		b := backgroundSwarm(s)
+		if reports := o.cfg.Announcer.Reports(s.Hash); slices.ContainsFunc(reports, troubled) {
+			b.Trouble, _ = trouble(trackers(reports))
+		}
+		list = append(list, b)
 	}
 	return list, nil
 }
@@ -30,7 +33,10 @@ func (o *Owner) BackgroundSwarm(_ context.Context, h swarm.InfoHash) (webui.Back
 	if !ok {
 		return webui.BackgroundSwarm{}, webui.ErrNotFound
 	}
-	return backgroundSwarm(s), nil
+	b := backgroundSwarm(s)
+	b.Trackers = trackers(o.cfg.Announcer.Reports(h))
+	b.Trouble, _ = trouble(b.Trackers)
+	return b, nil
 }
 
 func backgroundSwarm(s background.Status) webui.BackgroundSwarm {
@@ -74,29 +80,19 @@ func (o *Owner) ownerJoin(ctx context.Context, s webui.Source) (background.Join,
 		Health: swarm.UnknownHealth,
 		Why:    swarm.Why{Rule: "the owner asked for it", Introducer: swarm.Introducer{Kind: swarm.KindOwner, Heard: time.Now()}},
 	}
-	file := s.File
-	if file == nil {
-		if strings.HasPrefix(s.URI, "magnet:") {
-			m, err := peerwire.ParseMagnet(s.URI)
-			if err != nil {
-				return j, &webui.BadRequest{Err: err}
-			}
-			j.Hash, j.Name, j.Trackers = m.Hash, m.Name, m.Trackers
-			for _, p := range m.Peers {
-				j.Peers = append(j.Peers, p.String())
-			}
-			return j, nil
-		}
-		var err error
-		if file, err = o.cfg.Foreground.Fetch(ctx, s.URI); err != nil {
-			return j, &webui.BadRequest{Err: err}
-		}
-	}
-	t, err := peerwire.ParseTorrent(file)
+	g, err := o.read(ctx, s)
 	if err != nil {
-		return j, &webui.BadRequest{Err: err}
+		return j, err
 	}
-	j.Hash, j.Name, j.Trackers, j.Metadata = t.Info.Hash, t.Info.Name, t.Trackers, t.Raw
+	j.Hash, j.Trackers = g.hash(), g.trackers()
+	if g.torrent != nil {
+		j.Name, j.Metadata = g.torrent.Info.Name, g.torrent.Raw
+		return j, nil
+	}
+	j.Name = g.magnet.Name
+	for _, p := range g.magnet.Peers {
+		j.Peers = append(j.Peers, p.String())
+	}
 	return j, nil
 }
 

@@ -8,12 +8,15 @@ package owner
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
 	"ebb/agent/background"
 	"ebb/agent/discovery"
 	"ebb/agent/foreground"
+	"ebb/agent/peersource"
+	"ebb/agent/prefs"
 	"ebb/quota/line"
 	"ebb/quota/memory"
 	"ebb/webui"
@@ -30,6 +33,9 @@ type Config struct {
 	Foreground *foreground.Session
 	Background *background.Engine
 	Candidates *discovery.Candidates
+	Announcer  *peersource.Announcer
+	DHT        *peersource.DHT   // nil when network.dht is false
+	Transport  http.RoundTripper // fetches .torrent files from URLs
 	Events     *webui.EventLog
 	Log        *slog.Logger
 }
@@ -38,6 +44,7 @@ type Config struct {
 type Owner struct {
 	cfg     Config
 	started time.Time
+	began   prefs.Preferences // with what the agent was started
 	moves   *moves
 }
 
@@ -45,7 +52,7 @@ var _ webui.Agent = (*Owner)(nil)
 
 // New returns the owner of an agent that is built.
 func New(cfg Config) *Owner {
-	o := &Owner{cfg: cfg, started: time.Now()}
+	o := &Owner{cfg: cfg, started: time.Now(), began: cfg.Preferences.Get()}
 	o.moves = newMoves(o)
 	return o
 }

@@ -2,10 +2,13 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"ebb/agent/prefs"
@@ -23,6 +26,11 @@ func (o *Owner) SetPreferences(_ context.Context, p prefs.Preferences) error {
 	if dir := o.cfg.Preferences.Get().State.Directory; p.State.Directory != dir {
 		return &webui.BadRequest{Err: fmt.Errorf("state.directory cannot change while ebb runs on %s: stop it, move the directory, and edit the file", dir)}
 	}
+	if p.Web.Address != o.cfg.Preferences.Get().Web.Address {
+		if err := canListen(p.Web.Address); err != nil {
+			return &webui.BadRequest{Err: fmt.Errorf("web.address: this machine cannot listen on %s: %w", p.Web.Address, err)}
+		}
+	}
 	// The first time there may be no directory for the file yet.
 	if err := os.MkdirAll(filepath.Dir(o.cfg.ConfigPath), 0o755); err != nil {
 		return fmt.Errorf("saving the preferences: %w", err)
@@ -34,14 +42,29 @@ func (o *Owner) SetPreferences(_ context.Context, p prefs.Preferences) error {
 	return nil
 }
 
+// canListen reports why the page cannot be at an address. One in use may be our own, at which it listens already.
+func canListen(address string) error {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil
+	case err != nil:
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err
+		}
+		return err
+	}
+	return l.Close()
+}
+
 // apply puts new preferences into force, and tells what waits for the next start. Whoever goes by them reads them; told
 // are only those that must act at once.
 func (o *Owner) apply(p prefs.Preferences) {
-	before := o.cfg.Preferences.Set(p)
+	o.cfg.Preferences.Set(p)
 	o.cfg.Ledger.LimitsChanged()
 	o.cfg.Governor.Apply()
 	text := "preferences changed"
-	if later := prefs.NeedRestart(before, p); len(later) > 0 {
+	if later := prefs.NeedRestart(o.began, o.cfg.Preferences.Get()); len(later) > 0 {
 		text += "; the next start puts into force: " + strings.Join(later, ", ")
 	}
 	swarm.Tell(o.cfg.Log, "preferences", swarm.InfoHash{}, text)

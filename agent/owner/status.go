@@ -50,6 +50,7 @@ func (o *Owner) Status(context.Context) (webui.Status, error) {
 			QueueDelayMS: float64(line.Delay.Microseconds()) / 1000,
 		},
 	}
+	s.NextStart = append([]string{}, prefs.NeedRestart(o.began, p)...)
 	s.State, s.Why = o.stateOf(p, usage, line, fragments, swarms)
 	return s, nil
 }

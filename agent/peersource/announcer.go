@@ -221,7 +221,8 @@ func (a *Announcer) doAnnounce(ctx context.Context, j job, o *outcome) {
 		return
 	}
 	resp, err := a.announce(ctx, j.source, req)
-	o.err, o.interval, o.minimum, o.pauseRefused = err, resp.Interval, resp.MinInterval, resp.PauseRefused
+	o.err, o.warning = err, resp.Warning
+	o.interval, o.minimum, o.pauseRefused = resp.Interval, resp.MinInterval, resp.PauseRefused
 	if ctx.Err() != nil {
 		return
 	}

@@ -56,7 +56,7 @@ type source struct {
 	queue   []*entry // due, and waiting for another of this source to end
 }
 
-// entry is one torrent at one source: about 64 bytes, and there may be 50,000 of them.
+// entry is one torrent at one source: about 72 bytes, and there may be 50,000 of them.
 type entry struct {
 	of  *record
 	at  *source
@@ -64,7 +64,8 @@ type entry struct {
 	// last is when the last announce was begun, if tried; minimum is how long the tracker wants between two.
 	last, minimum time.Duration
 	index         int32
-	failures      uint8 // in a row
+	trouble       *trouble // of the last announce; nil: none
+	failures      uint8    // in a row
 
 	running bool
 	wanted  bool // the torrent still has this source
@@ -197,6 +198,7 @@ type outcome struct {
 	stopped      bool // it was EventStopped
 	interrupted  bool // we gave up; the tracker may have heard it
 	err          error
+	warning      string        // of the tracker, if err is nil
 	retryWithin  time.Duration // after an error; 0: lastRetry
 	interval     time.Duration // until the next, if err is nil; 0: the source does not say
 	minimum      time.Duration
@@ -210,6 +212,12 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	e.at.running--
 	e.running = false
 	e.tried, e.last = true, o.began
+	if !o.interrupted {
+		e.trouble = nil
+		if o.err != nil || o.warning != "" {
+			e.trouble = &trouble{o.err, o.warning}
+		}
+	}
 	tracker := e.at.name != SourceDHT
 	switch {
 	case o.stopped:

@@ -111,7 +111,7 @@ func preferences() *rapid.Generator[prefs.Preferences] {
 				DHTBootstrap:         rapid.SliceOf(rapid.Map(hosts, func(h string) string { return h + ":6881" })).Draw(t, "bootstrap"),
 				AllowPrivateTrackers: rapid.Bool().Draw(t, "private trackers"),
 			},
-			Web:   prefs.Web{Address: address.Draw(t, "web address"), AllowedHosts: rapid.SliceOf(hosts).Draw(t, "hosts")},
+			Web:   prefs.Web{Address: address.Draw(t, "web address"), AllowedHosts: rapid.SliceOf(hosts).Draw(t, "hosts"), AllowPublic: rapid.Bool().Draw(t, "public")},
 			State: prefs.State{Directory: directories().Draw(t, "state")},
 		}
 		if limited {

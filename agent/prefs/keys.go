@@ -82,9 +82,11 @@ var sections = []section{
 	}},
 	{"web", "The page.", []key{
 		one("address", `Where it listens; ":8088" lets the whole LAN in.`,
-			func(p *Preferences) *string { return &p.Web.Address }, listenAddress).atNextStart(),
-		many("allowed_hosts", "Names for the page, besides localhost and IP addresses.",
-			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName).atNextStart(),
+			func(p *Preferences) *string { return &p.Web.Address }, listenAddress),
+		many("allowed_hosts", "Names for the page, besides localhost, IP addresses, *.local, *.lan and *.home.arpa.",
+			func(p *Preferences) *[]string { return &p.Web.AllowedHosts }, hostName),
+		one("allow_public", "Also answer to the internet, and not only to the household.",
+			func(p *Preferences) *bool { return &p.Web.AllowPublic }, nil),
 	}},
 	{"state", "ebb's own files.", []key{
 		one("directory", "",
@@ -184,6 +186,24 @@ func NeedRestart(old, changed Preferences) (keys []string) {
 			if k.fixed && k.text(&old) != k.text(&changed) {
 				keys = append(keys, s.name+"."+k.name)
 			}
+		}
+	}
+	return keys
+}
+
+// Key describes a key that has one value or a list of them, for those who show preferences.
+type Key struct {
+	Section   string `json:"section"`    // such as background
+	Name      string `json:"name"`       // such as storage
+	About     string `json:"about"`      // what it means; empty if the one before says it
+	NextStart bool   `json:"next_start"` // a change takes effect at the next start
+}
+
+// Keys lists all of them, in the order of the file.
+func Keys() (keys []Key) {
+	for _, s := range sections {
+		for _, k := range s.keys {
+			keys = append(keys, Key{s.name, k.name, k.about, k.fixed})
 		}
 	}
 	return keys

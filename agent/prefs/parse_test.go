@@ -59,6 +59,7 @@ allow_private_trackers = true
 [web]
 address       = ":8088"
 allowed_hosts = ["nas.example.org"]
+allow_public = true
 
 [state]
 directory = "/srv/ebb"
@@ -99,7 +100,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		!reflect.DeepEqual(p.Network.DHTBootstrap, []string{"127.0.0.1:6881"}) {
 		t.Errorf("network: %+v", p.Network)
 	}
-	if p.Web.Address != ":8088" || !reflect.DeepEqual(p.Web.AllowedHosts, []string{"nas.example.org"}) || p.State.Directory != "/srv/ebb" {
+	if p.Web.Address != ":8088" || !p.Web.AllowPublic || !reflect.DeepEqual(p.Web.AllowedHosts, []string{"nas.example.org"}) || p.State.Directory != "/srv/ebb" {
 		t.Errorf("web and state: %+v %+v", p.Web, p.State)
 	}
 }

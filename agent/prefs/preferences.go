@@ -106,6 +106,8 @@ type Web struct {
 	Address string `toml:"address" json:"address"`
 	// AllowedHosts are names, besides localhost and IP addresses, under which a browser may reach the page.
 	AllowedHosts []string `toml:"allowed_hosts" json:"allowed_hosts"`
+	// AllowPublic lets in callers from public addresses, too, if they have the token.
+	AllowPublic bool `toml:"allow_public" json:"allow_public"`
 }
 
 // State is about ebb's own files.

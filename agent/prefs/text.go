@@ -17,8 +17,12 @@ func (p Preferences) Text() []byte {
 	for _, s := range sections {
 		fmt.Fprintf(&b, "\n# %s\n[%s]\n", s.about, s.name)
 		for _, k := range s.keys {
-			if k.about != "" {
-				fmt.Fprintf(&b, "# %s\n", k.about)
+			about := k.about
+			if k.fixed {
+				about = strings.TrimSpace(about + " A change takes effect at the next start.")
+			}
+			if about != "" {
+				fmt.Fprintf(&b, "# %s\n", about)
 			}
 			if value := k.text(&p); value == `""` && k.example != "" {
 				fmt.Fprintf(&b, "# %s = %s\n", k.name, k.example)

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AddressFile is where the commands of ebb find the URL of the API, such as http://127.0.0.1:8088/, while the agent
-// runs.
+// AddressFile says where the page is, such as http://127.0.0.1:8088/, while the agent runs.
 const AddressFile = "api-address"
 
 // Directory is the directory in which the agent keeps everything that must
@@ -20,7 +19,9 @@ const AddressFile = "api-address"
 //
 //	lock            held while the agent runs
 //	api-token       the secret of the HTTP API
-//	api-address     where the HTTP API is, while the agent runs
+//	password        the hash of the owner's password, if there is one
+//	api-address     where the page is, while the agent runs
+//	api.sock        where the commands find the HTTP API, while the agent runs
 //	fragments/      fragments of background swarms
 //	fragments.db    their index, and the records of the swarms
 //	foreground.db   rain's database of the owner's torrents
@@ -64,7 +65,7 @@ func (s *Directory) Close() error {
 	return errors.Join(err, s.lock.Close())
 }
 
-// WriteAddress tells the commands of ebb where the API is.
+// WriteAddress writes down where the page is.
 func (s *Directory) WriteAddress(url string) error {
 	temporary := s.File(AddressFile + ".new")
 	if err := os.WriteFile(temporary, []byte(url+"\n"), 0o600); err != nil {

@@ -61,7 +61,7 @@ func (i Introducer) String() string {
 	if !i.Addr.IsValid() {
 		return cmp.Or(i.Client, string(i.Kind))
 	}
-	return fmt.Sprintf("%s (%s)", cmp.Or(i.Client, "a peer"), i.Addr)
+	return fmt.Sprintf("%s (%s)", cmp.Or(i.Client, i.PeerID.Client(), "a peer"), i.Addr)
 }
 
 // Why is how a swarm came to be joined: who named it, and what allowed it.

@@ -3,6 +3,7 @@ package swarm
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // PeerID is a peer's 20-byte ID (BEP 3, BEP 20). The zero PeerID says that it is not known.
@@ -34,4 +35,41 @@ func unmarshalHex(to, text []byte) error {
 	}
 	_, err := hex.Decode(to, text)
 	return err
+}
+
+// Client is what a peer ID tells of its program, for peers that do not name it: the name and version of BEP 20, such as
+// "Transmission 3.0.0", or the digits that stand there, if they are printable, or all of it in hexadecimal. It is empty
+// for the zero PeerID.
+func (id PeerID) Client() string {
+	if id == (PeerID{}) {
+		return ""
+	}
+	const end = len("-TR3000-")
+	if id[0] != '-' || id[end-1] != '-' || !printable(id[1:end-1]) {
+		if n := len("M7-10-1-"); printable(id[:n]) {
+			return string(id[:n])
+		}
+		return id.String()
+	}
+	name, known := clients[string(id[1:3])]
+	if !known {
+		return string(id[:end])
+	}
+	return name + " " + strings.Join(strings.Split(string(id[3:6]), ""), ".")
+}
+
+// clients are the programs that owners meet most, by their two letters.
+var clients = map[string]string{
+	"A2": "aria2", "AZ": "Vuze", "BC": "BitComet", "BI": "BiglyBT", "DE": "Deluge", "EB": "ebb", "FD": "Free Download Manager",
+	"KT": "KTorrent", "LT": "libtorrent", "lt": "libTorrent (rTorrent)", "qB": "qBittorrent", "RN": "Rain", "TR": "Transmission",
+	"TX": "Tixati", "UT": "µTorrent", "WW": "WebTorrent", "BT": "BitTorrent",
+}
+
+func printable(text []byte) bool {
+	for _, c := range text {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }

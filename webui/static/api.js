@@ -43,9 +43,19 @@ export async function checkUp(mend) {
   return (await send(mend ? "POST" : "GET", "doctor")).json();
 }
 
-// openSession has the browser remember that it was let in.
-export async function openSession(token) {
-  await send("POST", "session", { Authorization: "Bearer " + token });
+// openSession has the browser remember that it was let in, by the API token or
+// by the password.
+export async function openSession(secret) {
+  if (/^[0-9a-f]{64}$/.test(secret)) {
+    await send("POST", "session", { Authorization: "Bearer " + secret });
+  } else {
+    await send("POST", "session", { "Content-Type": "application/json" }, JSON.stringify({ password: secret }));
+  }
+}
+
+// setPassword ends all sessions but this browser's.
+export async function setPassword(password) {
+  await send("PUT", "password", { "Content-Type": "application/json" }, JSON.stringify({ password }));
 }
 
 // addURI and addFile add to kind, which is foreground or background.
@@ -57,12 +67,24 @@ export async function addFile(kind, file) {
   await send("POST", kind, { "Content-Type": "application/x-bittorrent" }, file);
 }
 
+// readPreferences returns the preferences in force, and a tag that names them.
+export async function readPreferences() {
+  const response = await send("GET", "preferences");
+  return { preferences: await response.json(), tag: response.headers.get("ETag") };
+}
+
+// writePreferences sets preferences if they still are those that tag names, and
+// returns which of them wait for the next start.
+export async function writePreferences(preferences, tag) {
+  const headers = { "Content-Type": "application/json", "If-Match": tag };
+  const response = await send("PUT", "preferences", headers, JSON.stringify(preferences));
+  return (response.headers.get("Ebb-Next-Start") || "").split(", ").filter(Boolean);
+}
+
 // changePreferences lets change edit the preferences, and has them set if nobody
 // else has changed them meanwhile.
 export async function changePreferences(change) {
-  const response = await send("GET", "preferences");
-  const preferences = await response.json();
+  const { preferences, tag } = await readPreferences();
   change(preferences);
-  const headers = { "Content-Type": "application/json", "If-Match": response.headers.get("ETag") };
-  await send("PUT", "preferences", headers, JSON.stringify(preferences));
+  await writePreferences(preferences, tag);
 }

@@ -5,11 +5,13 @@ import * as api from "./api.js";
 import { bar, byId, element, rows, say } from "./view.js";
 import { foregroundRow, backgroundRow, candidateRow } from "./rows.js";
 import { prepareCheckUp } from "./checkup.js";
+import { preparePreferences } from "./preferences.js";
 import { clock, count, duration, limit, percent, rate, rates, size, time } from "./words.js";
 
 const refreshEvery = 2000; // milliseconds
 const mostRows = 200; // of each list; the command shows all
 const mostEvents = 200;
+const searchFrom = 10; // so many swarms and candidates are worth a search
 
 const stateWords = { setup: "Setup", sharing: "Sharing", yielding: "Yielding", paused: "Paused", off: "Off" };
 
@@ -49,13 +51,20 @@ function handle(error) {
 async function refresh() {
   try {
     const status = await api.get("status");
-    const lists = ["foreground", "background", "candidates"].map((kind) => api.get(`${kind}?limit=${mostRows}`));
+    const wanted = byId("search").value.trim();
+    const question = wanted ? `&q=${encodeURIComponent(wanted)}` : "";
+    const lists = ["foreground", "background", "candidates"].map((kind) =>
+      api.get(`${kind}?limit=${mostRows}${kind === "foreground" ? "" : question}`),
+    );
     const [foreground, background, candidates] = await Promise.all(lists);
     letIn();
     showStatus(status);
     showList("foreground", foreground, foregroundRow);
     showList("background", background, backgroundRow);
     showList("candidates", candidates, candidateRow);
+    if (wanted) byId("background-none").hidden = byId("candidates-none").hidden = true;
+    byId("background-found").hidden = !wanted || background.total > 0;
+    byId("search-line").hidden = !wanted && background.total + candidates.total < searchFrom;
     if (unanswered) trouble();
     unanswered = false;
   } catch (error) {
@@ -75,6 +84,9 @@ function showStatus(s) {
   say(pill, stateWords[s.state] || s.state);
   say(byId("why"), s.why);
   byId("setup").hidden = s.state !== "setup";
+  const later = s.next_start || [];
+  byId("next-start").hidden = !later.length;
+  say(byId("next-start"), later.length ? `Waits for the next start of ebb: ${later.join(", ")}` : "");
   document.title = `ebb: ${stateWords[s.state] || s.state}`;
 
   say(byId("background-rates"), rates(b.upload_rate, b.download_rate));
@@ -163,7 +175,7 @@ async function enter(token) {
     await api.openSession(token.trim());
   } catch (error) {
     letOut();
-    trouble(error.status === 401 ? new Error("That is not this agent’s token.") : error);
+    trouble(error);
     return;
   }
   byId("token").value = "";
@@ -205,6 +217,13 @@ byId("setup").addEventListener("submit", (event) => {
 });
 
 prepareCheckUp(attempt);
+preparePreferences(attempt);
+
+let searching; // the timer of a search that waits for the next key
+byId("search").addEventListener("input", () => {
+  clearTimeout(searching);
+  searching = setTimeout(refresh, 250);
+});
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();

@@ -13,7 +13,7 @@ function row(item, buttons) {
   const facts = element("p", "facts small");
   const why = element("p", "why small");
   const waiting = element("p", "small warning");
-  why.dir = "auto";
+  why.dir = waiting.dir = "auto"; // trackers' words are strangers' words
   progress.setAttribute("aria-label", `Progress of ${item.name || item.hash}`);
   const e = element("li", "", element("div", "head", name, state), progress, facts, waiting, why, element("div", "buttons", ...buttons));
   return {
@@ -27,8 +27,9 @@ function row(item, buttons) {
       progress.max = max || 1;
       progress.value = value || 0;
       say(facts, text.filter(Boolean).join(" · "));
-      say(waiting, item.waiting ? `Waits: ${item.waiting}` : "");
-      waiting.hidden = !item.waiting;
+      const trouble = [item.waiting && `Waits: ${item.waiting}`, item.trouble].filter(Boolean).join("; ");
+      say(waiting, trouble);
+      waiting.hidden = !trouble;
       say(why, item.why);
       why.hidden = !item.why;
     },
@@ -59,6 +60,28 @@ function removals(t) {
   return t.private || t.completed === 0 ? ways.slice(0, 2) : ways; // nothing that may or can be helped with
 }
 
+// trackerDetails shows what each tracker says, to whoever opens it.
+function trackerDetails() {
+  const list = element("ul", "trackers small");
+  const summary = element("summary", "small");
+  const details = element("details", "", summary, list);
+  return {
+    element: details,
+    show(trackers) {
+      details.hidden = !trackers?.length;
+      if (details.hidden) return;
+      say(summary, count(trackers.length, "source") + " of peers");
+      while (list.childElementCount > trackers.length) list.lastElementChild.remove();
+      trackers.forEach((t, i) => {
+        const line = list.children[i] || list.appendChild(element("li"));
+        line.className = t.state === "refuses" || t.state === "fails" ? "warning" : "";
+        line.dir = "auto";
+        say(line, `${t.name}: ${t.state}${t.text ? `: ${t.text}` : ""}`);
+      });
+    },
+  };
+}
+
 // foregroundRow, backgroundRow and candidateRow make a row for a list. attempt
 // does what a button is for and shows the page anew.
 export function foregroundRow(item, attempt) {
@@ -66,6 +89,8 @@ export function foregroundRow(item, attempt) {
   const label = () => item.name || hash;
   const start = button("Start", label(), () => attempt(() => api.post(`foreground/${hash}/start`)));
   const stop = button("Stop", label(), () => attempt(() => api.post(`foreground/${hash}/stop`)));
+  const verify = button("Verify", label(), () => attempt(() => api.post(`foreground/${hash}/verify`)));
+  verify.title = "Hash the files again: what is damaged is downloaded anew, what you have put there is taken";
   const remove = button("Remove…", label(), async () => {
     const answer = await ask({ title: "Remove this torrent?", text: label(), choices: removals(item) });
     if (!answer) return;
@@ -73,11 +98,15 @@ export function foregroundRow(item, attempt) {
     const data = answer.value === "delete" || answer.ticked ? "delete" : "keep";
     await attempt(() => api.remove(`foreground/${hash}?data=${data}&keep_helping=${help}`));
   });
-  const r = row(item, [start, stop, remove]);
+  const r = row(item, [start, stop, verify, remove]);
+  const said = trackerDetails();
+  r.element.insertBefore(said.element, r.element.lastElementChild);
   return {
     element: r.element,
     update(t) {
       item = t;
+      said.show(t.trackers);
+      verify.hidden = !(t.length > 0) || t.state === "checking";
       const stopped = t.state === "stopped" || t.state === "failed";
       start.hidden = !stopped;
       stop.hidden = stopped;

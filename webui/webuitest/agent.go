@@ -98,6 +98,7 @@ func (a *Agent) Preferences(context.Context) (prefs.Preferences, error) {
 // SetPreferences implements webui.Agent.
 func (a *Agent) SetPreferences(_ context.Context, p prefs.Preferences) error {
 	return a.change("preferences", func() error {
+		a.status.NextStart = prefs.NeedRestart(a.preferences, p)
 		a.preferences = p
 		return nil
 	})
@@ -169,6 +170,23 @@ func (a *Agent) StartForeground(_ context.Context, h swarm.InfoHash) error {
 // StopForeground implements webui.Agent.
 func (a *Agent) StopForeground(_ context.Context, h swarm.InfoHash) error {
 	return a.setState("stop", h, "stopped")
+}
+
+// VerifyForeground implements webui.Agent.
+func (a *Agent) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
+	return a.change(fmt.Sprintf("verify %s", h), func() error {
+		i := a.torrent(h)
+		switch {
+		case i < 0:
+			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		case a.foreground[i].Length == 0:
+			return fmt.Errorf("torrent %s has no metadata yet: %w", h, webui.ErrConflict)
+		}
+		if a.foreground[i].State != "stopped" {
+			a.foreground[i].State = "checking"
+		}
+		return nil
+	})
 }
 
 func (a *Agent) setState(call string, h swarm.InfoHash, state string) error {

@@ -68,6 +68,11 @@ func NewHousehold(now time.Time) *Agent {
 		{
 			Hash: Hash(0x13), State: "metadata", Why: "Asking peers what this magnet link stands for.",
 			Peers: 1, Directory: "/srv/downloads", Added: now.Add(-time.Minute),
+			Trouble: "the tracker https://tracker.example says: Unregistered torrent\x1b[2J",
+			Trackers: []webui.Tracker{
+				{Name: "DHT", State: webui.TrackerWorks, Asked: now.Add(-time.Minute)},
+				{Name: "https://tracker.example", State: webui.TrackerRefuses, Text: "Unregistered torrent\x1b[2J", Asked: now.Add(-time.Minute)},
+			},
 		},
 		{
 			Hash: Hash(0x14), Name: MarkupName, State: "failed", Why: "The disk lacks 41 GiB for it: free some, or remove it.",
