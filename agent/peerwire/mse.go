@@ -63,10 +63,11 @@ func (s *stream) initiateMSE(hash swarm.InfoHash, provide uint32, initial []byte
 	if _, err := s.nc.Write(append(public, padding()...)); err != nil {
 		return fmt.Errorf("send public key: %w", err)
 	}
-	secret, err := s.readSecret(private)
+	theirs, err := s.readPublicKey()
 	if err != nil {
 		return err
 	}
+	secret := sharedSecret(theirs, private)
 	out, in := streamCipher("keyA", secret, hash), streamCipher("keyB", secret, hash)
 
 	message := digest("req1", secret)
@@ -110,12 +111,20 @@ func (s *stream) initiateMSE(hash swarm.InfoHash, provide uint32, initial []byte
 // receiveMSE is B's side. The peer proves that it knows one of the info-hashes, which is returned. choose selects from
 // the methods that the peer provides.
 func (s *stream) receiveMSE(hashes iter.Seq[swarm.InfoHash], choose func(provided uint32) uint32) (hash swarm.InfoHash, err error) {
-	private, public := newKeyPair()
-	secret, err := s.readSecret(private)
+	theirs, err := s.readPublicKey()
 	if err != nil {
 		return hash, err
 	}
-	if _, err := s.nc.Write(append(public, padding()...)); err != nil {
+	var ours, secret []byte
+	err = s.compute(func() {
+		var private *big.Int
+		private, ours = newKeyPair()
+		secret = sharedSecret(theirs, private)
+	})
+	if err != nil {
+		return hash, err
+	}
+	if _, err := s.nc.Write(append(ours, padding()...)); err != nil {
 		return hash, fmt.Errorf("send public key: %w", err)
 	}
 	if err := s.skipPast(digest("req1", secret)); err != nil {
@@ -126,7 +135,10 @@ func (s *stream) receiveMSE(hashes iter.Seq[swarm.InfoHash], choose func(provide
 		return hash, fmt.Errorf("read encrypted handshake: %w", err)
 	}
 	subtle.XORBytes(proof[:], proof[:], digest("req3", secret))
-	hash, ok := findHash(hashes, proof)
+	var ok bool
+	if err := s.compute(func() { hash, ok = findHash(hashes, proof) }); err != nil {
+		return hash, err
+	}
 	if !ok {
 		return hash, ErrSwarm
 	}
@@ -192,8 +204,8 @@ func newKeyPair() (private *big.Int, public []byte) {
 	return private, new(big.Int).Exp(mseGenerator, private, msePrime).FillBytes(make([]byte, keyLength))
 }
 
-// readSecret reads the peer's public key and returns the shared secret.
-func (s *stream) readSecret(private *big.Int) ([]byte, error) {
+// readPublicKey reads the peer's public key.
+func (s *stream) readPublicKey() (*big.Int, error) {
 	var b [keyLength]byte
 	if _, err := io.ReadFull(s, b[:]); err != nil {
 		return nil, fmt.Errorf("read public key: %w", err)
@@ -204,7 +216,21 @@ func (s *stream) readSecret(private *big.Int) ([]byte, error) {
 	if public.Cmp(one) <= 0 || public.Cmp(new(big.Int).Sub(msePrime, one)) >= 0 {
 		return nil, protocolError("unusable public key")
 	}
-	return public.Exp(public, private, msePrime).FillBytes(make([]byte, keyLength)), nil
+	return public, nil
+}
+
+// sharedSecret returns the secret that follows from the peer's public key and our private one.
+func sharedSecret(public, private *big.Int) []byte {
+	return new(big.Int).Exp(public, private, msePrime).FillBytes(make([]byte, keyLength))
+}
+
+// compute does what takes the processor long in a handshake that the peer began, when its turn has come.
+func (s *stream) compute(work func()) error {
+	if s.turn != nil {
+		return s.turn(work)
+	}
+	work()
+	return nil
 }
 
 // skipPast reads up to and including mark, which follows at most maxPad bytes.

@@ -11,16 +11,9 @@ import (
 	"time"
 )
 
-const (
-	// maxPending is how many incoming connections may be in their handshake, which costs a key exchange and some KiB
-	// each.
-	maxPending = 64
-	// maxPendingPerIP is how many of those may come from one address.
-	maxPendingPerIP = 8
-	// acceptPause is the wait after a failed accept: usually the process is out of file descriptors, and others have to
-	// close theirs first.
-	acceptPause = 500 * time.Millisecond
-)
+// acceptPause is the wait after a failed accept: usually the process is out of file descriptors, and others have to close
+// theirs first.
+const acceptPause = 500 * time.Millisecond
 
 // Port is the socket that accepts and dials connections for all swarms.
 type Port struct {
@@ -29,11 +22,12 @@ type Port struct {
 	addr     netip.AddrPort // of the listener
 	running  sync.WaitGroup // handshakes, routed connections, writers
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	conns   map[*Conn]struct{}
-	pending map[netip.Addr]int // incoming handshakes by address; see admit
-	waiting int                // their sum
+	pending   pending
+	exchanges *exchanges
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	conns  map[*Conn]struct{}
 }
 
 // Listen opens the port on a TCP address such as ":51515", which means IPv4 and IPv6 where the system has both.
@@ -53,7 +47,8 @@ func Listen(address string, cfg Config) (*Port, error) {
 		listener: listener,
 		addr:     addrPort(listener.Addr()),
 		conns:    make(map[*Conn]struct{}),
-		pending:  make(map[netip.Addr]int),
+
+		exchanges: newExchanges(),
 	}, nil
 }
 
@@ -97,18 +92,19 @@ func (p *Port) Serve(ctx context.Context, router Router) error {
 			return fmt.Errorf("accept peers: %w", ErrClosed)
 		case err != nil:
 			if !failing {
-				p.cfg.Log.Warn("cannot accept peers for now", "error", err)
+				p.cfg.Log.Warn("cannot accept peers for now", "err", err)
 			}
 			failing = true
 			pause(ctx, acceptPause)
 			continue
 		}
 		failing = false
-		if !p.admit(nc) {
-			nc.Close()
-			continue
-		}
-		p.running.Go(func() { p.receive(ctx, nc, router) })
+		handshaking, cancel := context.WithCancel(ctx)
+		a := p.pending.admit(nc, cancel)
+		p.running.Go(func() {
+			defer cancel()
+			p.receive(ctx, handshaking, a, router)
+		})
 	}
 }
 
@@ -135,14 +131,15 @@ func (p *Port) shut() {
 	}
 }
 
-// receive takes one incoming connection through its whole life.
-func (p *Port) receive(ctx context.Context, nc net.Conn, router Router) {
-	c, err := p.open(ctx, nc, true, func(s *stream) (hello, error) {
+// receive takes one incoming connection through its whole life; its handshake is over when handshaking ends.
+func (p *Port) receive(ctx, handshaking context.Context, a *arrival, router Router) {
+	c, err := p.open(handshaking, a.nc, true, func(s *stream) (hello, error) {
+		s.turn = func(work func()) error { return p.exchanges.do(handshaking, a.host, p.cfg.HandshakeTimeout, work) }
 		return s.answer(router, p.cfg.PeerID, p.cfg.DialEncryption.choose)
 	})
-	p.dismiss(nc)
+	p.pending.dismiss(a)
 	if err != nil {
-		p.cfg.Log.Debug("incoming peer dropped", "address", nc.RemoteAddr(), "error", err)
+		p.cfg.Log.Debug("incoming peer dropped", "address", a.nc.RemoteAddr(), "err", err)
 		return
 	}
 	defer func() {
@@ -207,43 +204,6 @@ func (p *Port) start(c *Conn) error {
 		delete(p.conns, c)
 	})
 	return nil
-}
-
-// admit counts an incoming connection as pending, unless there are too many.
-func (p *Port) admit(nc net.Conn) bool {
-	source := pendingKey(nc)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed || p.waiting >= maxPending || p.pending[source] >= maxPendingPerIP {
-		return false
-	}
-	p.waiting++
-	p.pending[source]++
-	return true
-}
-
-// dismiss is the end of what admit began.
-func (p *Port) dismiss(nc net.Conn) {
-	source := pendingKey(nc)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.waiting--
-	if p.pending[source]--; p.pending[source] == 0 {
-		delete(p.pending, source)
-	}
-}
-
-// pendingKey returns whom a connection counts against: an IPv4 address, or an IPv6 network of 64 bits, which is what
-// one customer gets at least.
-func pendingKey(nc net.Conn) netip.Addr {
-	ip := addrPort(nc.RemoteAddr()).Addr()
-	if ip.Is6() {
-		network, err := ip.WithZone("").Prefix(64)
-		if err == nil {
-			return network.Addr()
-		}
-	}
-	return ip
 }
 
 // addrPort converts the address of a TCP connection.

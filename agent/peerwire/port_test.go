@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -407,52 +406,6 @@ func TestBusyPortIsAnError(t *testing.T) {
 	}
 }
 
-func TestPendingHandshakesAreBounded(t *testing.T) {
-	router := newSwitchboard(swarmA)
-	port := servePort(t, Config{HandshakeTimeout: patience}, router)
-	dialFrom := func(ip string) net.Conn {
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
-		nc, err := dialer.Dial("tcp", port.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { nc.Close() })
-		return nc
-	}
-	refused := func(nc net.Conn) bool {
-		hello := appendHello(nil, swarmA, [20]byte{'X'})
-		if _, err := nc.Write(hello); err != nil {
-			return true
-		}
-		_, err := io.ReadFull(nc, make([]byte, helloLength))
-		return err != nil
-	}
-	var silent []net.Conn
-	for range maxPendingPerIP {
-		silent = append(silent, dialFrom("127.0.0.1"))
-	}
-	if !refused(dialFrom("127.0.0.1")) {
-		t.Error("one too many from one address was accepted")
-	}
-	if refused(dialFrom("127.0.0.2")) {
-		t.Error("another address was refused")
-	}
-	router.next(t)
-	for n := len(silent); n < maxPending; n++ {
-		dialFrom(fmt.Sprintf("127.0.1.%d", 1+n/maxPendingPerIP))
-	}
-	if !refused(dialFrom("127.0.0.3")) {
-		t.Error("one too many in all was accepted")
-	}
-	// One that gives up makes room for another.
-	silent[0].Close()
-	for deadline := time.Now().Add(patience); refused(dialFrom("127.0.0.3")); {
-		if time.Now().After(deadline) {
-			t.Fatal("no room came free")
-		}
-	}
-}
-
 func TestSilentPeerDoesNotGetThroughTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, said := range []string{"", "\x13BitTorrent", "\x13BitTorrent protocol12345678", "noise"} {
@@ -514,8 +467,8 @@ func TestEverythingClosesWhenServeEnds(t *testing.T) {
 		t.Errorf("Dial: %v", err)
 	}
 	router.next(t) // what the other side saw of that
-	if len(port.conns) != 0 || port.waiting != 0 || len(port.pending) != 0 {
-		t.Errorf("left over: %d connections, %d pending", len(port.conns), port.waiting)
+	if len(port.conns) != 0 || len(port.pending.arrivals) != 0 {
+		t.Errorf("left over: %d connections, %d pending", len(port.conns), len(port.pending.arrivals))
 	}
 }
 

@@ -22,6 +22,8 @@ type stream struct {
 	sealed  int64
 	// encrypt, if not nil, applies to everything written.
 	encrypt *rc4.Cipher
+
+	turn func(work func()) error // does costly work when its turn has come; nil: at once
 }
 
 func newStream(nc net.Conn) *stream {
