@@ -70,7 +70,7 @@ type Agent struct {
 	lists      *discovery.Lists
 	rendezvous *rendezvous.Rendezvous
 	prover     *discovery.Prover
-	page       page
+	page       *webui.Place
 	commands   net.Listener // the socket at which commands ask; nil if it could not be made
 	owner      *owner.Owner
 
@@ -299,6 +299,33 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 	return nil
 }
 
+func (a *Agent) openWeb(prefs.Preferences) (err error) {
+	a.page, err = webui.OpenPlace(webui.PlaceConfig{
+		Preferences: a.preferences, Moved: a.writeAddress, Log: a.log,
+		Explain: func(address string, err error) error { return listenError("the page", "web.address", address, err) },
+	})
+	if err != nil {
+		return err
+	}
+	a.opened(a.page.Close)
+	if a.commands, err = records.ListenSocket(a.state.Path); err != nil {
+		a.log.Warn("commands will not find this agent", "err", err) // a full disk, on which ebb can make room
+		return nil
+	}
+	a.opened(a.commands.Close)
+	return nil
+}
+
+// writeAddress writes down where the page is.
+func (a *Agent) writeAddress() {
+	if err := a.state.WriteAddress(a.URL()); err != nil {
+		a.log.Warn("writing down where the page is", "err", err) // a full disk, on which ebb can make room
+	}
+}
+
+// URL is where the page is, seen from this machine.
+func (a *Agent) URL() string { return a.page.URL() }
+
 // kept is what the agent keeps on disk.
 func (a *Agent) kept() owner.Kept {
 	return owner.Kept{
@@ -364,8 +391,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.dht != nil {
 		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	}
-	web := a.web()
-	start("page", func(ctx context.Context) error { return a.servePage(ctx, web) })
+	web := webui.New(webui.Config{ // at the page's address, and at the commands' socket
+		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), Log: a.log,
+		AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
+		AllowPublic:  func() bool { return a.preferences.Get().Web.AllowPublic },
+	})
+	start("page", func(ctx context.Context) error { return a.page.Serve(ctx, web) })
 	if a.commands != nil {
 		start("commands", func(ctx context.Context) error { return webui.Serve(ctx, a.commands, web, a.log) })
 	}
