@@ -215,8 +215,8 @@ func (e *Engine) activate(s *membership) *live {
 	return s.run
 }
 
-// deliver hands something to a live swarm, waking it if it is dormant. A swarm may fall asleep between the look-up and
-// the hand-over; then it is woken again.
+// deliver hands something to a live swarm, waking it if it is dormant, unless the disk sleeps: what a swarm is like is
+// read from there. A swarm may fall asleep between the look-up and the hand-over; then it is woken again.
 func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 	for {
 		s := e.table.get(h)
@@ -224,7 +224,10 @@ func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 			return false
 		}
 		s.mu.Lock()
-		l := e.activate(s)
+		var l *live
+		if s.life != lifeDormant || !e.asleep() {
+			l = e.activate(s)
+		}
 		s.mu.Unlock()
 		if l == nil {
 			return false

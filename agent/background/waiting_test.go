@@ -321,6 +321,25 @@ func TestNoSwarmIsJoinedOrWokenWhileTheDiskSleeps(t *testing.T) {
 	}
 }
 
+// TestNobodyWakesADormantSwarmWhileTheDiskSleeps tries it by a connection, and by what a tracker or the DHT has found.
+func TestNobodyWakesADormantSwarmWhileTheDiskSleeps(t *testing.T) {
+	c := makeContent(t, 4, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.join(c, true)
+	us.engine.SetMostConns(0) // it falls dormant at once
+	us.wait("the swarm to be dormant", func() bool { return us.member(c) == lifeDormant })
+	us.engine.SetMostConns(maxConns)
+	us.asleep.Store(true)
+	newScripted(t, c).dial(us).expectEnd()
+	us.find(c, newScripted(t, c).addr())
+	if life := us.member(c); life != lifeDormant {
+		t.Errorf("the swarm is %v", life)
+	}
+	us.asleep.Store(false)
+	us.serves(c)
+}
+
 func TestEveryFragmentHasAValueAfterARestart(t *testing.T) {
 	rare, common := makeContent(t, 4, false), makeContent(t, 5, false)
 	us := newAgent(t, 1<<30)
