@@ -3,6 +3,7 @@ package peersource
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +20,14 @@ func TestWhatASourceSaidLastIsRemembered(t *testing.T) {
 			}
 			return reports
 		}
+		var mu sync.Mutex // guards answers
 		answers := map[string]func() (AnnounceResponse, error){
 			trackerA: func() (AnnounceResponse, error) { return AnnounceResponse{}, &Refusal{Reason: "unregistered"} },
 			trackerB: func() (AnnounceResponse, error) { return AnnounceResponse{Warning: "soon closed"}, nil },
 		}
 		w.trackersSay(func(_ context.Context, source string, _ AnnounceRequest) (AnnounceResponse, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			return answers[source]()
 		})
 		if len(said()) != 0 {
@@ -38,9 +42,11 @@ func TestWhatASourceSaidLastIsRemembered(t *testing.T) {
 		if got[trackerB].Err != nil || got[trackerB].Warning != "soon closed" {
 			t.Errorf("of the one that warns: %+v", got[trackerB])
 		}
+		mu.Lock()
 		for tracker := range answers {
 			answers[tracker] = func() (AnnounceResponse, error) { return AnnounceResponse{}, nil }
 		}
+		mu.Unlock()
 		time.Sleep(2 * time.Hour)
 		for tracker, r := range said() {
 			if r.Err != nil || r.Warning != "" || r.Asked.IsZero() {

@@ -320,9 +320,9 @@ func TestPostponedMessagesTakeNoMemoryBeforeTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pipeConn(t, allBits, nil)
 		c.peer.M = map[string]uint8{ExtensionMetadata: 1}
-		made := 0
+		var made atomic.Int64
 		later := func() error {
-			return c.SendExtendedLater(ExtensionMetadata, func() []byte { made++; return make([]byte, metadataPiece) })
+			return c.SendExtendedLater(ExtensionMetadata, func() []byte { made.Add(1); return make([]byte, metadataPiece) })
 		}
 		for n := range maxBlocks {
 			if err := later(); err != nil {
@@ -336,8 +336,8 @@ func TestPostponedMessagesTakeNoMemoryBeforeTheirTurn(t *testing.T) {
 		if err := later(); !errors.Is(err, ErrQueueFull) {
 			t.Errorf("one too many: %v", err)
 		}
-		if made != 1 {
-			t.Errorf("%d were made before the peer read anything", made)
+		if n := made.Load(); n != 1 {
+			t.Errorf("%d were made before the peer read anything", n)
 		}
 		if c.CancelBlock(0, 0, 0) || len(c.DropBlocks()) != 0 {
 			t.Error("they went with the blocks")
@@ -346,8 +346,8 @@ func TestPostponedMessagesTakeNoMemoryBeforeTheirTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		types, _ := peerReads(t, peer, 3)
-		if !reflect.DeepEqual(types, []MessageType{Extended, Choke, Extended}) || made > 3 {
-			t.Errorf("the peer got %v, and %d were made", types, made)
+		if !reflect.DeepEqual(types, []MessageType{Extended, Choke, Extended}) || made.Load() > 3 {
+			t.Errorf("the peer got %v, and %d were made", types, made.Load())
 		}
 	})
 }
