@@ -28,8 +28,8 @@ const (
 // earlyBytes counts what is kept of bitfields until metadata is known, over all swarms.
 type earlyBytes struct{ atomic.Int64 }
 
-// take counts n bytes more, and reports whether they are within the bound.
-func (b *earlyBytes) take(n int) bool {
+// charge counts n bytes more, and reports whether they are within the bound.
+func (b *earlyBytes) charge(n int) bool {
 	if b.Add(int64(n)) > mostEarlyBytes {
 		b.Add(int64(-n))
 		return false
@@ -70,7 +70,7 @@ func (l *live) keepHaving(p *peer, m peerwire.Message) bool {
 			return false
 		}
 		h.later = append(h.later, m.Index)
-	case !l.engine.early.take(len(m.Bitfield)):
+	case !l.engine.early.charge(len(m.Bitfield)):
 		return false // one of too many, or of too many liars
 	default:
 		l.engine.early.Add(-int64(len(h.first.Bitfield)))

@@ -68,7 +68,7 @@ func (e *Engine) servePeer(p *peer) {
 			break
 		}
 		if !post(l, l.messages, message{p, m}) {
-			m.Release()
+			m.Recycle()
 			break
 		}
 		if m.Type == peerwire.Request && !c.Fast() {
@@ -235,7 +235,7 @@ func (l *live) handleParted(p *peer) {
 // handleMessage takes one message. Whatever breaks the protocol ends the
 // connection; whatever is merely useless is ignored.
 func (l *live) handleMessage(p *peer, m peerwire.Message) {
-	defer m.Release()
+	defer m.Recycle()
 	if _, ok := l.peers[p]; !ok {
 		return
 	}

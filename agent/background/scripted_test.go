@@ -100,7 +100,7 @@ func (p *scripted) Incoming(_ context.Context, c *peerwire.Conn) {
 				c.SendExtended(peerwire.ExtensionMetadata, peerwire.MetadataReply(p.content.raw, asked.Piece))
 			}
 		}
-		m.Release()
+		m.Recycle()
 	}
 }
 

@@ -126,7 +126,7 @@ func (a *adoption) begin() (here bool, err error) {
 func (a *adoption) end() {
 	s := a.session
 	if a.promise != nil {
-		s.cfg.Ledger.Release(a.hash)
+		s.cfg.Ledger.Withdraw(a.hash)
 	}
 	if !a.added {
 		s.freeName(a.hash)

@@ -32,11 +32,11 @@ func init() { torrent.DisableLogging() }
 // Ledger is where space is reserved: a disk.Ledger, and somebody who takes what it reclaims for that.
 type Ledger interface {
 	// Reserve promises room to a download, in place of what was promised to it before. remaining says how many of its
-	// bytes are not on disk yet; it may be called from any goroutine at any time until Release, and does not wait for
+	// bytes are not on disk yet; it may be called from any goroutine at any time until Withdraw, and does not wait for
 	// anything but the disk, nor for that long. The error is shown to the owner.
 	Reserve(h swarm.InfoHash, remaining func() int64) error
-	// Release ends a reservation.
-	Release(h swarm.InfoHash)
+	// Withdraw ends a reservation.
+	Withdraw(h swarm.InfoHash)
 }
 
 // Config says how to run the downloads.

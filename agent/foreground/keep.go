@@ -192,7 +192,7 @@ func (d *download) observe(s torrent.Stats) {
 	case torrent.Seeding:
 		if d.promise != nil {
 			d.promise = nil
-			d.session.cfg.Ledger.Release(d.hash)
+			d.session.cfg.Ledger.Withdraw(d.hash)
 		}
 		if d.loading {
 			d.loading = false

@@ -18,7 +18,7 @@ import (
 type releases int
 
 func (*releases) Reserve(swarm.InfoHash, func() int64) error { return nil }
-func (r *releases) Release(swarm.InfoHash)                   { *r++ }
+func (r *releases) Withdraw(swarm.InfoHash)                  { *r++ }
 
 func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -144,7 +144,7 @@ func (d *download) reserve(s torrent.Stats) error {
 
 // letGo ends the reservation.
 func (d *download) letGo() {
-	d.session.cfg.Ledger.Release(d.hash)
+	d.session.cfg.Ledger.Withdraw(d.hash)
 	d.reserved, d.promise = false, nil
 }
 

@@ -59,7 +59,7 @@ func (f *pooledFile) ReadAt(b []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.release()
+	defer f.unpin()
 	return file.ReadAt(b, off)
 }
 
@@ -69,7 +69,7 @@ func (f *pooledFile) WriteAt(b []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.release()
+	defer f.unpin()
 	return file.WriteAt(b, off)
 }
 
@@ -135,8 +135,8 @@ func (f *pooledFile) reopen() error {
 	return nil
 }
 
-// release ends what acquire began.
-func (f *pooledFile) release() {
+// unpin ends what acquire began.
+func (f *pooledFile) unpin() {
 	f.pool.mu.Lock()
 	defer f.pool.mu.Unlock()
 	f.leave()

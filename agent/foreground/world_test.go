@@ -277,7 +277,7 @@ func (l *ledger) remaining(h swarm.InfoHash) (int64, bool) {
 	return remaining(), true
 }
 
-func (l *ledger) Release(h swarm.InfoHash) {
+func (l *ledger) Withdraw(h swarm.InfoHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, "release")

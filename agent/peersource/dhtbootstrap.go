@@ -78,7 +78,7 @@ func (d *DHT) bootstrap(ctx context.Context, contact func(askHosts bool) (good i
 // bootstrap hosts only if all these are silent. It returns how many good nodes there are then.
 func (d *DHT) contact(ctx context.Context, server *dht.Server, askHosts bool) int {
 	good := func() int { return server.Stats().GoodNodes }
-	contacts := d.takeContacts()
+	contacts := d.drainContacts()
 	if good() == 0 {
 		contacts = append(contacts, tableAddrs(server)...)
 	}
@@ -91,7 +91,7 @@ func (d *DHT) contact(ctx context.Context, server *dht.Server, askHosts bool) in
 	return good()
 }
 
-func (d *DHT) takeContacts() []netip.AddrPort {
+func (d *DHT) drainContacts() []netip.AddrPort {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	contacts := d.contacts

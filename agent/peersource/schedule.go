@@ -250,7 +250,7 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	} else {
 		s.drop(e)
 	}
-	s.release(e.at)
+	s.letGo(e.at)
 }
 
 // announced lists the entries whose trackers have us on their lists.
@@ -285,7 +285,7 @@ func (s *schedule) drop(e *entry) {
 	if e.at.entries--; e.at.entries == 0 {
 		delete(s.sources, e.at.name)
 	}
-	s.release(e.at)
+	s.letGo(e.at)
 }
 
 // forget drops a record that has left.
@@ -295,8 +295,8 @@ func (s *schedule) forget(r *record) {
 	}
 }
 
-// release moves the first of the queue back to the heap, in which its old due time puts it to the front.
-func (s *schedule) release(at *source) {
+// letGo moves the first of the queue back to the heap, in which its old due time puts it to the front.
+func (s *schedule) letGo(at *source) {
 	if len(at.queue) == 0 {
 		return
 	}

@@ -150,7 +150,7 @@ func isTimeout(err error) bool {
 // when the port is closed; it has a port of its own, kept only as long as the connection ID, which many trackers tie to
 // it.
 func (t *Trackers) askUDP(ctx context.Context, addr netip.AddrPort, patience time.Duration, body []byte) (AnnounceResponse, error) {
-	if kept, ok := t.connections.take(addr); ok {
+	if kept, ok := t.connections.pop(addr); ok {
 		// If it fails, the tracker has forgotten us, or somebody else has the port: then all begins anew.
 		if resp, err := t.announceAt(ctx, addr, patience, kept, body); err == nil {
 			return resp, nil
@@ -281,8 +281,8 @@ type connection struct {
 	since time.Time
 }
 
-// take hands out the connection to an address, if there is one that may still be used. Nobody else gets it.
-func (c *connections) take(addr netip.AddrPort) (connection, bool) {
+// pop hands out the connection to an address, if there is one that may still be used. Nobody else gets it.
+func (c *connections) pop(addr netip.AddrPort) (connection, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kept, ok := c.of[addr]

@@ -102,7 +102,7 @@ func BenchmarkReceive(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				m.Release()
+				m.Recycle()
 			}
 			conn.Close()
 			from.Close()

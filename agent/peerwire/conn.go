@@ -88,7 +88,7 @@ func (c *Conn) Peer() Extensions {
 }
 
 // Read returns the next message. Keep-alives, and messages that we do not know, are passed over. It is for one
-// goroutine. Call Release on the message when its Block is done with.
+// goroutine. Call Recycle on the message when its Block is done with.
 //
 // The error is io.EOF if the peer closed the connection between two messages, wraps ErrClosed if we closed it, wraps
 // ErrProtocol if the peer broke the protocol, and is a timeout (os.ErrDeadlineExceeded) if it was silent for

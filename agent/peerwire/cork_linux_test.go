@@ -38,7 +38,7 @@ func TestBlocksThatFollowEachOtherLeaveInFullSegments(t *testing.T) {
 			close(queued)
 			for range blocks {
 				m := readMessage(t, to)
-				m.Release()
+				m.Recycle()
 				within(t, sent)
 			}
 			if err := from.Flush(t.Context()); err != nil {

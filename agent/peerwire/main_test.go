@@ -135,7 +135,7 @@ func readError(t *testing.T, c *Conn) error {
 		if err != nil {
 			return err
 		}
-		m.Release()
+		m.Recycle()
 	}
 }
 

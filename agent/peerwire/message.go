@@ -78,7 +78,7 @@ type Message struct {
 
 	// Bitfield is the unchecked payload of a HaveBitfield; see ParseBitfield.
 	Bitfield []byte
-	// Block is the data of a Piece message, at most BlockSize bytes. It is only valid until Release.
+	// Block is the data of a Piece message, at most BlockSize bytes. It is only valid until Recycle.
 	Block []byte
 	// Port is where the peer's DHT node listens (UDP).
 	Port uint16
@@ -91,9 +91,9 @@ type Message struct {
 	buffer *blockBuffer
 }
 
-// Release gives the memory of Block back for use by other connections. It does nothing for messages without a Block, or
+// Recycle gives the memory of Block back for use by other connections. It does nothing for messages without a Block, or
 // the second time; but of several copies of a Message, only one may be released.
-func (m *Message) Release() {
+func (m *Message) Recycle() {
 	if m.buffer != nil {
 		blockBuffers.Put(m.buffer)
 		m.buffer, m.Block = nil, nil

@@ -70,10 +70,10 @@ func TestBlockIsReadIntoASharedBufferUntilReleased(t *testing.T) {
 	if m.Type != Piece || m.Index != 3 || m.Begin != BlockSize || m.Length != BlockSize || !bytes.Equal(m.Block, data) {
 		t.Errorf("%v %d %d %d", m.Type, m.Index, m.Begin, m.Length)
 	}
-	m.Release()
-	m.Release()
+	m.Recycle()
+	m.Recycle()
 	if m.Block != nil {
-		t.Error("the block is still there after Release")
+		t.Error("the block is still there after Recycle")
 	}
 }
 
@@ -238,7 +238,7 @@ func FuzzMessages(f *testing.F) {
 					t.Error(err)
 				}
 			}
-			m.Release()
+			m.Recycle()
 		}
 	})
 }

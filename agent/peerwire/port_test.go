@@ -83,7 +83,7 @@ func converse(t *testing.T, from, to *Conn) {
 		if m.Type != Piece || m.Index != 4 || m.Begin != BlockSize || !bytes.Equal(m.Block, data[BlockSize:2*BlockSize]) {
 			t.Errorf("source %d: block %v %d %d garbled", n, m.Type, m.Index, m.Begin)
 		}
-		m.Release()
+		m.Recycle()
 		if n := within(t, sent); n != BlockSize {
 			t.Errorf("told that %d bytes were sent", n)
 		}

@@ -149,7 +149,7 @@ func (r *wireReader) piece(m *Message, n int) error {
 	m.buffer = blockBuffers.Get().(*blockBuffer)
 	m.Block = m.buffer[:n]
 	if _, err := io.ReadFull(r.in, m.Block); err != nil {
-		m.Release()
+		m.Recycle()
 		return unexpected(err)
 	}
 	return nil

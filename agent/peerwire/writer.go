@@ -27,7 +27,7 @@ func (c *Conn) write() {
 	defer silence.Stop()
 	corked := false
 	for {
-		control, block, ok := c.takeNext()
+		control, block, ok := c.popNext()
 		var err error
 		switch {
 		case control != nil:
@@ -60,9 +60,9 @@ func (c *Conn) write() {
 	}
 }
 
-// takeNext takes either all control messages, or the first block, off the queue. Whatever it has returned before is
+// popNext takes either all control messages, or the first block, off the queue. Whatever it has returned before is
 // written by now.
-func (c *Conn) takeNext() (control []byte, block BlockRequest, ok bool) {
+func (c *Conn) popNext() (control []byte, block BlockRequest, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := &c.queue

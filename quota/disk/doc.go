@@ -31,7 +31,7 @@
 //
 // Ledger.making is held by the one operation that makes room, also while it deletes files, and shared by those that
 // take room that is there, until the store counts it: so whoever makes room sees all of the store. Ledger.mu guards the
-// ledger's numbers and is never held during file I/O, so Usage and Release do not wait for deletions. question.mu
+// ledger's numbers and is never held during file I/O, so Usage and Withdraw do not wait for deletions. question.mu
 // guards an answer. They are taken in this order, and before the store's own. The functions that hear of reclaimed
 // fragments and say how much of a download remains are called without any lock; the owner's limits are asked under
 // Ledger.mu. A downloads' disk that does not answer holds up others for a second, once. Watch.mu is a lock of its own,

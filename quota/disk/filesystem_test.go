@@ -143,7 +143,7 @@ func TestDownloadsOnAnotherDiskCostNoFragment(t *testing.T) {
 	expectHeld(t, w, 0, 1, 2, 3, 4)
 
 	w.set(func() { w.broken = errors.New("pulled out") }) // the fragments' disk: what is it to the downloads?
-	w.ledger.Release(hashOf("y"))
+	w.ledger.Withdraw(hashOf("y"))
 	must(t, w.ledger.Reserve(hashOf("y"), remains(3*mib)))
 	expectNoSpace(t, w.ledger.Reserve(hashOf("z"), remains(2*mib)), mib)
 	w.set(func() { w.broken = nil })

@@ -259,7 +259,7 @@ func (m *model) reserve(t *rapid.T) {
 
 func (m *model) release(t *rapid.T) {
 	h := hashOf(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "download"))
-	m.ledger.Release(h)
+	m.ledger.Withdraw(h)
 	delete(m.coming, h)
 	delete(m.told, h)
 }

@@ -45,7 +45,7 @@ func (l *Ledger) refresh() {
 	}
 }
 
-// errGivenUp is what Reserve returns when Release, or another Reserve for the same download, came in its way.
+// errGivenUp is what Reserve returns when Withdraw, or another Reserve for the same download, came in its way.
 var errGivenUp = errors.New("the reservation was given up meanwhile")
 
 // makingRounds is how often somebody who waited until others had made their room asks the downloads again. The last
@@ -53,7 +53,7 @@ var errGivenUp = errors.New("the reservation was given up meanwhile")
 const makingRounds = 3
 
 // Reserve promises a foreground download the space for what is still to come of it, in place of what it was promised
-// before. remaining says how many bytes that is. It is called at any time until Release, from any goroutine and without
+// before. remaining says how many bytes that is. It is called at any time until Withdraw, from any goroutine and without
 // the ledger's locks; it may take its time, and must not call the ledger. What it says is followed, down and up, and
 // never refused again: what the owner's download has begun, it may finish.
 //
@@ -82,9 +82,9 @@ func (l *Ledger) Reserve(h swarm.InfoHash, remaining func() int64) (Reclaimed, e
 	}
 }
 
-// Release takes a promise back: the download is complete, or gone. The answer to a question that is still open does not
+// Withdraw takes a promise back: the download is complete, or gone. The answer to a question that is still open does not
 // matter any more.
-func (l *Ledger) Release(h swarm.InfoHash) {
+func (l *Ledger) Withdraw(h swarm.InfoHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.promises, h)

@@ -41,7 +41,7 @@ func TestReserveReclaimsLowestValueFirstAndNoMoreThanNeeded(t *testing.T) {
 	// On top of it.
 	must(t, w.ledger.Reserve(hashOf("y"), remains(64*kib)))
 	expectHeld(t, w, 3)
-	w.ledger.Release(hashOf("y"))
+	w.ledger.Withdraw(hashOf("y"))
 	must(t, w.ledger.Reserve(hashOf("x"), remains(gib-mib)))
 	if u := w.ledger.Usage(); u.Promised != gib-mib || u.Limit != mib {
 		t.Errorf("Usage = %+v", u)
@@ -198,7 +198,7 @@ func TestReleaseWinsOverEveryQuestion(t *testing.T) {
 			var check sync.WaitGroup
 			check.Go(func() { w.ledger.Enforce() })
 			synctest.Wait()
-			w.ledger.Release(hashOf("x"))
+			w.ledger.Withdraw(hashOf("x"))
 			answer <- 2 * gib
 			check.Wait()
 			expectHeld(t, w, 0, 1)
@@ -215,7 +215,7 @@ func TestReleaseWinsOverEveryQuestion(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- w.ledger.Reserve(hashOf("x"), func() int64 { return <-answer }) }()
 			synctest.Wait()
-			w.ledger.Release(hashOf("x"))
+			w.ledger.Withdraw(hashOf("x"))
 			answer <- gib
 			if err := <-done; !errors.Is(err, errGivenUp) {
 				t.Errorf("Reserve: %v", err)
@@ -229,7 +229,7 @@ func TestReleaseWinsOverEveryQuestion(t *testing.T) {
 	t.Run("of its own reclaim", func(t *testing.T) {
 		w := newWorld(t, Limits{Storage: mib})
 		w.fillWith(t, 1, 2)
-		w.ledger.store = hookedStore{w.store, func() { w.ledger.Release(hashOf("x")) }}
+		w.ledger.store = hookedStore{w.store, func() { w.ledger.Withdraw(hashOf("x")) }}
 		if err := w.ledger.Reserve(hashOf("x"), remains(gib)); !errors.Is(err, errGivenUp) {
 			t.Errorf("Reserve: %v", err)
 		}
@@ -307,7 +307,7 @@ func TestDownloadMayUseItsOwnLockWhenItIsAsked(t *testing.T) {
 		w.ledger.Enforce() // waits for the answer
 	}()
 	w.ledger.Usage()
-	w.ledger.Release(hashOf("x"))
+	w.ledger.Withdraw(hashOf("x"))
 	mu.Unlock()
 	<-done
 }
@@ -350,7 +350,7 @@ func TestReserveIsNotRefusedBecauseOfWhatIsJustBeingStored(t *testing.T) {
 		if used := w.store.Used(); used != 0 {
 			t.Errorf("%d bytes are used, all of the disk is promised", used)
 		}
-		w.ledger.Release(hashOf("x"))
+		w.ledger.Withdraw(hashOf("x"))
 	}
 	must(t, w.store.Check())
 }

@@ -83,10 +83,10 @@ func grantSize(limit int64) int {
 	return min(max(size, govern.SmallestGrant), burst(limit))
 }
 
-// take takes n tokens, though no more than a grant, if the bucket has them now, and returns how many. Otherwise it
+// draw takes n tokens, though no more than a grant, if the bucket has them now, and returns how many. Otherwise it
 // returns 0, after what time the bucket will have them (forever if the limit is 0), and a channel that is closed if the
 // limit changes before.
-func (g *gate) take(n int) (granted int, wait time.Duration, changed <-chan struct{}) {
+func (g *gate) draw(n int) (granted int, wait time.Duration, changed <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.limit == Unlimited {
@@ -112,7 +112,7 @@ func (g *gate) grant(n int, until *deadline) (int, error) {
 	}
 	defer func() { <-g.turn }()
 	for {
-		granted, wait, changed := g.take(n)
+		granted, wait, changed := g.draw(n)
 		if granted > 0 {
 			return granted, nil
 		}

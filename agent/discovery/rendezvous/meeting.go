@@ -115,7 +115,7 @@ func (r *Rendezvous) exchange(ctx context.Context, c discovery.Conn, via Foregro
 		case err != nil:
 			return err
 		}
-		m.Release()
+		m.Recycle()
 		if err := r.react(t, m); err != nil {
 			return err
 		}

@@ -15,9 +15,9 @@ func markName(index string) string { return index + ".clean" }
 
 func markText(txid int) string { return fmt.Sprintf("clean at transaction %d\n", txid) }
 
-// takeMark removes the mark, durably, and reports whether it was there and vouches for the index, which is the file
+// consumeMark removes the mark, durably, and reports whether it was there and vouches for the index, which is the file
 // of that name in home.
-func takeMark(home directory, index string, txid int) (clean bool, err error) {
+func consumeMark(home directory, index string, txid int) (clean bool, err error) {
 	name := markName(index)
 	fi, err := home.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -87,7 +87,7 @@ func (s *Store) openTree(c *contents, index string) (err error) {
 		return err
 	}
 	// Last of all: nothing that goes wrong before costs the mark.
-	clean, err := takeMark(s.home, s.mark, c.txid)
+	clean, err := consumeMark(s.home, s.mark, c.txid)
 	if err != nil {
 		return err
 	}
