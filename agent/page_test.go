@@ -59,10 +59,8 @@ func TestThePageFollowsItsPreferencesWhileItRuns(t *testing.T) {
 			now := x.URL()
 			return now != before && answers(ctx, now, "localhost") == 200
 		}
-		for deadline := time.Now().Add(20 * time.Second); !moved(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("the page is at %s, and not at %s", x.URL(), to)
-			}
+		if err := await(ctx, moved); err != nil {
+			t.Fatalf("the page is at %s, and not at %s: %v", x.URL(), to, err)
 		}
 	}
 	if got := answers(ctx, "http://"+other+"/", "localhost"); got != 0 {

@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"ebb/agent/swarm"
 )
 
 const (
-	// maxConns is how many connections may be open at once, maxConnsEach how many from one address; this machine, with
+	// maxConns is how many connections may be open at once, maxConnsEach how many from one host; this machine, with
 	// a reverse proxy perhaps, has no share of its own. A page needs six, and each costs about 20 kB.
 	maxConns     = 256
 	maxConnsEach = 48
@@ -55,10 +57,10 @@ type crowd struct {
 
 	mu   sync.Mutex // guards what follows
 	open int
-	from map[netip.Addr]int
+	from map[netip.Prefix]int
 }
 
-func newCrowd(l net.Listener) *crowd { return &crowd{Listener: l, from: make(map[netip.Addr]int)} }
+func newCrowd(l net.Listener) *crowd { return &crowd{Listener: l, from: make(map[netip.Prefix]int)} }
 
 // Accept returns the next connection for which there is room; the others are closed.
 func (c *crowd) Accept() (net.Conn, error) {
@@ -67,40 +69,40 @@ func (c *crowd) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		addr := callerOf(conn)
-		if c.enter(addr) {
-			return &caller{Conn: conn, leave: sync.OnceFunc(func() { c.leave(addr) })}, nil
+		host := callerOf(conn)
+		if c.enter(host) {
+			return &caller{Conn: conn, leave: sync.OnceFunc(func() { c.leave(host) })}, nil
 		}
 		conn.Close()
 	}
 }
 
 // callerOf is whose share of the connections one counts against; invalid for this machine.
-func callerOf(conn net.Conn) netip.Addr {
+func callerOf(conn net.Conn) netip.Prefix {
 	addr, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil || addr.Addr().Unmap().IsLoopback() {
-		return netip.Addr{}
+		return netip.Prefix{}
 	}
-	return addr.Addr().Unmap().WithZone("")
+	return swarm.Host(addr.Addr())
 }
 
-func (c *crowd) enter(addr netip.Addr) bool {
+func (c *crowd) enter(host netip.Prefix) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open >= maxConns || addr.IsValid() && c.from[addr] >= maxConnsEach {
+	if c.open >= maxConns || host.IsValid() && c.from[host] >= maxConnsEach {
 		return false
 	}
 	c.open++
-	c.from[addr]++
+	c.from[host]++
 	return true
 }
 
-func (c *crowd) leave(addr netip.Addr) {
+func (c *crowd) leave(host netip.Prefix) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
-	if c.from[addr]--; c.from[addr] == 0 {
-		delete(c.from, addr)
+	if c.from[host]--; c.from[host] == 0 {
+		delete(c.from, host)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -23,7 +25,7 @@ const (
 	leastPassword, mostPassword = 8, 72
 	// passwordCost makes a guess take 30 ms on a PC, and a second or so on a router of 580 MHz.
 	passwordCost = 9
-	// mostGuesses is how many wrong passwords one address may send within guessWindow, and all together ten times as
+	// mostGuesses is how many wrong passwords one host may send within guessWindow, and all together ten times as
 	// many.
 	mostGuesses = 5
 	guessWindow = 5 * time.Minute
@@ -38,7 +40,7 @@ type passwords struct {
 	mu      sync.Mutex // guards what follows
 	hash    string     // empty: there is none
 	since   time.Time  // when guesses began to be counted
-	guesses map[netip.Addr]int
+	guesses map[netip.Prefix]int
 	all     int
 }
 
@@ -100,9 +102,9 @@ func (p *passwords) set(password string) error {
 	return nil
 }
 
-// check returns nil if password is the owner's. addr is who says so.
-func (p *passwords) check(password string, addr netip.Addr, now time.Time) error {
-	if !p.allow(addr, now) {
+// check returns nil if password is the owner's. from is who says so.
+func (p *passwords) check(password string, from netip.Prefix, now time.Time) error {
+	if !p.allow(from, now) {
 		return &refusal{http.StatusTooManyRequests, fmt.Sprintf("too many wrong passwords: wait %v, or use 'ebb page' on the device", guessWindow)}
 	}
 	hash := p.current()
@@ -115,48 +117,39 @@ func (p *passwords) check(password string, addr netip.Addr, now time.Time) error
 	if err != nil {
 		return &refusal{http.StatusUnauthorized, "that is not the password"}
 	}
-	p.right(addr)
+	p.right(from)
 	return nil
 }
 
 // allow counts a guess before it is looked at, so that many at once are not many more.
-func (p *passwords) allow(addr netip.Addr, now time.Time) bool {
+func (p *passwords) allow(from netip.Prefix, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.since) >= guessWindow {
-		p.since, p.guesses, p.all = now, make(map[netip.Addr]int), 0
+		p.since, p.guesses, p.all = now, make(map[netip.Prefix]int), 0
 	}
-	if p.guesses[addr] >= mostGuesses || p.all >= 10*mostGuesses {
+	if p.guesses[from] >= mostGuesses || p.all >= 10*mostGuesses {
 		return false
 	}
-	p.guesses[addr]++
+	p.guesses[from]++
 	p.all++
 	return true
 }
 
 // right takes a guess back, which was none.
-func (p *passwords) right(addr netip.Addr) {
+func (p *passwords) right(from netip.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.guesses[addr] > 0 { // else they have been counted anew since
-		p.all -= p.guesses[addr]
-		delete(p.guesses, addr)
+	if p.guesses[from] > 0 { // else they have been counted anew since
+		p.all -= p.guesses[from]
+		delete(p.guesses, from)
 	}
 }
 
-// guesser is whose guesses are counted together: an address, or an IPv6 network, of which a host has all.
-func guesser(r *http.Request) netip.Addr {
-	caller, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := caller.Addr().Unmap().WithZone("")
-	if addr.Is6() {
-		if network, err := addr.Prefix(64); err == nil {
-			return network.Addr()
-		}
-	}
-	return addr
+// guesser is whose guesses are counted together.
+func guesser(r *http.Request) netip.Prefix {
+	caller, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero one for the commands' socket
+	return swarm.Host(caller.Addr())
 }
 
 // readPassword reads {"password": "…"}.

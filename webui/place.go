@@ -95,7 +95,11 @@ func (p *Place) next(ctx context.Context, ended <-chan error, end func() error) 
 			l, err := net.Listen("tcp", wanted)
 			switch {
 			case err == nil:
-				return l, end()
+				if err := end(); err != nil {
+					l.Close()
+					return nil, err
+				}
+				return l, nil
 			case errors.Is(err, syscall.EADDRINUSE): // by ourselves, if it is the same port
 				if err := end(); err != nil {
 					return nil, err

@@ -119,6 +119,23 @@ func TestOrphansMakeWayForAPieceThatSomebodySends(t *testing.T) {
 	}
 }
 
+func TestOrphansStayWhereNobodySendsAnythingElse(t *testing.T) {
+	d := crammed(t, 200)
+	p, _ := d.seed()
+	for len(d.fetches) < mostFetches {
+		asked := p.requests()
+		d.hear(p, d.block(asked[0], 0), reject(asked[0], peerwire.BlockSize))
+		p.rejects = 0
+	}
+	other, _ := d.meet() // it has nothing
+	d.hear(other, peerwire.Message{Type: peerwire.Unchoke})
+	other.amInterested = true
+	d.request(other)
+	if len(d.fetches) != mostFetches {
+		t.Errorf("%d pieces are left in flight of %d, for nothing", len(d.fetches), mostFetches)
+	}
+}
+
 func TestPiecesInFlightAreBoundedOverAllSwarms(t *testing.T) {
 	us := newAgent(t, 1<<30)
 	var swarms []*direct

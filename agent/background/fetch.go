@@ -130,12 +130,12 @@ func (l *live) begin(p *peer) *fetch {
 		}
 	}
 	// Each peer may send one piece, whatever the others do: slow ones must not keep a quick one idle.
-	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) || !l.makeWay() {
+	if len(l.fetches) >= maxFetches && len(p.fetches) > 0 || time.Now().Before(l.pausedUntil) {
 		return nil
 	}
 	want := func(i int) bool { return p.has.Has(i) && l.wanted(i) && l.fetches[uint32(i)] == nil }
 	i, ok := choose.Piece(l.copies, want, l.rnd)
-	if !ok {
+	if !ok || !l.makeWay() {
 		return nil
 	}
 	length := l.info.PieceLen(i)

@@ -239,12 +239,12 @@ func (l *live) end() {
 	left := s.life == lifeLeaving
 	s.mu.Unlock()
 	l.endDonation(left)
-	close(l.done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.run == l {
 		s.run = nil
 	}
+	close(l.done) // under the lock: whoever waited for it finds no run any more
 }
 
 // publish shows the swarm's state to the rest of the engine.

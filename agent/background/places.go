@@ -7,6 +7,7 @@ import (
 
 	"ebb/agent/background/choose"
 	"ebb/agent/peerwire"
+	"ebb/agent/swarm"
 )
 
 // maxConns is the most connections over all swarms, whatever SetMostConns says.
@@ -61,7 +62,7 @@ func views(conns map[*peer]struct{}, now time.Time) []choose.ConnView[*peer] {
 	return views
 }
 
-func (p *peer) host() netip.Prefix { return choose.Host(p.conn.RemoteAddr().Addr()) }
+func (p *peer) host() netip.Prefix { return swarm.Host(p.conn.RemoteAddr().Addr()) }
 
 // give gives a connection a place, and reports whether there was one. It may be that of another, which ends then as if
 // its peer had hung up.
@@ -100,7 +101,7 @@ func (s *places) free(p *peer) {
 func (s *places) room(dialing int, host netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)+dialing < s.most || s.displace(choose.Host(host), true)
+	return len(s.open)+dialing < s.most || s.displace(swarm.Host(host), true)
 }
 
 // shut reports whether no connection at all may be open. Then no swarm is woken
@@ -140,7 +141,7 @@ func (l *live) displace(host netip.Prefix, dialled bool) bool {
 
 // roomFor reports whether the swarm may dial an address.
 func (l *live) roomFor(addr netip.Addr) bool {
-	if len(l.peers)+l.book.dialing >= maxPeers && !l.displace(choose.Host(addr), true) {
+	if len(l.peers)+l.book.dialing >= maxPeers && !l.displace(swarm.Host(addr), true) {
 		return false
 	}
 	return l.engine.places.room(len(l.engine.dials), addr)

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
+	"ebb/agent/foreground"
 	"ebb/agent/peersource"
 	"ebb/build/lab"
 )
@@ -24,29 +24,16 @@ func TestWhatTrackersSayIsInThePicture(t *testing.T) {
 	c := w.content("film.bin", 1<<20, 64<<10, lab.Trackers(refuses, warns))
 	s := w.open()
 	w.add(c)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		picture, _ := s.Torrent(c.Hash)
+	w.await(c.Hash, "told what trackers say", func(picture foreground.Torrent) bool {
 		said := make(map[string]peersource.Report)
 		for _, r := range picture.Reports {
 			said[r.Source] = r
 		}
 		no := (*peersource.Refusal)(nil)
-		if errors.As(said[refuses].Err, &no) && no.Reason == "Unregistered torrent" && said[warns].Warning == "soon" && said[warns].Err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the picture is %+v", picture)
-		}
-	}
+		return errors.As(said[refuses].Err, &no) && no.Reason == "Unregistered torrent" && said[warns].Warning == "soon" && said[warns].Err == nil
+	})
 	if err := s.Stop(c.Hash); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if picture, _ := s.Torrent(c.Hash); len(picture.Reports) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a stopped one still tells what trackers said")
-		}
-	}
+	w.await(c.Hash, "silent on trackers when it is stopped", func(picture foreground.Torrent) bool { return len(picture.Reports) == 0 })
 }

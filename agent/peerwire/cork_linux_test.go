@@ -55,8 +55,9 @@ func TestBlocksThatFollowEachOtherLeaveInFullSegments(t *testing.T) {
 			if corked {
 				t.Error("nothing is left to send, and the kernel still holds back")
 			}
-			// Each block alone would take 13, and one more for what comes before it.
-			if full := uint32(blocks * (pieceHeader + BlockSize) / mss); segments > full+blocks/4 {
+			// Each block alone would take 13, and mostly one more for what comes before it: 506 to 523 in all were seen. A
+			// receiver that is slow for a moment cuts some, too: up to 475 were.
+			if full := uint32(blocks * (pieceHeader + BlockSize) / mss); segments > full+blocks {
 				t.Errorf("%d blocks left in %d segments, full ones would be %d", blocks, segments, full)
 			}
 		})

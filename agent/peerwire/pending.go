@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"ebb/agent/swarm"
+
 	"golang.org/x/time/rate"
 )
 
@@ -21,7 +23,7 @@ const (
 // arrival is an incoming connection in its handshake.
 type arrival struct {
 	nc     net.Conn
-	host   netip.Addr // whose it is
+	host   netip.Prefix // whose it is
 	cancel context.CancelFunc
 }
 
@@ -34,10 +36,10 @@ type pending struct {
 
 // admit takes in a connection; cancel ends its handshake.
 func (p *pending) admit(nc net.Conn, cancel context.CancelFunc) *arrival {
-	a := &arrival{nc: nc, host: pendingHost(nc), cancel: cancel}
+	a := &arrival{nc: nc, host: swarm.Host(addrPort(nc.RemoteAddr()).Addr()), cancel: cancel}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	count := make(map[netip.Addr]int)
+	count := make(map[netip.Prefix]int)
 	for _, other := range p.arrivals {
 		count[other.host]++
 	}
@@ -70,19 +72,6 @@ func (p *pending) dismiss(a *arrival) {
 	p.arrivals = slices.DeleteFunc(p.arrivals, func(other *arrival) bool { return other == a })
 }
 
-// pendingHost returns whom a connection counts against: an IPv4 address, or an IPv6 network of 64 bits, which is what
-// one customer gets at least.
-func pendingHost(nc net.Conn) netip.Addr {
-	ip := addrPort(nc.RemoteAddr()).Addr()
-	if ip.Is6() {
-		network, err := ip.WithZone("").Prefix(64)
-		if err == nil {
-			return network.Addr()
-		}
-	}
-	return ip
-}
-
 const (
 	// Each host may have so many computations a second, and a burst of them: an encrypted handshake takes two.
 	computationsPerHost = 10
@@ -98,18 +87,18 @@ const (
 // on whatever the machine.
 type exchanges struct {
 	mu    sync.Mutex // guards hosts
-	hosts map[netip.Addr]*rate.Limiter
+	hosts map[netip.Prefix]*rate.Limiter
 
 	working chan struct{} // semaphore of one: whoever computes
 	next    time.Time     // not before; guarded by working
 }
 
 func newExchanges() *exchanges {
-	return &exchanges{hosts: make(map[netip.Addr]*rate.Limiter), working: make(chan struct{}, 1)}
+	return &exchanges{hosts: make(map[netip.Prefix]*rate.Limiter), working: make(chan struct{}, 1)}
 }
 
 // do does some work for a host when its turn has come, if that is within the given time.
-func (e *exchanges) do(ctx context.Context, host netip.Addr, patience time.Duration, work func()) error {
+func (e *exchanges) do(ctx context.Context, host netip.Prefix, patience time.Duration, work func()) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := e.host(host).Wait(ctx); err != nil {
@@ -135,7 +124,7 @@ func (e *exchanges) do(ctx context.Context, host netip.Addr, patience time.Durat
 }
 
 // host returns the pace of a host. When too many are remembered all are forgotten; then each has its burst again.
-func (e *exchanges) host(host netip.Addr) *rate.Limiter {
+func (e *exchanges) host(host netip.Prefix) *rate.Limiter {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l := e.hosts[host]

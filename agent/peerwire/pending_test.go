@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
 // dialFrom connects to a port from an address of this machine.
@@ -103,7 +105,7 @@ func TestKeyExchangesLeaveTimeForServing(t *testing.T) {
 		var all sync.WaitGroup
 		start := time.Now()
 		for n := range 2000 {
-			host := netip.AddrFrom4([4]byte{198, 51, 100, byte(n % 32)})
+			host := swarm.Host(netip.AddrFrom4([4]byte{198, 51, 100, byte(n % 32)}))
 			all.Go(func() {
 				err := e.do(context.Background(), host, 15*time.Second, func() {
 					time.Sleep(each)
@@ -123,7 +125,7 @@ func TestKeyExchangesLeaveTimeForServing(t *testing.T) {
 		}
 		start = time.Now()
 		for range computationsBurst + 3*computationsPerHost {
-			if err := e.do(context.Background(), netip.MustParseAddr("192.0.2.1"), time.Minute, func() {}); err != nil {
+			if err := e.do(context.Background(), swarm.Host(netip.MustParseAddr("192.0.2.1")), time.Minute, func() {}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -140,7 +142,7 @@ func TestAHandshakeThatMadeWayWaitsForNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
-		if err := e.do(ctx, netip.Addr{}, time.Minute, func() { t.Error("it was done") }); err == nil || time.Since(start) != time.Second {
+		if err := e.do(ctx, netip.Prefix{}, time.Minute, func() { t.Error("it was done") }); err == nil || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})

@@ -10,7 +10,7 @@ import (
 // ConnView is one connection, as the choice of which to close sees it.
 type ConnView[P any] struct {
 	Peer   P
-	Host   netip.Prefix  // whose it is; see Host
+	Host   netip.Prefix  // whose it is; see swarm.Host
 	Open   time.Duration // since it was made
 	Unused time.Duration // since a block last went either way, or was asked for; negative: it never did
 	Wants  bool          // one side has said that it is interested in what the other has
@@ -26,22 +26,10 @@ const (
 	// trial is how long a new connection has to become one that is in use: its turn to be served comes after some
 	// choices of whom to unchoke.
 	trial = time.Minute
-	// Crowd is how many connections of one host are too many where others want their place: more than the programs of
+	// mostPerHost is how many connections of one host are enough where others want their place: more than the programs of
 	// a household have in one swarm.
-	Crowd = 4
+	mostPerHost = 4
 )
-
-// Host is whose connections count together: those of an IPv4 address, or of an IPv6 network of 64 bits, which is what
-// one customer gets at least.
-func Host(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	host, _ := addr.Prefix(bits) // fails for the zero Addr only
-	return host
-}
 
 // idle is how long nothing has come of the connection.
 func (v ConnView[P]) idle() time.Duration {
@@ -76,7 +64,7 @@ func worst[P any](conns []ConnView[P]) []ConnView[P] {
 	slices.SortStableFunc(sorted, func(a, b ConnView[P]) int {
 		return cmp.Or(
 			cmp.Compare(rank(a.working()), rank(b.working())),
-			cmp.Compare(max(count[b.Host], Crowd), max(count[a.Host], Crowd)),
+			cmp.Compare(max(count[b.Host], mostPerHost), max(count[a.Host], mostPerHost)),
 			cmp.Compare(rank(a.Wants), rank(b.Wants)),
 			cmp.Compare(b.idle(), a.idle()),
 		)
@@ -103,7 +91,7 @@ func Surplus[P any](conns []ConnView[P], most int) []P {
 func Displaced[P any](conns []ConnView[P], host netip.Prefix, dialled bool) (peer P, ok bool) {
 	count := crowds(conns)
 	for _, v := range worst(conns) {
-		crowd := count[v.Host] > Crowd && count[v.Host] > count[host]+1
+		crowd := count[v.Host] > mostPerHost && count[v.Host] > count[host]+1
 		switch {
 		case v.Host != host && count[v.Host] <= count[host]:
 		case !crowd && (dialled || v.working() || v.Open < trial):

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
 func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
@@ -29,17 +31,7 @@ func TestLeastUsefulConnectionsAreSurplus(t *testing.T) {
 	}
 }
 
-func host(addr string) netip.Prefix { return Host(netip.MustParseAddr(addr)) }
-
-func TestHostIsACustomerOfAProvider(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3::9": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
-	} {
-		if got := host(addr).String(); got != want {
-			t.Errorf("%s: %s, want %s", addr, got, want)
-		}
-	}
-}
+func host(addr string) netip.Prefix { return swarm.Host(netip.MustParseAddr(addr)) }
 
 func TestWhoMakesWayForANewcomer(t *testing.T) {
 	const s = time.Second
@@ -63,14 +55,14 @@ func TestWhoMakesWayForANewcomer(t *testing.T) {
 		"nobody wants anything there":      {[]ConnView[string]{working, wanted, idle}, a, false, "idle"},
 		"all are of use":                   {[]ConnView[string]{working, working}, a, false, ""},
 		"none has had its trial":           {[]ConnView[string]{working, fresh}, a, false, ""},
-		"a host with too many":             {append(crowd(Crowd+1, crowding), idle), c, false, "crowding"},
-		"not for one of its own":           {append(crowd(Crowd+1, crowding), fresh), a, false, ""},
-		"of its own what has been idle":    {append(crowd(Crowd+1, ConnView[string]{Peer: "own", Host: a, Open: 99 * s, Unused: Never}), working), a, false, "own"},
-		"nor what is idle elsewhere":       {append(crowd(Crowd+1, crowding), idle), a, false, ""},
-		"a host with too many that work":   {append(crowd(Crowd+1, busy), working), c, false, "busy"},
-		"a few of one host":                {append(crowd(Crowd, busy), working), c, false, ""},
+		"a host with too many":             {append(crowd(mostPerHost+1, crowding), idle), c, false, "crowding"},
+		"not for one of its own":           {append(crowd(mostPerHost+1, crowding), fresh), a, false, ""},
+		"of its own what has been idle":    {append(crowd(mostPerHost+1, ConnView[string]{Peer: "own", Host: a, Open: 99 * s, Unused: Never}), working), a, false, "own"},
+		"nor what is idle elsewhere":       {append(crowd(mostPerHost+1, crowding), idle), a, false, ""},
+		"a host with too many that work":   {append(crowd(mostPerHost+1, busy), working), c, false, "busy"},
+		"a few of one host":                {append(crowd(mostPerHost, busy), working), c, false, ""},
 		"who is dialled displaces no idle": {[]ConnView[string]{idle}, a, true, ""},
-		"but one of a host with too many":  {append(crowd(Crowd+1, crowding), idle), c, true, "crowding"},
+		"but one of a host with too many":  {append(crowd(mostPerHost+1, crowding), idle), c, true, "crowding"},
 		"nobody, if nobody is there":       {nil, a, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
