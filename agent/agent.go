@@ -185,14 +185,17 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 	if local.IsUnspecified() {
 		local = netip.Addr{}
 	}
-	a.guard = peersource.Guard{AllowPrivate: p.Network.AllowPrivateTrackers, Local: local}
+	a.guard = peersource.Guard{
+		AllowPrivate: p.Network.AllowPrivateTrackers, Local: local, Household: peersource.NewHousehold(platform.Networks),
+	}
 	a.peerID = peerwire.NewPeerID(Version)
 	a.port, err = peerwire.Listen(p.Network.PeerAddress, peerwire.Config{
-		PeerID: a.peerID,
-		Client: client(),
-		Local:  local,
-		Wrap:   a.bandwidth.Wrap,
-		Log:    a.log,
+		PeerID:  a.peerID,
+		Client:  client(),
+		Local:   local,
+		Control: a.guard.Control,
+		Wrap:    a.bandwidth.Wrap,
+		Log:     a.log,
 	})
 	if err != nil {
 		return listenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
@@ -204,10 +207,10 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		}
 		a.opened(a.dhtConn.Close)
 		a.dht = peersource.NewDHT(a.dhtConn, peersource.DHTConfig{
-			Bootstrap:    p.Network.DHTBootstrap,
-			AllowPrivate: p.Network.AllowPrivateTrackers,
-			StatePath:    a.state.File("dht-nodes"),
-			Log:          a.log,
+			Bootstrap: p.Network.DHTBootstrap,
+			Guard:     a.guard,
+			StatePath: a.state.File("dht-nodes"),
+			Log:       a.log,
 		})
 	}
 	a.announcer = peersource.NewAnnouncer(peersource.Config{

@@ -42,7 +42,7 @@ func TestTheStoryNeedsNoTracker(t *testing.T) {
 func startNode(t *testing.T, w *lab.World) netip.AddrPort {
 	t.Helper()
 	conn := get[net.PacketConn](t)(net.ListenPacket("udp", netip.AddrPortFrom(w.NextAddr(), 0).String()))
-	node := peersource.NewDHT(conn, peersource.DHTConfig{AllowPrivate: true})
+	node := peersource.NewDHT(conn, peersource.DHTConfig{Guard: peersource.Guard{AllowPrivate: true}})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { node.Run(ctx) })

@@ -44,9 +44,9 @@ type DHTConfig struct {
 	// Bootstrap are 'host:port' of nodes to begin with, asked only while no other node answers.
 	Bootstrap []string
 
-	// AllowPrivate admits nodes and peers at private addresses, and nodes whose IDs do not fit their addresses (BEP 42,
-	// which exempts private addresses only).
-	AllowPrivate bool
+	// Guard says which nodes and peers may be talked to. Its AllowPrivate also admits nodes whose IDs do not fit their
+	// addresses (BEP 42, which exempts private addresses only).
+	Guard Guard
 
 	// StatePath is the file that remembers up to 200 nodes; "" means none.
 	StatePath string
@@ -77,13 +77,12 @@ func NewDHT(conn net.PacketConn, cfg DHTConfig) *DHT {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	guard := Guard{AllowPrivate: cfg.AllowPrivate}
 	return &DHT{
 		conn:    newScreenedConn(conn),
-		guard:   guard,
+		guard:   cfg.Guard,
 		cfg:     cfg,
 		log:     log,
-		resolve: guard.resolve,
+		resolve: cfg.Guard.resolve,
 		nudge:   make(chan struct{}, 1),
 	}
 }
@@ -99,7 +98,7 @@ func (d *DHT) Addr() netip.AddrPort {
 func (d *DHT) Run(ctx context.Context) error {
 	server, err := dht.NewServer(&dht.ServerConfig{
 		Conn:             d.conn,
-		NoSecurity:       d.cfg.AllowPrivate,
+		NoSecurity:       d.guard.AllowPrivate,
 		IPBlocklist:      blocklist{d.guard},
 		PeerStore:        &storedPeers{guard: d.guard},
 		QueryResendDelay: func() time.Duration { return queryTimeout },

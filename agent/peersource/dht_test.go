@@ -31,7 +31,7 @@ func TestDHTOnLoopbackFindsWhoAnnounced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg := DHTConfig{AllowPrivate: true}
+		cfg := DHTConfig{Guard: lab}
 		if i > 0 {
 			cfg.Bootstrap = []string{nodes[0].Addr().String()}
 		}
@@ -74,7 +74,7 @@ func TestLookupAloneTellsNobody(t *testing.T) {
 
 func TestLookupNeedsARunningDHTWithNodes(t *testing.T) {
 	w := newDHTWorld(t, 0)
-	idle := NewDHT(w.listen(bootNode), DHTConfig{AllowPrivate: true})
+	idle := NewDHT(w.listen(bootNode), DHTConfig{Guard: lab})
 	if err := idle.Lookup(context.Background(), hash(1), 0, nil); !errors.Is(err, ErrDHTStopped) {
 		t.Errorf("before Run: error %v", err)
 	}
@@ -134,7 +134,7 @@ func TestRunLeavesNoGoroutineWheneverItEnds(t *testing.T) {
 		w.setCut(alone)
 		for _, packets := range []int{0, 1, 3, 10} { // sent before the end
 			before := w.sent()
-			node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode, "10.0.0.2:6881"}, AllowPrivate: true})
+			node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode, "10.0.0.2:6881"}, Guard: lab})
 			until(t, "the node has sent enough", func() bool { return w.sent() >= before+packets || alone && packets > 1 })
 			node.stop(t)
 		}
@@ -154,7 +154,7 @@ func TestRunWaitsForTheLibrarysMaintainer(t *testing.T) {
 		r.Nodes = append(r.Nodes, krpc.NodeInfo{ID: krpc.ID(hash(2)), Addr: krpc.NodeAddr{IP: silent.Addr().AsSlice(), Port: 66}})
 		return r
 	})
-	node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, AllowPrivate: true})
+	node := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, Guard: lab})
 	// The second time it is the maintainer who asks; it then waits for 2 s, whatever happens.
 	until(t, "the silent node has been asked twice", func() bool { return w.sentTo(silent) >= 2 })
 	node.stop(t)
@@ -165,7 +165,7 @@ func TestRunWaitsForTheLibrarysMaintainer(t *testing.T) {
 func TestRunReportsASocketThatWasClosed(t *testing.T) {
 	w := newDHTWorld(t, 2)
 	conn := w.listen("10.0.1.1:6881")
-	node := runDHT(NewDHT(conn, DHTConfig{AllowPrivate: true, Bootstrap: []string{bootNode}}))
+	node := runDHT(NewDHT(conn, DHTConfig{Guard: lab, Bootstrap: []string{bootNode}}))
 	until(t, "the node knows another", func() bool { return node.Nodes() > 0 })
 	conn.Close()
 	select {
@@ -180,7 +180,7 @@ func TestRunReportsASocketThatWasClosed(t *testing.T) {
 
 func TestBootstrapThatHangsDelaysNothing(t *testing.T) {
 	w := newDHTWorld(t, 2)
-	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{Bootstrap: []string{"boot.example.org:6881"}, AllowPrivate: true})
+	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{Bootstrap: []string{"boot.example.org:6881"}, Guard: lab})
 	d.resolve = func(ctx context.Context, _ string) ([]netip.Addr, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -195,7 +195,7 @@ func TestNamesOfBootstrapHostsAreResolved(t *testing.T) {
 	w := newDHTWorld(t, 1)
 	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{
 		Bootstrap:    []string{"no port", "boot.example.org:0", "gone.example.org:6881", "boot.example.org:6881"},
-		AllowPrivate: true,
+		Guard: lab,
 	})
 	d.resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
 		if host != "boot.example.org" {
@@ -211,7 +211,7 @@ func TestNamesOfBootstrapHostsAreResolved(t *testing.T) {
 func TestBootstrapHostsAreRetriedWithBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		d := NewDHT(nil, DHTConfig{AllowPrivate: true})
+		d := NewDHT(nil, DHTConfig{Guard: lab})
 		type visit struct {
 			at       time.Duration
 			askHosts bool
@@ -264,14 +264,14 @@ func TestBootstrapHostsAreRetriedWithBackOff(t *testing.T) {
 func TestNodesAreRestoredWithoutBootstrapHosts(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "nodes")
 	w := newDHTWorld(t, 3)
-	first := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, AllowPrivate: true, StatePath: state})
+	first := w.add("10.0.1.1:6881", DHTConfig{Bootstrap: []string{bootNode}, Guard: lab, StatePath: state})
 	until(t, "the node knows another", func() bool { return first.Nodes() > 0 })
 	first.stop(t)
 	fi, err := os.Stat(state)
 	if err != nil || fi.Mode().Perm() != 0o600 || fi.Size()%nodeRecord != 0 || fi.Size() == 0 {
 		t.Fatalf("state file: %v, error %v", fi, err)
 	}
-	second := w.add("10.0.1.1:6881", DHTConfig{AllowPrivate: true, StatePath: state})
+	second := w.add("10.0.1.1:6881", DHTConfig{Guard: lab, StatePath: state})
 	until(t, "a restored node answers", func() bool { return second.Nodes() > 0 })
 }
 
@@ -334,7 +334,7 @@ func fakeNode(c *memConn, id krpc.ID, reply func(query krpc.Msg) krpc.Return) {
 
 func TestLookupTellsAtMost200DistinctAllowedPeers(t *testing.T) {
 	w := newDHTWorld(t, 0)
-	node := w.add("10.0.0.9:6881", DHTConfig{AllowPrivate: true})
+	node := w.add("10.0.0.9:6881", DHTConfig{Guard: lab})
 	for i := range 4 {
 		liar := w.listen(fmt.Sprintf("10.6.6.%d:666", i))
 		defer liar.Close()

@@ -172,7 +172,7 @@ func newDHTWorld(t *testing.T, n int) *dhtWorld {
 	})
 	for i := range n {
 		node := w.add(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String()+":6881", DHTConfig{
-			Bootstrap: []string{bootNode}, AllowPrivate: true,
+			Bootstrap: []string{bootNode}, Guard: lab,
 		})
 		if i > 0 {
 			until(t, "the node knows another", func() bool { return node.Nodes() > 0 })

@@ -30,18 +30,22 @@ func (g Guard) DialContext(ctx context.Context, network, address string) (net.Co
 	return g.dial(ctx, network, address, netip.AddrPort{})
 }
 
+// Control judges the address that a net.Dialer is about to connect to (net.Dialer.Control). It is the one place where all
+// that dials is guarded: trackers, feeds, and peers.
+func (g Guard) Control(_, resolved string, _ syscall.RawConn) error {
+	addr, err := netip.ParseAddrPort(resolved)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", resolved, ErrRefused)
+	}
+	return g.checkAddr(addr.Addr())
+}
+
 // dial is DialContext from a local address and port, or, if that is not valid, from g.Local.
 func (g Guard) dial(ctx context.Context, network, address string, local netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{
 		Timeout:  dialTimeout,
 		Resolver: g.Resolver,
-		ControlContext: func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
-			addr, err := netip.ParseAddrPort(resolved)
-			if err != nil {
-				return fmt.Errorf("address %q: %w", resolved, ErrRefused)
-			}
-			return g.checkAddr(addr.Addr())
-		},
+		Control:  g.Control,
 	}
 	if g.Local.IsValid() && !local.IsValid() {
 		local = netip.AddrPortFrom(g.Local, 0)

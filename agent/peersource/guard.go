@@ -24,6 +24,9 @@ type Guard struct {
 	// only those: for laboratories and for owners who run a tracker at home.
 	AllowPrivate bool
 
+	// Household are the networks that the device itself stands in, which are refused like private ones; nil: not known.
+	Household *Household
+
 	// Local is the source address of outgoing connections; invalid means any.
 	Local netip.Addr
 
@@ -132,6 +135,9 @@ func (g Guard) checkAddr(addr netip.Addr) error {
 			return fmt.Errorf("address %s: %w: %s", addr, ErrRefused, r.kind)
 		}
 	}
+	if g.Household.contains(addr) {
+		return fmt.Errorf("address %s: %w: in a network of this device", addr, ErrRefused)
+	}
 	if inner, ok := embedded(addr); ok {
 		return g.checkAddr(inner)
 	}
@@ -168,18 +174,24 @@ var reserved = []struct {
 }
 
 var (
-	nat64     = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052
-	sixToFour = netip.MustParsePrefix("2002::/16")    // RFC 3056
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052
+	translated = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765
+	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056
+	teredo     = netip.MustParsePrefix("2001::/32")       // RFC 4380
 )
 
 // embedded gives the IPv4 address that a gateway would forward to: the other way to write 192.168.1.1.
 func embedded(addr netip.Addr) (netip.Addr, bool) {
 	b := addr.As16()
 	switch {
-	case nat64.Contains(addr):
+	case nat64.Contains(addr), translated.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[12:16])), true
 	case sixToFour.Contains(addr):
 		return netip.AddrFrom4([4]byte(b[2:6])), true
+	case teredo.Contains(addr): // the client's, with all bits turned over
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), true
+	case addr.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe: // ISATAP, RFC 5214 §6.1
+		return netip.AddrFrom4([4]byte(b[12:16])), true
 	}
 	return netip.Addr{}, false
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"ebb/agent/swarm"
@@ -62,6 +63,9 @@ type Config struct {
 	Client string
 	// Local is the source address of outgoing connections; if it is not valid, the system chooses.
 	Local netip.Addr
+	// Control is asked before each connection that is dialled, with what net.Dialer.Control gets; its error ends the
+	// dialling. nil lets everything pass.
+	Control func(network, address string, c syscall.RawConn) error
 	// Wrap puts something between us and the network that every byte passes, the limiter of the bandwidth. It must
 	// honour deadlines and Close. If the result implements io.ReaderFrom, blocks go through it by sendfile.
 	Wrap func(net.Conn) net.Conn
@@ -82,6 +86,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.IdleTimeout <= 0 {
 		c.IdleTimeout = defaultIdleTimeout
+	}
+	if c.Control == nil {
+		c.Control = func(string, string, syscall.RawConn) error { return nil }
 	}
 	if c.Wrap == nil {
 		c.Wrap = func(nc net.Conn) net.Conn { return nc }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-	"time"
 
 	"ebb/agent/swarm"
 )
@@ -58,23 +57,27 @@ func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) 
 // it wants encryption, or none.
 var errUnanswered = errors.New("no answer to the handshake")
 
-// dialer dials from a local address, or from any if that is the zero Addr.
-func dialer(local netip.Addr, timeout time.Duration) *net.Dialer {
+// dialer dials as the configuration says. What it does in its control function is done before the first packet leaves.
+func (c Config) dialer() *net.Dialer {
 	d := &net.Dialer{
-		Timeout:         timeout,
+		Timeout:         c.HandshakeTimeout,
 		KeepAlive:       -1,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
-		// Before the first packet leaves.
-		Control: func(_, _ string, c syscall.RawConn) error { return yieldToOthers(c) },
+		Control: func(network, address string, raw syscall.RawConn) error {
+			if err := c.Control(network, address, raw); err != nil {
+				return err
+			}
+			return yieldToOthers(raw)
+		},
 	}
-	if local.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	if c.Local.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.Local, 0))
 	}
 	return d
 }
 
 func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash, provide uint32) (*Conn, error) {
-	nc, err := dialer(p.cfg.Local, p.cfg.HandshakeTimeout).DialContext(ctx, "tcp", addr.String())
+	nc, err := p.cfg.dialer().DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -29,7 +29,7 @@ func TestBothEndsOfAConnectionYieldToOthers(t *testing.T) {
 				}
 				accepted <- c
 			}()
-			dialled, err := dialer(netip.Addr{}, time.Second).DialContext(t.Context(), "tcp", port.Addr().String())
+			dialled, err := Config{HandshakeTimeout: time.Second}.withDefaults().dialer().DialContext(t.Context(), "tcp", port.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
