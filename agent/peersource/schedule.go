@@ -11,11 +11,6 @@ import (
 )
 
 const (
-	maxWorkers = 16 // announces and look-ups running at once
-	// perSource is how many of them may be at one tracker, or in the DHT. It is polite, and one dead tracker of
-	// thousands of torrents cannot keep the others waiting.
-	perSource = 4
-
 	defaultInterval = 30 * time.Minute // BEP 3 leaves it to the tracker; this is what most of them say
 	shortestPause   = time.Minute
 	longestPause    = 2 * time.Hour
@@ -33,12 +28,12 @@ const (
 // Times are durations since the Announcer was made: a third of a time.Time.
 //
 // An entry is always in exactly one place: in the heap (index ≥ 0), with a worker (running), or, being neither, in its
-// source's queue.
+// host's queue, where it waits for its turn (turns.go).
 type schedule struct {
 	torrents map[swarm.InfoHash]*record
 	sources  map[string]*source
 	due      dueHeap
-	running  int
+	turns    turns
 }
 
 // record is a torrent, and its entries: one per tracker, and one for the DHT.
@@ -51,9 +46,8 @@ type record struct {
 // source is a tracker URL, or SourceDHT, shared by all torrents that use it.
 type source struct {
 	name    string
-	entries int      // that refer to it
-	running int      // of these, with a worker
-	queue   []*entry // due, and waiting for another of this source to end
+	entries int // that refer to it
+	host    *host
 }
 
 // entry is one torrent at one source: about 72 bytes, and there may be 50,000 of them.
@@ -77,7 +71,7 @@ type entry struct {
 }
 
 func newSchedule() schedule {
-	return schedule{torrents: make(map[swarm.InfoHash]*record), sources: make(map[string]*source)}
+	return schedule{torrents: make(map[swarm.InfoHash]*record), sources: make(map[string]*source), turns: newTurns()}
 }
 
 // put adds a torrent with the given sources, or brings one up to date: new sources are due now, dropped ones are told
@@ -165,28 +159,28 @@ func (e *entry) polite() time.Duration {
 	return e.last + max(soonest, e.minimum)
 }
 
-// next hands out an entry that is due, if a worker is free; whoever takes it gives it back with done.
+// next hands out an entry that is due, if a worker is free for it; whoever takes it gives it back with done.
 func (s *schedule) next(now time.Duration) *entry {
-	for s.running < maxWorkers && len(s.due) > 0 && s.due[0].due <= now {
-		e := heap.Pop(&s.due).(*entry)
-		switch {
-		case !e.wanted && !e.known:
-			s.drop(e)
-		case e.at.running == perSource:
-			e.at.queue = append(e.at.queue, e)
-		default:
+	for len(s.due) > 0 && s.due[0].due <= now {
+		s.turns.queue(heap.Pop(&s.due).(*entry))
+	}
+	for {
+		e := s.turns.next()
+		if e == nil {
+			return nil
+		}
+		if e.wanted || e.known {
 			e.running = true
-			e.at.running++
-			s.running++
 			return e
 		}
+		s.turns.ended(e, -1)
+		s.drop(e)
 	}
-	return nil
 }
 
-// wait says how long from now nothing will be due; while all workers are busy, only the end of one changes anything.
+// wait says how long from now nothing will be due. What is due and waits for a worker has its turn when one ends.
 func (s *schedule) wait(now time.Duration) (time.Duration, bool) {
-	if len(s.due) == 0 || s.running == maxWorkers {
+	if len(s.due) == 0 {
 		return 0, false
 	}
 	return max(0, s.due[0].due-now), true
@@ -208,9 +202,12 @@ type outcome struct {
 
 // done takes an entry back, makes it due again, or drops it, and lets the next in its source's queue come.
 func (s *schedule) done(e *entry, o outcome, now time.Duration) {
-	s.running--
-	e.at.running--
 	e.running = false
+	took := now - o.began
+	if o.interrupted || o.stopped {
+		took = -1 // says nothing about the host
+	}
+	s.turns.ended(e, took)
 	e.tried, e.last = true, o.began
 	if !o.interrupted {
 		e.trouble = nil
@@ -250,7 +247,6 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	} else {
 		s.drop(e)
 	}
-	s.letGo(e.at)
 }
 
 // announced lists the entries whose trackers have us on their lists.
@@ -270,22 +266,21 @@ func (s *schedule) source(name string) *source {
 	at := s.sources[name]
 	if at == nil {
 		name = strings.Clone(name) // it may be a small part of a large text
-		at = &source{name: name}
+		at = &source{name: name, host: s.turns.host(hostOf(name))}
 		s.sources[name] = at
 	}
 	at.entries++
 	return at
 }
 
-// drop forgets an entry that is nowhere else any more. If it had been let out of its source's queue, the next in the
-// queue takes its turn.
+// drop forgets an entry that is nowhere else any more.
 func (s *schedule) drop(e *entry) {
 	e.of.entries = slices.DeleteFunc(e.of.entries, func(other *entry) bool { return other == e })
 	s.forget(e.of)
 	if e.at.entries--; e.at.entries == 0 {
 		delete(s.sources, e.at.name)
+		s.turns.leave(e.at.host)
 	}
-	s.letGo(e.at)
 }
 
 // forget drops a record that has left.
@@ -293,16 +288,6 @@ func (s *schedule) forget(r *record) {
 	if r.leaving && len(r.entries) == 0 {
 		delete(s.torrents, r.torrent.Hash)
 	}
-}
-
-// letGo moves the first of the queue back to the heap, in which its old due time puts it to the front.
-func (s *schedule) letGo(at *source) {
-	if len(at.queue) == 0 {
-		return
-	}
-	head := at.queue[0]
-	at.queue = at.queue[1:]
-	heap.Push(&s.due, head)
 }
 
 // pause is how long until the next regular announce: what the tracker asked for, within reason, and up to a tenth more,

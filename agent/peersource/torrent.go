@@ -21,6 +21,9 @@ type Torrent struct {
 	Port uint16 // where peers reach us, 1 to 65535
 	DHT  bool   // use the DHT, too: false for private torrents (BEP 27)
 
+	// Owner marks what the owner asked for: it is announced before all others.
+	Owner bool
+
 	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers, which
 	// cannot be asked without being told, are left alone.
 	Announce bool
