@@ -2,6 +2,7 @@ package peersource
 
 import (
 	"container/heap"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,16 +13,14 @@ import (
 
 const (
 	defaultInterval = 30 * time.Minute // BEP 3 leaves it to the tracker; this is what most of them say
-	shortestPause   = time.Minute
-	longestPause    = 2 * time.Hour
-	dhtInterval     = 20 * time.Minute // nodes forget peers after about 30
+	// shortestPause is the least between two announces, whatever a tracker says, or is down. A longer one is kept, up to
+	// longestPause.
+	shortestPause = time.Minute
+	longestPause  = 24 * time.Hour
+	dhtInterval   = 20 * time.Minute // nodes forget peers after about 30
 
-	firstRetry = 15 * time.Second
+	firstRetry = shortestPause
 	lastRetry  = time.Hour
-	// soonest is how long after the last announce Now may make another; a tracker can ask for more, up to
-	// longestMinimum.
-	soonest        = 15 * time.Second
-	longestMinimum = 30 * time.Minute
 )
 
 // schedule says what is to be announced when. It is plain data: no clock, no I/O, no lock; the Announcer brings those.
@@ -40,8 +39,12 @@ type schedule struct {
 type record struct {
 	torrent Torrent // without Trackers: the entries have them
 	entries []*entry
-	leaving bool // removed; stays until its trackers have been told
+	leaving bool    // removed; stays until its trackers have been told
+	last    figures // that were announced anywhere
 }
+
+// figures are bytes of a torrent: transferred while it was there, and still wanted (below 0: nobody knows).
+type figures struct{ up, down, left int64 }
 
 // source is a tracker URL, or SourceDHT, shared by all torrents that use it.
 type source struct {
@@ -50,16 +53,18 @@ type source struct {
 	host    *host
 }
 
-// entry is one torrent at one source: about 72 bytes, and there may be 50,000 of them.
+// entry is one torrent at one source: about 96 bytes, and there may be 50,000 of them.
 type entry struct {
 	of  *record
 	at  *source
 	due time.Duration
 	// last is when the last announce was begun, if tried; minimum is how long the tracker wants between two.
 	last, minimum time.Duration
-	index         int32
-	trouble       *trouble // of the last announce; nil: none
-	failures      uint8    // in a row
+	// base is what had been transferred when the tracker was told 'started': it is told what came since (BEP 3).
+	base     figures
+	index    int32
+	trouble  *trouble // of the last announce; nil: none
+	failures uint8    // in a row
 
 	running bool
 	wanted  bool // the torrent still has this source
@@ -81,6 +86,9 @@ func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
 	if r == nil {
 		r = &record{}
 		s.torrents[t.Hash] = r
+	}
+	if r.leaving || len(r.entries) == 0 {
+		r.last = figures{left: -1}
 	}
 	moved := r.torrent.Port != t.Port
 	t.Trackers = nil
@@ -156,7 +164,7 @@ func (e *entry) polite() time.Duration {
 	if !e.tried {
 		return 0
 	}
-	return e.last + max(soonest, e.minimum)
+	return e.last + max(shortestPause, e.minimum)
 }
 
 // next hands out an entry that is due, if a worker is free for it; whoever takes it gives it back with done.
@@ -196,7 +204,7 @@ type outcome struct {
 	retryWithin  time.Duration // after an error; 0: lastRetry
 	interval     time.Duration // until the next, if err is nil; 0: the source does not say
 	minimum      time.Duration
-	left         int64 // as announced
+	told         figures
 	pauseRefused bool
 }
 
@@ -216,6 +224,12 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 		}
 	}
 	tracker := e.at.name != SourceDHT
+	if tracker {
+		e.of.last = o.told
+		if !e.known {
+			e.base = o.told // if the tracker has heard it
+		}
+	}
 	switch {
 	case o.stopped:
 		// Told or not, it is over. If the torrent has come back meanwhile, it starts afresh.
@@ -227,12 +241,16 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	case o.err != nil:
 		e.failures = min(e.failures+1, 30)
 		e.due = now + backOff(e.failures, o.retryWithin)
+		if no := (*Refusal)(nil); errors.As(o.err, &no) {
+			e.minimum = min(no.RetryIn, longestPause)
+			e.due = max(e.due, e.last+e.minimum)
+		}
 	default:
 		e.known = tracker
-		e.missing = o.left != 0
+		e.missing = o.told.left != 0
 		e.failures = 0
 		e.plain = e.plain || o.pauseRefused
-		e.minimum = min(o.minimum, longestMinimum)
+		e.minimum = min(o.minimum, longestPause)
 		e.due = now + pause(o.interval, o.minimum)
 	}
 	if e.hurried {
@@ -300,14 +318,14 @@ func pause(interval, minimum time.Duration) time.Duration {
 	return interval + rand.N(interval/10)
 }
 
-// backOff is how long until the next try after so many failures in a row: 15 s, 30 s, 1 min … 1 h (or within), each and
+// backOff is how long until the next try after so many failures in a row: 1, 2, 4 min … 1 h (or within), each and
 // up to a tenth more.
 func backOff(failures uint8, within time.Duration) time.Duration {
 	if within == 0 {
 		within = lastRetry
 	}
 	d := within
-	if shift := failures - 1; shift < 8 { // 15 s · 2⁸ is more than an hour
+	if shift := failures - 1; shift < 8 { // 1 min · 2⁸ is more than an hour
 		d = min(within, firstRetry<<shift)
 	}
 	return d + rand.N(d/10)

@@ -28,10 +28,11 @@ type Torrent struct {
 	// cannot be asked without being told, are left alone.
 	Announce bool
 
-	// Left is how many bytes are still wanted; nil or below 0: nobody knows.
+	// Left is how many bytes are still wanted; nil or below 0: nobody knows, any more or yet.
 	Left func() int64
 
-	// Transferred is how many bytes went up and down since the torrent was added; nil: none.
+	// Transferred is how many bytes went up and down, counted from whenever, without going back; nil: none. Trackers are
+	// told what came since they were told 'started'.
 	Transferred func() (up, down int64)
 
 	// PartialSeed says that nothing more is wanted although pieces are missing (BEP 21); nil: false.
