@@ -33,9 +33,9 @@ type Config struct {
 }
 
 // Announcer keeps torrents announced to their trackers and to the DHT. Every torrent has, for each of its trackers and
-// for the DHT, its own next time and back-off: the first announce at once, then at the tracker's interval (1 min to 2
-// h, 30 min if it does not say; the DHT every 20 min), after failures 15 s, 30 s … 1 h later. At most 16 are under way
-// at once, at most 4 of them at the same tracker. All methods may be called at any time, before Run too.
+// for the DHT, its own next time and back-off: the first announce at once, then at the tracker's interval (1 min to 24
+// h, 30 min if it does not say; the DHT every 20 min), after failures 1, 2, 4 min … 1 h later. At most 20 are under way
+// at once, at most 6 of them at the same host; the owner's come first, and hosts take turns. All methods may be called at any time, before Run too.
 type Announcer struct {
 	peerID [20]byte
 	key    uint32
@@ -120,8 +120,8 @@ func (a *Announcer) Remove(h swarm.InfoHash) {
 	a.change(func(now time.Duration) { a.schedule.remove(h, now) })
 }
 
-// Now brings the torrent's next announces forward: to 15 s after the last one, or to whenever the tracker allows the
-// next (its 'min interval', up to 30 min).
+// Now brings the torrent's next announces forward: to a minute after the last one, or to whenever the tracker allows the
+// next (its 'min interval'; over UDP, its interval).
 func (a *Announcer) Now(h swarm.InfoHash) {
 	a.change(func(now time.Duration) { a.schedule.hurry(h, now) })
 }
@@ -188,12 +188,15 @@ type job struct {
 	known   bool
 	missing bool
 	plain   bool
+	base    figures
+	last    figures
 }
 
 func (a *Announcer) job(e *entry, now time.Duration) job {
 	return job{
 		entry: e, torrent: e.of.torrent, source: e.at.name, began: now,
 		stop: !e.wanted, known: e.known, missing: e.missing, plain: e.plain,
+		base: e.base, last: e.of.last,
 	}
 }
 
@@ -210,8 +213,8 @@ func (a *Announcer) work(ctx context.Context, j job) {
 }
 
 func (a *Announcer) doAnnounce(ctx context.Context, j job, o *outcome) {
-	req := a.request(j)
-	o.left = req.Left
+	o.told = j.figures()
+	req := a.request(j, o.told)
 	if j.stop {
 		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
@@ -233,12 +236,26 @@ func (a *Announcer) doAnnounce(ctx context.Context, j job, o *outcome) {
 	j.torrent.found(result)
 }
 
-// request chooses the event: 'completed' is for the download that was seen both unfinished and finished (BEP 3).
-func (a *Announcer) request(j job) AnnounceRequest {
+// figures asks the torrent for its figures. One that is gone may not know them any more: then the last that it said
+// are what its trackers are told for a farewell.
+func (j *job) figures() figures {
 	up, down := j.torrent.transferred()
+	f := figures{up: max(up, j.last.up), down: max(down, j.last.down), left: j.torrent.left()}
+	if j.stop && f.left < 0 {
+		f.left = j.last.left
+	}
+	return f
+}
+
+// request chooses the event: 'completed' is for the download that was seen both unfinished and finished (BEP 3).
+func (a *Announcer) request(j job, f figures) AnnounceRequest {
+	base := j.base
+	if !j.known {
+		base = f
+	}
 	req := AnnounceRequest{
 		Hash: j.torrent.Hash, PeerID: a.peerID, Port: j.torrent.Port, Key: a.key,
-		Uploaded: up, Downloaded: down, Left: j.torrent.left(),
+		Uploaded: max(f.up-base.up, 0), Downloaded: max(f.down-base.down, 0), Left: f.left,
 	}
 	switch {
 	case j.stop:

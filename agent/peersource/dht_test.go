@@ -194,8 +194,8 @@ func TestBootstrapThatHangsDelaysNothing(t *testing.T) {
 func TestNamesOfBootstrapHostsAreResolved(t *testing.T) {
 	w := newDHTWorld(t, 1)
 	d := NewDHT(w.listen("10.0.1.1:6881"), DHTConfig{
-		Bootstrap:    []string{"no port", "boot.example.org:0", "gone.example.org:6881", "boot.example.org:6881"},
-		Guard: lab,
+		Bootstrap: []string{"no port", "boot.example.org:0", "gone.example.org:6881", "boot.example.org:6881"},
+		Guard:     lab,
 	})
 	d.resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
 		if host != "boot.example.org" {

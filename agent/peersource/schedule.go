@@ -2,6 +2,7 @@ package peersource
 
 import (
 	"container/heap"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,61 +12,59 @@ import (
 )
 
 const (
-	maxWorkers = 16 // announces and look-ups running at once
-	// perSource is how many of them may be at one tracker, or in the DHT. It is polite, and one dead tracker of
-	// thousands of torrents cannot keep the others waiting.
-	perSource = 4
-
 	defaultInterval = 30 * time.Minute // BEP 3 leaves it to the tracker; this is what most of them say
-	shortestPause   = time.Minute
-	longestPause    = 2 * time.Hour
-	dhtInterval     = 20 * time.Minute // nodes forget peers after about 30
+	// shortestPause is the least between two announces, whatever a tracker says, or is down. A longer one is kept, up to
+	// longestPause.
+	shortestPause = time.Minute
+	longestPause  = 24 * time.Hour
+	dhtInterval   = 20 * time.Minute // nodes forget peers after about 30
 
-	firstRetry = 15 * time.Second
+	firstRetry = shortestPause
 	lastRetry  = time.Hour
-	// soonest is how long after the last announce Now may make another; a tracker can ask for more, up to
-	// longestMinimum.
-	soonest        = 15 * time.Second
-	longestMinimum = 30 * time.Minute
 )
 
 // schedule says what is to be announced when. It is plain data: no clock, no I/O, no lock; the Announcer brings those.
 // Times are durations since the Announcer was made: a third of a time.Time.
 //
 // An entry is always in exactly one place: in the heap (index ≥ 0), with a worker (running), or, being neither, in its
-// source's queue.
+// host's queue, where it waits for its turn (turns.go).
 type schedule struct {
 	torrents map[swarm.InfoHash]*record
 	sources  map[string]*source
 	due      dueHeap
-	running  int
+	turns    turns
 }
 
 // record is a torrent, and its entries: one per tracker, and one for the DHT.
 type record struct {
 	torrent Torrent // without Trackers: the entries have them
 	entries []*entry
-	leaving bool // removed; stays until its trackers have been told
+	leaving bool    // removed; stays until its trackers have been told
+	last    figures // that were announced anywhere
 }
+
+// figures are bytes of a torrent: transferred while it was there, and still wanted (below 0: nobody knows).
+type figures struct{ up, down, left int64 }
 
 // source is a tracker URL, or SourceDHT, shared by all torrents that use it.
 type source struct {
 	name    string
-	entries int      // that refer to it
-	running int      // of these, with a worker
-	queue   []*entry // due, and waiting for another of this source to end
+	entries int // that refer to it
+	host    *host
 }
 
-// entry is one torrent at one source: about 72 bytes, and there may be 50,000 of them.
+// entry is one torrent at one source: about 96 bytes, and there may be 50,000 of them.
 type entry struct {
 	of  *record
 	at  *source
 	due time.Duration
 	// last is when the last announce was begun, if tried; minimum is how long the tracker wants between two.
 	last, minimum time.Duration
-	index         int32
-	trouble       *trouble // of the last announce; nil: none
-	failures      uint8    // in a row
+	// base is what had been transferred when the tracker was told 'started': it is told what came since (BEP 3).
+	base     figures
+	index    int32
+	trouble  *trouble // of the last announce; nil: none
+	failures uint8    // in a row
 
 	running bool
 	wanted  bool // the torrent still has this source
@@ -77,7 +76,7 @@ type entry struct {
 }
 
 func newSchedule() schedule {
-	return schedule{torrents: make(map[swarm.InfoHash]*record), sources: make(map[string]*source)}
+	return schedule{torrents: make(map[swarm.InfoHash]*record), sources: make(map[string]*source), turns: newTurns()}
 }
 
 // put adds a torrent with the given sources, or brings one up to date: new sources are due now, dropped ones are told
@@ -87,6 +86,9 @@ func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
 	if r == nil {
 		r = &record{}
 		s.torrents[t.Hash] = r
+	}
+	if r.leaving || len(r.entries) == 0 {
+		r.last = figures{left: -1}
 	}
 	moved := r.torrent.Port != t.Port
 	t.Trackers = nil
@@ -162,31 +164,31 @@ func (e *entry) polite() time.Duration {
 	if !e.tried {
 		return 0
 	}
-	return e.last + max(soonest, e.minimum)
+	return e.last + max(shortestPause, e.minimum)
 }
 
-// next hands out an entry that is due, if a worker is free; whoever takes it gives it back with done.
+// next hands out an entry that is due, if a worker is free for it; whoever takes it gives it back with done.
 func (s *schedule) next(now time.Duration) *entry {
-	for s.running < maxWorkers && len(s.due) > 0 && s.due[0].due <= now {
-		e := heap.Pop(&s.due).(*entry)
-		switch {
-		case !e.wanted && !e.known:
-			s.drop(e)
-		case e.at.running == perSource:
-			e.at.queue = append(e.at.queue, e)
-		default:
+	for len(s.due) > 0 && s.due[0].due <= now {
+		s.turns.queue(heap.Pop(&s.due).(*entry))
+	}
+	for {
+		e := s.turns.next()
+		if e == nil {
+			return nil
+		}
+		if e.wanted || e.known {
 			e.running = true
-			e.at.running++
-			s.running++
 			return e
 		}
+		s.turns.ended(e, -1)
+		s.drop(e)
 	}
-	return nil
 }
 
-// wait says how long from now nothing will be due; while all workers are busy, only the end of one changes anything.
+// wait says how long from now nothing will be due. What is due and waits for a worker has its turn when one ends.
 func (s *schedule) wait(now time.Duration) (time.Duration, bool) {
-	if len(s.due) == 0 || s.running == maxWorkers {
+	if len(s.due) == 0 {
 		return 0, false
 	}
 	return max(0, s.due[0].due-now), true
@@ -202,15 +204,18 @@ type outcome struct {
 	retryWithin  time.Duration // after an error; 0: lastRetry
 	interval     time.Duration // until the next, if err is nil; 0: the source does not say
 	minimum      time.Duration
-	left         int64 // as announced
+	told         figures
 	pauseRefused bool
 }
 
 // done takes an entry back, makes it due again, or drops it, and lets the next in its source's queue come.
 func (s *schedule) done(e *entry, o outcome, now time.Duration) {
-	s.running--
-	e.at.running--
 	e.running = false
+	took := now - o.began
+	if o.interrupted || o.stopped {
+		took = -1 // says nothing about the host
+	}
+	s.turns.ended(e, took)
 	e.tried, e.last = true, o.began
 	if !o.interrupted {
 		e.trouble = nil
@@ -219,6 +224,12 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 		}
 	}
 	tracker := e.at.name != SourceDHT
+	if tracker {
+		e.of.last = o.told
+		if !e.known {
+			e.base = o.told // if the tracker has heard it
+		}
+	}
 	switch {
 	case o.stopped:
 		// Told or not, it is over. If the torrent has come back meanwhile, it starts afresh.
@@ -230,12 +241,16 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	case o.err != nil:
 		e.failures = min(e.failures+1, 30)
 		e.due = now + backOff(e.failures, o.retryWithin)
+		if no := (*Refusal)(nil); errors.As(o.err, &no) {
+			e.minimum = min(no.RetryIn, longestPause)
+			e.due = max(e.due, e.last+e.minimum)
+		}
 	default:
 		e.known = tracker
-		e.missing = o.left != 0
+		e.missing = o.told.left != 0
 		e.failures = 0
 		e.plain = e.plain || o.pauseRefused
-		e.minimum = min(o.minimum, longestMinimum)
+		e.minimum = min(o.minimum, longestPause)
 		e.due = now + pause(o.interval, o.minimum)
 	}
 	if e.hurried {
@@ -250,7 +265,6 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 	} else {
 		s.drop(e)
 	}
-	s.letGo(e.at)
 }
 
 // announced lists the entries whose trackers have us on their lists.
@@ -270,22 +284,21 @@ func (s *schedule) source(name string) *source {
 	at := s.sources[name]
 	if at == nil {
 		name = strings.Clone(name) // it may be a small part of a large text
-		at = &source{name: name}
+		at = &source{name: name, host: s.turns.host(hostOf(name))}
 		s.sources[name] = at
 	}
 	at.entries++
 	return at
 }
 
-// drop forgets an entry that is nowhere else any more. If it had been let out of its source's queue, the next in the
-// queue takes its turn.
+// drop forgets an entry that is nowhere else any more.
 func (s *schedule) drop(e *entry) {
 	e.of.entries = slices.DeleteFunc(e.of.entries, func(other *entry) bool { return other == e })
 	s.forget(e.of)
 	if e.at.entries--; e.at.entries == 0 {
 		delete(s.sources, e.at.name)
+		s.turns.leave(e.at.host)
 	}
-	s.letGo(e.at)
 }
 
 // forget drops a record that has left.
@@ -293,16 +306,6 @@ func (s *schedule) forget(r *record) {
 	if r.leaving && len(r.entries) == 0 {
 		delete(s.torrents, r.torrent.Hash)
 	}
-}
-
-// letGo moves the first of the queue back to the heap, in which its old due time puts it to the front.
-func (s *schedule) letGo(at *source) {
-	if len(at.queue) == 0 {
-		return
-	}
-	head := at.queue[0]
-	at.queue = at.queue[1:]
-	heap.Push(&s.due, head)
 }
 
 // pause is how long until the next regular announce: what the tracker asked for, within reason, and up to a tenth more,
@@ -315,14 +318,14 @@ func pause(interval, minimum time.Duration) time.Duration {
 	return interval + rand.N(interval/10)
 }
 
-// backOff is how long until the next try after so many failures in a row: 15 s, 30 s, 1 min … 1 h (or within), each and
+// backOff is how long until the next try after so many failures in a row: 1, 2, 4 min … 1 h (or within), each and
 // up to a tenth more.
 func backOff(failures uint8, within time.Duration) time.Duration {
 	if within == 0 {
 		within = lastRetry
 	}
 	d := within
-	if shift := failures - 1; shift < 8 { // 15 s · 2⁸ is more than an hour
+	if shift := failures - 1; shift < 8 { // 1 min · 2⁸ is more than an hour
 		d = min(within, firstRetry<<shift)
 	}
 	return d + rand.N(d/10)

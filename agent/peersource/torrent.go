@@ -21,14 +21,18 @@ type Torrent struct {
 	Port uint16 // where peers reach us, 1 to 65535
 	DHT  bool   // use the DHT, too: false for private torrents (BEP 27)
 
+	// Owner marks what the owner asked for: it is announced before all others.
+	Owner bool
+
 	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers, which
 	// cannot be asked without being told, are left alone.
 	Announce bool
 
-	// Left is how many bytes are still wanted; nil or below 0: nobody knows.
+	// Left is how many bytes are still wanted; nil or below 0: nobody knows, any more or yet.
 	Left func() int64
 
-	// Transferred is how many bytes went up and down since the torrent was added; nil: none.
+	// Transferred is how many bytes went up and down, counted from whenever, without going back; nil: none. Trackers are
+	// told what came since they were told 'started'.
 	Transferred func() (up, down int64)
 
 	// PartialSeed says that nothing more is wanted although pieces are missing (BEP 21); nil: false.

@@ -107,6 +107,7 @@ func (t *Trackers) merge(heard []AnnounceResponse) AnnounceResponse {
 	all := heard[0]
 	for _, r := range heard[1:] {
 		all.Interval = max(all.Interval, r.Interval)
+		all.MinInterval = all.Interval
 		all.Seeds, all.Leechers = max(all.Seeds, r.Seeds), max(all.Leechers, r.Leechers)
 		all.Peers = append(all.Peers, r.Peers...)
 	}
@@ -261,8 +262,9 @@ func parseUDP(guard Guard, b []byte, tracker netip.Addr) (AnnounceResponse, erro
 	if tracker.Is6() {
 		size = 18
 	}
+	interval := seconds(int64(int32(binary.BigEndian.Uint32(b))))
 	return AnnounceResponse{
-		Interval: seconds(int64(int32(binary.BigEndian.Uint32(b)))),
+		Interval: interval, MinInterval: interval, // BEP 15: not before
 		Leechers: count(int64(int32(binary.BigEndian.Uint32(b[4:])))),
 		Seeds:    count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
 		Peers:    usable(guard, appendCompact(nil, b[12:], size)),
