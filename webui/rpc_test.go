@@ -123,6 +123,7 @@ func TestOtherSitesCannotCall(t *testing.T) {
 	}
 	p.status(http.StatusConflict, request{method: "POST", path: rpcPath, header: map[string]string{rpcSession: p.session[1:] + "0"}})
 	p.status(http.StatusForbidden, request{method: "POST", path: rpcPath, host: "evil.example"})
+	p.status(http.StatusConflict, request{method: "POST", path: rpcPath + "/"})
 	p.status(http.StatusMethodNotAllowed, request{path: rpcPath, header: map[string]string{rpcSession: p.session}})
 	p.status(http.StatusRequestEntityTooLarge, request{
 		method: "POST", path: rpcPath, body: strings.Repeat(" ", 15<<20), header: map[string]string{rpcSession: p.session},

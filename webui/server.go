@@ -58,7 +58,9 @@ func New(c Config) http.Handler {
 	gated := http.NewServeMux()
 	gated.Handle("/api/", s.guard(s.api()))
 	gated.Handle("/metrics", s.guard(s.serve(methods{"GET": s.getMetrics})))
-	gated.Handle(rpcPath, newRPC(s))
+	rpc := newRPC(s)
+	gated.Handle(rpcPath, rpc)
+	gated.Handle(rpcPath+"/{$}", rpc) // transmission-remote ends it so
 	gated.Handle("/", s.newPage())
 
 	all := http.NewServeMux()
