@@ -27,6 +27,8 @@ type Agent interface {
 	// Foreground returns the owner's torrents, in the order they were added.
 	Foreground(ctx context.Context) ([]ForegroundTorrent, error)
 	ForegroundTorrent(ctx context.Context, h swarm.InfoHash) (ForegroundTorrent, error)
+	// ForegroundDetails looks up what is shown of one torrent only.
+	ForegroundDetails(ctx context.Context, h swarm.InfoHash) (Details, error)
 	// AddForeground adds a torrent, and starts it if start is set. A torrent that is already there is an ErrConflict; a
 	// Source that makes no sense is a BadRequest. For a magnet it returns before the metadata is known.
 	AddForeground(ctx context.Context, s Source, start bool) (swarm.InfoHash, error)

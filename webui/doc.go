@@ -1,4 +1,5 @@
-// Package webui is what the owner sees of a running agent: the HTTP API under /api/v1 and the page at /.
+// Package webui is what the owner sees of a running agent: the HTTP API under /api/v1, the page at /, and the RPC that
+// programs for Transmission speak.
 //
 // It checks who is asking (token or session, Host and Origin headers), bounds and parses what they send, and turns the
 // answers of an [Agent] into JSON, a stream of events and a page. It decides nothing about swarms, disk or bandwidth:

@@ -58,6 +58,9 @@ func New(c Config) http.Handler {
 	gated := http.NewServeMux()
 	gated.Handle("/api/", s.guard(s.api()))
 	gated.Handle("/metrics", s.guard(s.serve(methods{"GET": s.getMetrics})))
+	rpc := newRPC(s)
+	gated.Handle(rpcPath, rpc)
+	gated.Handle(rpcPath+"/{$}", rpc) // transmission-remote ends it so
 	gated.Handle("/", s.newPage())
 
 	all := http.NewServeMux()
@@ -89,11 +92,12 @@ func (s *server) api() http.Handler {
 		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences},
 		"preferences/keys": {"GET": s.getKeys},
 
-		"foreground":               {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
-		"foreground/{hash}":        {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
-		"foreground/{hash}/start":  {"POST": act(s.agent.StartForeground)},
-		"foreground/{hash}/stop":   {"POST": act(s.agent.StopForeground)},
-		"foreground/{hash}/verify": {"POST": begin(s.agent.VerifyForeground)},
+		"foreground":                {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},
+		"foreground/{hash}":         {"GET": one(s, s.agent.ForegroundTorrent), "DELETE": s.removeForeground},
+		"foreground/{hash}/details": {"GET": one(s, s.agent.ForegroundDetails)},
+		"foreground/{hash}/start":   {"POST": act(s.agent.StartForeground)},
+		"foreground/{hash}/stop":    {"POST": act(s.agent.StopForeground)},
+		"foreground/{hash}/verify":  {"POST": begin(s.agent.VerifyForeground)},
 
 		"background":                {"GET": list(s, s.agent.Background), "POST": s.addBackground},
 		"background/{hash}":         {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},

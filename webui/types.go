@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"net/netip"
 	"time"
 
 	"ebb/agent/swarm"
@@ -60,14 +61,15 @@ type BackgroundStatus struct {
 
 // ForegroundStatus sums up the owner's torrents.
 type ForegroundStatus struct {
-	UploadRate    int64 `json:"upload_rate"`
-	DownloadRate  int64 `json:"download_rate"`
-	UploadLimit   int64 `json:"upload_limit"` // 0 is off, Unlimited is none
-	DownloadLimit int64 `json:"download_limit"`
-	Uploaded      int64 `json:"uploaded"`
-	Downloaded    int64 `json:"downloaded"`
-	Torrents      int   `json:"torrents"`
-	Active        int   `json:"active"` // of Torrents, those that are not stopped, complete or failed
+	UploadRate    int64  `json:"upload_rate"`
+	DownloadRate  int64  `json:"download_rate"`
+	UploadLimit   int64  `json:"upload_limit"` // 0 is off, Unlimited is none
+	DownloadLimit int64  `json:"download_limit"`
+	Uploaded      int64  `json:"uploaded"`
+	Downloaded    int64  `json:"downloaded"`
+	Torrents      int    `json:"torrents"`
+	Active        int    `json:"active"`    // of Torrents, those that are not stopped, complete or failed
+	Directory     string `json:"directory"` // where new ones go
 }
 
 // DiskStatus is about the file system that holds the fragments, and about that of the owner's downloads, which may be
@@ -113,6 +115,30 @@ type ForegroundTorrent struct {
 	Added        time.Time      `json:"added,omitzero"`
 	Trouble      string         `json:"trouble"`  // one sentence: what trackers say that the owner should know; empty if nothing
 	Trackers     []Tracker      `json:"trackers"` // while it runs
+}
+
+// Details are the files and peers of one of the owner's torrents.
+type Details struct {
+	Files []File `json:"files"` // none until the metadata is known
+	Peers []Peer `json:"peers"` // connected now
+}
+
+// File is one file of a torrent.
+type File struct {
+	Path   string `json:"path"` // below the torrent's directory, as it is on the disk
+	Length int64  `json:"length"`
+	OnDisk int64  `json:"on_disk"` // of Length; within one block of the file system
+}
+
+// Peer is one that a torrent is connected to.
+type Peer struct {
+	Addr         netip.AddrPort `json:"addr"`
+	Client       string         `json:"client"` // as it calls itself; may be empty
+	DownloadRate int64          `json:"download_rate"`
+	UploadRate   int64          `json:"upload_rate"`
+	Encrypted    bool           `json:"encrypted"`
+	Dialled      bool           `json:"dialled"` // by us
+	Since        time.Time      `json:"since,omitzero"`
 }
 
 // Tracker is what one tracker of a torrent said last, or the DHT.

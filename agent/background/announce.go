@@ -1,6 +1,8 @@
 package background
 
 import (
+	"time"
+
 	"ebb/agent/background/choose"
 	"ebb/agent/peersource"
 )
@@ -38,9 +40,18 @@ func (e *Engine) announce(s *membership) {
 
 // found takes the answer of a tracker or of the DHT.
 func (e *Engine) found(s *membership, r peersource.Result) {
+	if r.Err == nil {
+		e.hearNow()
+	}
 	if r.Err == nil && e.hear(s, r) && len(r.Peers) > 0 && !e.places.shut() {
 		e.deliver(s.hash, func(l *live) bool { return post(l, l.found, r.Peers) })
 	}
+}
+
+// hearNow notes that somebody out there is to be heard, so that the line is not down.
+func (e *Engine) hearNow() {
+	now := time.Now()
+	e.heard.Store(&now)
 }
 
 // hear notes how a swarm is, as a tracker says. It reports whether the swarm is one that the engine works with.

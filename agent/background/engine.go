@@ -101,7 +101,9 @@ type Engine struct {
 
 	inFlight inFlight
 	early    earlyBytes
-	uploaded atomic.Int64 // bytes of blocks since the engine was made
+	uploaded atomic.Int64              // bytes of blocks since the engine was made
+	heard    atomic.Pointer[time.Time] // when a peer last came, or a tracker or the DHT answered; nil for never
+	chose    time.Time                 // when Run last chose swarms
 
 	handing sync.Mutex // held by the one Release, Resume or Forget that runs; taken before all others
 

@@ -71,6 +71,61 @@ func TestPrivateTorrentIsLeftTheMomentThatItsMetadataShowsIt(t *testing.T) {
 	}
 }
 
+func TestSwarmThatTurnsOutTooLargeIsLeft(t *testing.T) {
+	c := makeContent(t, 4, false)
+	seed, us := newAgent(t, 1<<30), newAgent(t, 1<<30)
+	seed.hold(c, all(4)...)
+	seed.join(c, true)
+	us.mu.Lock()
+	us.most = c.info.Length - 1
+	us.ready = []swarm.Candidate{{ // as it was listed, it is small
+		Hash: c.info.Hash, Length: 1, Health: swarm.Health{Seeds: 1, Leechers: 2, Copies: 1},
+		Introducers: []swarm.Introducer{{Kind: swarm.KindPeer, Addr: seed.port.Addr()}},
+	}}
+	us.mu.Unlock()
+	us.wait("the swarm to be refused and left", func() bool {
+		us.mu.Lock()
+		defer us.mu.Unlock()
+		return us.refused[c.info.Hash].Cause == swarm.CauseSize && !us.engine.Has(c.info.Hash)
+	})
+	if got := us.refused[c.info.Hash].Length; got != c.info.Length {
+		t.Errorf("refused for %d bytes, it has %d", got, c.info.Length)
+	}
+	if _, ok := us.store.Metadata(c.info.Hash); ok || us.store.Count(c.info.Hash) > 0 {
+		t.Error("something of it was stored")
+	}
+}
+
+func TestSwarmWithoutMetadataIsLeftAndNotJoinedAgainSoon(t *testing.T) {
+	for _, online := range []bool{true, false} {
+		us := newAgent(t, 1<<30)
+		h := swarm.InfoHash{7}
+		by := netip.MustParseAddrPort("127.0.0.1:1") // where nobody listens
+		if err := us.engine.Join(Join{Hash: h, Health: swarm.Health{Leechers: 3}, Why: swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindPeer, Addr: by}}}); err != nil {
+			t.Fatal(err)
+		}
+		us.mu.Lock()
+		found := us.found[h]
+		us.mu.Unlock()
+		if online {
+			found(peersource.Result{Seeds: -1, Leechers: -1})
+		} else {
+			found(peersource.Result{Err: context.DeadlineExceeded})
+		}
+		s := us.engine.table.get(h)
+		s.mu.Lock()
+		s.sought = choose.MaxSeek - joinInterval // as after that time
+		s.mu.Unlock()
+		us.wait("the swarm to be left", func() bool { return !us.engine.Has(h) })
+		us.mu.Lock()
+		if r, refused := us.refused[h]; refused != online || online && r.Cause != swarm.CauseSilent {
+			t.Errorf("online %v: refusal %v, %v", online, r, refused)
+		}
+		us.mu.Unlock()
+		us.stop()
+	}
+}
+
 func TestNothingIsFetchedBeyondTheAllotment(t *testing.T) {
 	c := makeContent(t, 20, false)
 	const room = 5 * 32 << 10

@@ -2,7 +2,9 @@ package background
 
 import (
 	"fmt"
+	"time"
 
+	"ebb/agent/background/choose"
 	"ebb/agent/swarm"
 )
 
@@ -25,6 +27,36 @@ func (e *Engine) Leave(h swarm.InfoHash) error {
 	s.life = lifeLeaving // it stays known until its traces are gone, lest it be joined again before
 	s.mu.Unlock()
 	return e.depart(s)
+}
+
+// leaveIdle leaves a swarm that is not worth staying in. One that never showed what it contains is not joined again
+// soon, whoever names it; unless we heard from nobody at all meanwhile, and it may be our line that is down.
+func (e *Engine) leaveIdle(h swarm.InfoHash, now time.Time) {
+	s := e.table.get(h)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	idle := (s.life == lifeDormant || s.life == lifeLive) && s.fragments == 0
+	if idle {
+		s.life = lifeLeaving
+	}
+	name, known := s.record.Name, s.record.Pieces > 0
+	s.mu.Unlock()
+	if !idle {
+		return
+	}
+	why := "nobody there needs us"
+	if !known {
+		why = errSilent.Error()
+		if heard := e.heard.Load(); heard != nil && now.Sub(*heard) < choose.MaxSeek {
+			e.cfg.Candidates.Refused(h, name, refusalOf(errSilent))
+		}
+	}
+	swarm.Tell(e.cfg.Log, "left", h, "left: "+why)
+	if err := e.depart(s); err != nil {
+		e.cfg.Log.Warn("leaving a swarm", "swarm", h.String(), "err", err)
+	}
 }
 
 // depart ends a swarm that is leaving.

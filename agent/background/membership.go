@@ -29,10 +29,11 @@ type membership struct {
 	peers     int
 	fetching  bool // there are pieces that we want and may store
 	up, down  rate
-	gained    time.Time // when it last went live or stored a fragment
-	woken     time.Time // when the engine last woke it to look for peers
-	lost      []uint32  // reclaimed pieces that the live swarm has yet to take note of
-	crowded   bool      // of those lost, some went to make room for something else
+	gained    time.Time     // when it last went live or stored a fragment
+	sought    time.Duration // for which the engine, being on, has looked for the metadata
+	woken     time.Time     // when the engine last woke it to look for peers
+	lost      []uint32      // reclaimed pieces that the live swarm has yet to take note of
+	crowded   bool          // of those lost, some went to make room for something else
 
 	waiting      string    // why nothing is fetched for now, although something is wanted
 	waitingUntil time.Time // after that it is known no longer

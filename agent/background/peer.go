@@ -111,6 +111,7 @@ func (l *live) handleJoined(p *peer) {
 	}
 	l.peers[p] = struct{}{}
 	l.lastUseful = now
+	l.engine.hearNow()
 	if l.info != nil {
 		p.has = peerwire.NewBitfield(l.info.NumPieces())
 	}

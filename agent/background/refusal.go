@@ -10,6 +10,9 @@ import (
 // errUnusable is wrapped by what is wrong with metadata that has the right hash.
 var errUnusable = errors.New("its metadata cannot be used")
 
+// errSilent says that a swarm may be none at all.
+var errSilent = errors.New("nobody there had its metadata for an hour")
+
 // sizeError says that a swarm turned out to be larger than the owner allows.
 type sizeError struct{ length int64 } // bytes
 
@@ -26,6 +29,8 @@ func refusalOf(reason error) swarm.Refusal {
 		r.Cause = swarm.CausePrivate
 	case errors.Is(reason, errUnusable):
 		r.Cause = swarm.CauseUnusable
+	case errors.Is(reason, errSilent):
+		r.Cause = swarm.CauseSilent
 	case errors.As(reason, &size):
 		r.Cause, r.Length = swarm.CauseSize, size.length
 	}

@@ -12,6 +12,8 @@ import (
 func (e *Engine) chooseSwarms() {
 	usage := e.cfg.Ledger.Usage()
 	now := time.Now()
+	elapsed := min(now.Sub(e.chose), 2*joinInterval) // while the background was off, nothing was looked for
+	e.chose = now
 	e.budget.renew(usage, now)
 	if e.asleep() {
 		return // each of these would have the disk written to
@@ -22,6 +24,7 @@ func (e *Engine) chooseSwarms() {
 	all := e.table.all()
 	view := choose.JoinView{
 		Candidates: e.cfg.Candidates.Ready(), Goal: e.cfg.Goal(), Room: usage.Limit - usage.Used, Swarms: len(all),
+		Empty: make(map[string]int),
 	}
 	if e.budget.isSpent() || usage.Writes == 0 {
 		view.Room = 0 // for what may not be written
@@ -37,8 +40,15 @@ func (e *Engine) chooseSwarms() {
 			if s.life == lifeDormant && s.fetching && view.Room > 0 {
 				dormant = append(dormant, choose.WakeView{Hash: s.hash, Health: s.record.Health, Woken: s.woken})
 			}
+			if s.fragments == 0 {
+				view.Empty[s.record.Why.Key()]++
+			}
+			known := s.record.Pieces > 0
+			if !known {
+				s.sought += elapsed
+			}
 			stay = append(stay, choose.LeaveView{
-				Hash: s.hash, Fragments: s.fragments, Health: s.record.Health,
+				Hash: s.hash, Fragments: s.fragments, Health: s.record.Health, Known: known, Sought: s.sought,
 				Joined: s.record.Joined, LastPeer: s.record.LastPeer, ByOwner: s.record.Why.ByOwner(),
 			})
 		}
@@ -59,9 +69,7 @@ func (e *Engine) chooseSwarms() {
 		e.wake(h, now)
 	}
 	for _, h := range choose.Leave(stay, view.Goal, now) {
-		if err := e.Leave(h); err == nil {
-			swarm.Tell(e.cfg.Log, "left", h, "left: nobody there needs us")
-		}
+		e.leaveIdle(h, now)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,11 +22,9 @@ const (
 	// maxMessages is how many messages a peer may send in an answerInterval. A good one sends two: its request and its
 	// answer.
 	maxMessages = 10
-	// maxAnswers is how many peers behind one address get our list in an answerInterval. Peer IDs are free; this bounds
+	// maxAnswers is how many lists the peers behind one address get in an answerInterval. Peer IDs are free; this bounds
 	// what making them up yields.
 	maxAnswers = 16
-	// maxDealings bounds the memory of whom we dealt with lately.
-	maxDealings = 4096
 )
 
 // ErrMisbehaved is wrapped by the errors after which a peer is to be dropped.
@@ -42,8 +41,7 @@ type Lists struct {
 	checkURL   func(string) error
 
 	mu      sync.Mutex // guards everything below
-	peers   map[peerKey]*dealings
-	hosts   map[netip.Prefix]*window     // our answers, by address
+	known   acquaintances
 	replied map[netip.AddrPort]time.Time // when the peer that listens there last answered us
 }
 
@@ -54,52 +52,9 @@ func NewLists(candidates *Candidates, listed func() []Entry, checkURL func(strin
 		candidates: candidates,
 		listed:     listed,
 		checkURL:   checkURL,
-		peers:      make(map[peerKey]*dealings),
-		hosts:      make(map[netip.Prefix]*window),
+		known:      newAcquaintances(),
 		replied:    make(map[netip.AddrPort]time.Time),
 	}
-}
-
-// peerKey tells peers apart. Behind one address there may be several; one peer may show up on several connections.
-type peerKey struct {
-	id   swarm.PeerID
-	addr netip.Addr
-}
-
-func keyOf(p swarm.Introducer) peerKey { return peerKey{p.PeerID, p.Addr.Addr()} }
-
-// HostOf is what counts as one host: an address, but a whole /64 of IPv6, which is commonly given to one.
-func HostOf(addr netip.Addr) netip.Prefix {
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	return netip.PrefixFrom(addr, bits).Masked()
-}
-
-// dealings is what went on with one peer lately.
-type dealings struct {
-	messages window    // received
-	answered time.Time // when it last got our list
-	asked    time.Time // when we last asked for its list
-	awaiting bool      // it has not answered that yet
-}
-
-// window counts events in an answerInterval that starts with the first one.
-type window struct {
-	start time.Time
-	n     int
-}
-
-func (w *window) over(now time.Time) bool { return now.Sub(w.start) >= answerInterval }
-
-// add counts one more event, and returns how many there are.
-func (w *window) add(now time.Time) int {
-	if w.over(now) {
-		*w = window{start: now}
-	}
-	w.n++
-	return w.n
 }
 
 // Ask returns the request to send to a peer that speaks ebb_list, or false if it is not to be asked now: it was less
@@ -114,8 +69,8 @@ func (l *Lists) Ask(p swarm.Introducer) (request []byte, ok bool) {
 func (l *Lists) ask(p swarm.Introducer, now time.Time) (request []byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.dealings(p, now)
-	if d == nil || now.Sub(d.asked) < askInterval {
+	d, _ := l.known.with(p, now)
+	if now.Sub(d.asked) < askInterval {
 		return nil, false
 	}
 	d.asked, d.awaiting = now, true
@@ -157,13 +112,7 @@ func (l *Lists) handle(p swarm.Introducer, payload []byte, now time.Time) (reply
 func (l *Lists) check(p swarm.Introducer, m Message, now time.Time) (refusal string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.dealings(p, now)
-	if d == nil {
-		if m.Type != TypeRequest {
-			return "", errUnasked
-		}
-		return "too many peers at once", nil
-	}
+	d, host := l.known.with(p, now)
 	if d.messages.add(now) > maxMessages {
 		return "", fmt.Errorf("more than %d messages in %v", maxMessages, answerInterval)
 	}
@@ -178,36 +127,36 @@ func (l *Lists) check(p swarm.Introducer, m Message, now time.Time) (refusal str
 	if now.Sub(d.answered) < answerInterval {
 		return "one request in ten minutes", nil
 	}
-	host := HostOf(p.Addr.Addr())
-	w, ok := l.hosts[host]
-	if !ok {
-		w = new(window)
-		l.hosts[host] = w
-	}
-	if w.add(now) > maxAnswers {
+	if host.answers.add(now) > maxAnswers {
 		return "too many requests from your address", nil
 	}
 	d.answered = now
 	return "", nil
 }
 
-// noteReply remembers from where a list, or a refusal, came. l.mu is held.
+// noteReply remembers from where a list, or a refusal, came; the oldest are forgotten. l.mu is held.
 func (l *Lists) noteReply(addr netip.AddrPort, now time.Time) {
 	if len(l.replied) >= maxDealings {
-		l.forgetOld(now)
+		maps.DeleteFunc(l.replied, func(_ netip.AddrPort, at time.Time) bool { return now.Sub(at) >= answerInterval })
 	}
-	if len(l.replied) < maxDealings {
-		l.replied[addr] = now
+	if len(l.replied) >= maxDealings {
+		all := slices.SortedFunc(maps.Keys(l.replied), func(a, b netip.AddrPort) int { return l.replied[a].Compare(l.replied[b]) })
+		for _, addr := range all[:maxDealings/16] {
+			delete(l.replied, addr)
+		}
 	}
+	l.replied[addr] = now
 }
 
 // Fresh reports whether the peer that listens at addr answered our request less than ten minutes ago, in whichever
 // swarm, so that it need not be looked up in another.
-func (l *Lists) Fresh(addr netip.AddrPort) bool {
+func (l *Lists) Fresh(addr netip.AddrPort) bool { return l.freshAt(addr, time.Now()) }
+
+func (l *Lists) freshAt(addr netip.AddrPort, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, ok := l.replied[addr]
-	return ok && time.Since(at) < answerInterval
+	return ok && now.Sub(at) < answerInterval
 }
 
 // answer makes the list that a peer gets.
@@ -217,38 +166,11 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 		if len(m.Entries) == want {
 			break
 		}
+		e.Trackers = tellable(e.Trackers)
 		// The peer is in the swarm in which we met; and what it would drop as impossible need not be sent.
 		if e = e.tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
 			m.Entries = append(m.Entries, e)
 		}
 	}
 	return m.Marshal()
-}
-
-// dealings returns what went on with a peer, or nil if it is new and there are too many. l.mu is held.
-func (l *Lists) dealings(p swarm.Introducer, now time.Time) *dealings {
-	key := keyOf(p)
-	if d, ok := l.peers[key]; ok {
-		return d
-	}
-	if len(l.peers) >= maxDealings {
-		l.forgetOld(now)
-		if len(l.peers) >= maxDealings {
-			return nil
-		}
-	}
-	d := new(dealings)
-	l.peers[key] = d
-	return d
-}
-
-// forgetOld forgets the dealings that no longer restrain anybody. l.mu is held.
-func (l *Lists) forgetOld(now time.Time) {
-	for key, d := range l.peers {
-		if now.Sub(d.asked) >= askInterval && now.Sub(d.answered) >= answerInterval && d.messages.over(now) {
-			delete(l.peers, key)
-		}
-	}
-	maps.DeleteFunc(l.hosts, func(_ netip.Prefix, w *window) bool { return w.over(now) })
-	maps.DeleteFunc(l.replied, func(_ netip.AddrPort, at time.Time) bool { return now.Sub(at) >= answerInterval })
 }

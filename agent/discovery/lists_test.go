@@ -209,25 +209,52 @@ func TestAnswerIsNoLongerThanWanted(t *testing.T) {
 }
 
 func TestMemoryOfDealingsIsBounded(t *testing.T) {
-	l := listsOf()
-	at := func(i int) swarm.Introducer { return agentAt(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256)) }
-	for i := range maxDealings {
-		if _, ok := l.ask(at(i), start); !ok {
-			t.Fatalf("peer %d not asked", i)
+	for name, of := range map[string]struct {
+		addr  func(i int) string
+		peers int // of these, remembered
+	}{
+		"peer IDs of one address": {func(int) string { return "192.0.2.7:1" }, maxHostPeers},
+		"addresses of one /64":    {func(i int) string { return fmt.Sprintf("[2001:db8::%x]:1", i+1) }, maxHostPeers},
+		"many /64s":               {func(i int) string { return fmt.Sprintf("[2001:db8:%x:%x::1]:1", i/256, i%256) }, maxDealings},
+		"many addresses":          {func(i int) string { return fmt.Sprintf("10.%d.%d.1:1", i/256, i%256) }, maxDealings},
+	} {
+		l := listsOf(listed(1))
+		early := agentAt("203.0.113.1:1") // is still to answer
+		if _, ok := l.ask(early, start); !ok {
+			t.Fatal("not asked")
 		}
-	}
-	late := at(maxDealings)
-	if _, ok := l.ask(late, start.Add(time.Minute)); ok {
-		t.Error("asked one more than can be remembered")
-	}
-	if reply, _, err := l.handle(late, aRequest, start.Add(time.Minute)); err != nil || must(t, reply).Type != TypeRefuse {
-		t.Errorf("one more than can be remembered got %q, %v", reply, err)
-	}
-	if _, _, err := l.handle(late, aList, start.Add(time.Minute)); !errors.Is(err, ErrMisbehaved) {
-		t.Errorf("its list was taken: %v", err)
-	}
-	if _, ok := l.ask(late, start.Add(askInterval)); !ok || len(l.peers) != 1 {
-		t.Errorf("the old ones are not forgotten: %d are remembered", len(l.peers))
+		for i := range 4 * maxDealings {
+			p := agentAt(of.addr(i))
+			copy(p.PeerID[:], fmt.Sprint("number ", i))
+			now := start.Add(time.Duration(i) * time.Millisecond)
+			l.ask(p, now)
+			if _, _, err := l.handle(p, aRefusal, now); err != nil {
+				t.Fatal(name, err)
+			}
+			if _, _, err := l.handle(p, aRequest, now); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		if len(l.known.peers) > of.peers+1 || len(l.known.hosts) > 2*maxDealings || len(l.replied) > maxDealings {
+			t.Errorf("%s: %d peers, %d hosts and %d replies are remembered", name, len(l.known.peers), len(l.known.hosts), len(l.replied))
+		}
+		now := start.Add(time.Minute)
+		if _, _, err := l.handle(early, aList, now); err != nil {
+			t.Errorf("%s: the list that another was asked for is not taken: %v", name, err)
+		}
+		late := agentAt("203.0.113.2:1")
+		if _, ok := l.ask(late, now); !ok {
+			t.Errorf("%s: nobody else is asked", name)
+		}
+		if _, _, err := l.handle(late, aList, now); err != nil || !l.freshAt(late.Addr, now) {
+			t.Errorf("%s: nobody else's list is taken: %v", name, err)
+		}
+		if reply, _, err := l.handle(late, aRequest, now); err != nil || must(t, reply).Type != TypeList {
+			t.Errorf("%s: nobody else is answered: %v", name, err)
+		}
+		if _, ok := l.ask(late, now); ok {
+			t.Errorf("%s: a peer is asked twice", name)
+		}
 	}
 }
 

@@ -251,7 +251,7 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	p.Port = uint16(s.Port)
 	p.MetadataKnown = d.metadata
 	if d.examined {
-		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
+		p.Name, p.Private, p.Trackers, p.files = d.name, d.private, d.trackers, d.files
 	}
 }
 

@@ -293,6 +293,9 @@ func (s *Session) Torrents() []Torrent {
 	return list
 }
 
+// Directory is where new downloads go.
+func (s *Session) Directory() string { return s.cfg.Directory }
+
 // Torrent returns the picture of one download.
 func (s *Session) Torrent(h swarm.InfoHash) (Torrent, bool) {
 	d, err := s.find(h)

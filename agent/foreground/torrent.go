@@ -55,6 +55,8 @@ type Torrent struct {
 	AddedAt       time.Time
 	MetadataKnown bool
 	Lent          bool // see Session.Lend
+
+	files []file // while they are known; shared between pictures
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.

@@ -30,6 +30,25 @@ func (o *Owner) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (webui.Fo
 	return o.foregroundTorrent(t), nil
 }
 
+// ForegroundDetails are the files and peers of one of them.
+func (o *Owner) ForegroundDetails(ctx context.Context, h swarm.InfoHash) (webui.Details, error) {
+	found, err := o.cfg.Foreground.Details(ctx, h)
+	if err != nil {
+		return webui.Details{}, foregroundError(err)
+	}
+	d := webui.Details{Files: make([]webui.File, 0, len(found.Files)), Peers: make([]webui.Peer, 0, len(found.Peers))}
+	for _, f := range found.Files {
+		d.Files = append(d.Files, webui.File{Path: f.Path, Length: f.Length, OnDisk: f.OnDisk})
+	}
+	for _, p := range found.Peers {
+		d.Peers = append(d.Peers, webui.Peer{
+			Addr: p.Addr, Client: p.Client, DownloadRate: p.DownloadRate, UploadRate: p.UploadRate,
+			Encrypted: p.Encrypted, Dialled: p.Dialled, Since: p.Since,
+		})
+	}
+	return d, nil
+}
+
 func (o *Owner) foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
 	said := trackers(append(o.cfg.Announcer.Reports(t.Hash), t.Reports...))
 	trouble, _ := trouble(said)

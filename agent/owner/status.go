@@ -103,7 +103,7 @@ func (o *Owner) foregroundStatus(p prefs.Preferences) webui.ForegroundStatus {
 		}
 		return r.BytesPerSecond()
 	}
-	s := webui.ForegroundStatus{UploadLimit: limit(p.Foreground.Upload), DownloadLimit: limit(p.Foreground.Download)}
+	s := webui.ForegroundStatus{UploadLimit: limit(p.Foreground.Upload), DownloadLimit: limit(p.Foreground.Download), Directory: o.cfg.Foreground.Directory()}
 	for _, t := range o.cfg.Foreground.Torrents() {
 		s.Torrents++
 		s.UploadRate += t.UploadRate

@@ -5,6 +5,7 @@ package webuitest
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -120,6 +121,28 @@ func (a *Agent) ForegroundTorrent(_ context.Context, h swarm.InfoHash) (t webui.
 		return t, fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
 	}
 	return a.foreground[i], a.failure
+}
+
+// ForegroundDetails implements webui.Agent.
+func (a *Agent) ForegroundDetails(_ context.Context, h swarm.InfoHash) (webui.Details, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := a.torrent(h)
+	if i < 0 {
+		return webui.Details{}, fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+	}
+	d := webui.Details{Files: []webui.File{}, Peers: []webui.Peer{}}
+	if t := a.foreground[i]; t.Length > 0 {
+		d.Files = append(d.Files,
+			webui.File{Path: t.Name + "/first", Length: t.Length / 4, OnDisk: min(t.Completed, t.Length/4)},
+			webui.File{Path: t.Name + "/second", Length: t.Length - t.Length/4, OnDisk: max(t.Completed-t.Length/4, 0)})
+	}
+	if a.foreground[i].Peers > 0 {
+		d.Peers = append(d.Peers, webui.Peer{
+			Addr: netip.MustParseAddrPort("198.51.100.7:51515"), Client: "ebb 0.1.0", DownloadRate: a.foreground[i].DownloadRate, Dialled: true,
+		})
+	}
+	return d, a.failure
 }
 
 // AddForeground implements webui.Agent.

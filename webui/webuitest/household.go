@@ -44,6 +44,7 @@ func NewHousehold(now time.Time) *Agent {
 			WriteBudget: 2 * gib, WrittenToday: 2 * gib, WriteBudgetRenews: midnight,
 		},
 		Foreground: webui.ForegroundStatus{
+			Directory:  "/srv/downloads",
 			UploadRate: 90 * kib, DownloadRate: 4*mib + 600*kib, UploadLimit: webui.Unlimited, DownloadLimit: webui.Unlimited,
 			Uploaded: 9 * gib, Downloaded: 12 * gib, Torrents: 4, Active: 2,
 		},

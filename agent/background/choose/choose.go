@@ -57,6 +57,8 @@ type JoinView struct {
 	Room       int64 // bytes that the background may still store
 	Fetching   int   // swarms that still have fragments to fetch
 	Swarms     int   // swarms joined
+	// Empty counts, by their introducer's Key, the swarms joined in which nothing is held.
+	Empty map[string]int
 }
 
 // MaxFetching is how many swarms are fetched at a time, for each of them holds connections and temporary files. Any
@@ -66,23 +68,41 @@ const (
 	maxSwarms   = 10_000
 )
 
-// Join ranks the candidates to join now, most needy first. It chooses
-// none while there is no room, or while enough swarms are still being fetched.
+// maxEmpty is how many swarms one introducer may have us in without a fragment held there. Names cost nothing: whoever
+// has us join a thousand swarms in which there is nothing to fetch has us announce ourselves in each.
+const maxEmpty = 64
+
+// Join ranks the candidates to join now, most needy first. It chooses none while there is no room, or while enough
+// swarms are still being fetched, and none of an introducer that has us in enough swarms for nothing.
 func Join(v JoinView) []swarm.Candidate {
 	n := min(MaxFetching-v.Fetching, maxSwarms-v.Swarms)
 	if n <= 0 || v.Room <= 0 {
 		return nil
 	}
-	var chosen []swarm.Candidate
+	var needy []swarm.Candidate
 	for _, c := range v.Candidates {
 		if Need(c.Health, v.Goal) >= MinValue {
-			chosen = append(chosen, c)
+			needy = append(needy, c)
 		}
 	}
-	slices.SortStableFunc(chosen, func(a, b swarm.Candidate) int {
+	slices.SortStableFunc(needy, func(a, b swarm.Candidate) int {
 		return cmp.Compare(Need(b.Health, v.Goal), Need(a.Health, v.Goal))
 	})
-	return chosen[:min(n, len(chosen))]
+	var chosen []swarm.Candidate
+	by := make(map[string]int) // of those chosen
+	for _, c := range needy {
+		if len(chosen) == n {
+			break
+		}
+		if key := c.Introducer().Key(); key != "" { // else the owner's
+			if v.Empty[key]+by[key] >= maxEmpty {
+				continue
+			}
+			by[key]++
+		}
+		chosen = append(chosen, c)
+	}
+	return chosen
 }
 
 // LeaveView is what the choice of swarms to leave looks at.
@@ -90,18 +110,21 @@ type LeaveView struct {
 	Hash      swarm.InfoHash
 	Fragments int
 	Health    swarm.Health
+	Known     bool          // what it contains is: there is metadata
+	Sought    time.Duration // for which the metadata has been looked for
 	Joined    time.Time
 	LastPeer  time.Time // when a peer of it was last seen; zero for never
 	ByOwner   bool      // the owner asked to help this one
 }
 
-// A swarm is given this long to show a peer, and a week of silence before it
-// is left, so that a swarm that lives only at weekends is kept.
-const silence = 7 * 24 * time.Hour
+const (
+	silence = 7 * 24 * time.Hour // without a peer: a swarm that lives only at weekends is kept
+	MaxSeek = time.Hour          // without metadata: that of a living swarm comes within minutes
+)
 
 // Leave lists the swarms that are no longer worth staying in: those in which we hold nothing and which have either no
-// need or no peers. A swarm in which we hold fragments is left by reclaim, not by choice, and one that the owner asked
-// for is left only by the owner.
+// need, no peers or no metadata. A swarm in which we hold fragments is left by reclaim, not by choice, and one that the
+// owner asked for is left only by the owner.
 func Leave(swarms []LeaveView, goal swarm.Goal, now time.Time) []swarm.InfoHash {
 	var leave []swarm.InfoHash
 	for _, s := range swarms {
@@ -114,7 +137,8 @@ func Leave(swarms []LeaveView, goal swarm.Goal, now time.Time) []swarm.InfoHash 
 		}
 		stale := now.Sub(seen) > silence
 		idle := Need(s.Health, goal) < minNeed && now.Sub(s.Joined) > time.Hour
-		if stale || idle {
+		nothing := !s.Known && s.Sought > MaxSeek
+		if stale || idle || nothing {
 			leave = append(leave, s.Hash)
 		}
 	}

@@ -2,6 +2,7 @@ package choose
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +79,39 @@ func TestJoinTakesTheMostNeedyFirst(t *testing.T) {
 	}
 }
 
+func TestIntroducerMayHaveUsInFewSwarmsForNothing(t *testing.T) {
+	by := func(b byte, addr string) swarm.Candidate {
+		i := swarm.Introducer{Kind: swarm.KindPeer, Addr: netip.MustParseAddrPort(addr)}
+		if addr == "0.0.0.0:0" {
+			i = swarm.Introducer{Kind: swarm.KindOwner}
+		}
+		return swarm.Candidate{Hash: hashOf(b), Health: swarm.Health{Leechers: 4}, Introducers: []swarm.Introducer{i}}
+	}
+	greedy := []swarm.Candidate{by(1, "192.0.2.1:1"), by(2, "192.0.2.2:1"), by(3, "192.0.2.3:1")} // one network
+	others := []swarm.Candidate{by(4, "198.51.100.1:1"), by(5, "0.0.0.0:0")}
+	key := greedy[0].Introducer().Key()
+	for _, c := range []struct {
+		name  string
+		empty int
+		want  []swarm.InfoHash
+	}{
+		{"none yet", 0, []swarm.InfoHash{hashOf(1), hashOf(2), hashOf(3), hashOf(4), hashOf(5)}},
+		{"two left", maxEmpty - 2, []swarm.InfoHash{hashOf(1), hashOf(2), hashOf(4), hashOf(5)}},
+		{"none left", maxEmpty, []swarm.InfoHash{hashOf(4), hashOf(5)}},
+		{"more than that, from before there was a bound", 5 * maxEmpty, []swarm.InfoHash{hashOf(4), hashOf(5)}},
+	} {
+		var got []swarm.InfoHash
+		for _, j := range Join(JoinView{
+			Candidates: slices.Concat(greedy, others), Goal: swarm.GoalBalanced, Room: 1, Empty: map[string]int{key: c.empty, "": 5 * maxEmpty},
+		}) {
+			got = append(got, j.Hash)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: joined %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	needy := swarm.Health{Seeds: 0, Leechers: 3, Copies: 0}
@@ -92,6 +126,10 @@ func TestOnlySilentOrUselessSwarmsWithoutFragmentsAreLeft(t *testing.T) {
 		{"never seen, joined today", LeaveView{Health: needy, Joined: now.Add(-time.Hour)}, false},
 		{"silent, but holds fragments", LeaveView{Fragments: 1, Health: needy, Joined: now.Add(-30 * 24 * time.Hour)}, false},
 		{"silent, but the owner's wish", LeaveView{ByOwner: true, Health: needy, Joined: now.Add(-30 * 24 * time.Hour)}, false},
+		{"without metadata for an hour", LeaveView{Health: needy, Joined: now.Add(-2 * time.Hour), LastPeer: now, Sought: MaxSeek + 1}, true},
+		{"without metadata, sought for less", LeaveView{Health: needy, Joined: now.Add(-48 * time.Hour), LastPeer: now, Sought: MaxSeek}, false},
+		{"without metadata, but the owner's wish", LeaveView{ByOwner: true, Health: needy, Joined: now, Sought: 100 * MaxSeek}, false},
+		{"metadata came late", LeaveView{Known: true, Health: needy, Joined: now, Sought: 100 * MaxSeek}, false},
 		{"needless", LeaveView{Health: needless, Joined: now.Add(-2 * time.Hour), LastPeer: now}, true},
 		{"needless, just joined", LeaveView{Health: needless, Joined: now, LastPeer: now}, false},
 	} {

@@ -1,0 +1,111 @@
+package foreground
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/rain/v2/torrent"
+
+	"ebb/agent/swarm"
+	"ebb/platform"
+)
+
+// Details are what is looked up only when somebody wants to see one download closely.
+type Details struct {
+	Files []FileDetail // none while the metadata is not known
+	Peers []PeerDetail // connected now, those that give most first
+}
+
+// FileDetail is one file of a download.
+type FileDetail struct {
+	Path   string // as it is on the disk, below Torrent.Directory
+	Length int64  // bytes
+	OnDisk int64  // of Length, bytes; by the blocks that the file has, so within one block
+}
+
+// PeerDetail is one peer that a download is connected to.
+type PeerDetail struct {
+	Addr                     netip.AddrPort
+	Client                   string // as it calls itself, for display only; may be empty
+	DownloadRate, UploadRate int64  // bytes per second
+	Encrypted                bool
+	Dialled                  bool // by us
+	Since                    time.Time
+}
+
+// detailsPatience is how long rain has to tell of its peers: it answers nobody while it waits for the disk.
+const detailsPatience = 2 * time.Second
+
+// Details looks up the details of a download. Peers are left out if rain does not tell of them within two seconds.
+// It reports ErrUnknown.
+func (s *Session) Details(ctx context.Context, h swarm.InfoHash) (Details, error) {
+	d, err := s.find(h)
+	if err != nil {
+		return Details{}, err
+	}
+	t := d.look()
+	return Details{Files: filesOnDisk(t), Peers: s.peersOf(ctx, t)}, nil
+}
+
+// filesOnDisk are the files of a download. Of a complete one all is there, however many blocks it takes.
+func filesOnDisk(t Torrent) []FileDetail {
+	files := make([]FileDetail, 0, len(t.files))
+	for _, f := range t.files {
+		detail := FileDetail{Path: f.path, Length: f.length}
+		if t.Complete() {
+			detail.OnDisk = f.length
+		} else if fi, err := os.Lstat(filepath.Join(t.Directory, f.path)); err == nil && fi.Mode().IsRegular() {
+			detail.OnDisk = min(platform.Allocated(fi), f.length)
+		}
+		files = append(files, detail)
+	}
+	return files
+}
+
+// peersOf asks rain whom a download is connected to.
+func (s *Session) peersOf(ctx context.Context, t Torrent) []PeerDetail {
+	if !t.Running() || !s.asking.enter() {
+		return nil
+	}
+	answer := make(chan []torrent.Peer, 1)
+	go func() { // ends when the session closes, at the latest
+		defer s.asking.leave()
+		var peers []torrent.Peer
+		if rain := s.rain.GetTorrent(t.Hash.String()); rain != nil {
+			peers = rain.Peers()
+		}
+		answer <- peers
+	}()
+	ctx, cancel := context.WithTimeout(ctx, detailsPatience)
+	defer cancel()
+	select {
+	case peers := <-answer:
+		return peerDetails(peers)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func peerDetails(peers []torrent.Peer) []PeerDetail {
+	details := make([]PeerDetail, 0, len(peers))
+	for _, p := range peers {
+		addr, err := netip.ParseAddrPort(p.Addr.String())
+		if err != nil {
+			continue
+		}
+		details = append(details, PeerDetail{
+			Addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), Client: displayName(p.Client),
+			DownloadRate: int64(p.DownloadSpeed), UploadRate: int64(p.UploadSpeed),
+			Encrypted: p.EncryptedStream, Dialled: p.Source != torrent.SourceIncoming, Since: p.ConnectedAt,
+		})
+	}
+	slices.SortStableFunc(details, func(a, b PeerDetail) int {
+		return cmp.Compare(b.DownloadRate+b.UploadRate, a.DownloadRate+a.UploadRate)
+	})
+	return details
+}
