@@ -62,6 +62,7 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		if !ok {
 			continue
 		}
+		c.guard.count(0, n)
 		answers := c.answers.Load()
 		switch kind := checkKRPC(p[:n]); kind {
 		case krpcReply:
@@ -74,7 +75,7 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 			}
 			if answer := answers.answer(p[:n], sender, time.Now()); answer != nil {
 				// Whoever does not get it asks again.
-				_, _ = c.PacketConn.WriteTo(answer, net.UDPAddrFromAddrPort(sender))
+				_, _ = c.send(answer, net.UDPAddrFromAddrPort(sender))
 			}
 			if kind == krpcOther {
 				continue
@@ -96,6 +97,11 @@ func (c *screenedConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	if answers := c.answers.Load(); answers != nil {
 		answers.sent(addr, time.Now())
 	}
+	return c.send(p, to)
+}
+
+func (c *screenedConn) send(p []byte, to net.Addr) (int, error) {
+	c.guard.count(len(p), 0)
 	return c.PacketConn.WriteTo(p, to)
 }
 
