@@ -187,6 +187,7 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 	}
 	a.guard = peersource.Guard{
 		AllowPrivate: p.Network.AllowPrivateTrackers, Local: local, Household: peersource.NewHousehold(platform.Networks),
+		Count: a.bandwidth.Count,
 	}
 	a.peerID = peerwire.NewPeerID(Version)
 	a.port, err = peerwire.Listen(p.Network.PeerAddress, peerwire.Config{

@@ -1,12 +1,16 @@
 package peersource
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"log/slog"
+	"math"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +46,7 @@ type Announcer struct {
 	guard  Guard
 	log    *slog.Logger
 	epoch  time.Time
+	seed   maphash.Seed
 
 	announce func(context.Context, string, AnnounceRequest) (AnnounceResponse, error)
 	lookup   func(context.Context, swarm.InfoHash, uint16, func([]netip.AddrPort)) error // nil: no DHT
@@ -71,6 +76,7 @@ func NewAnnouncer(cfg Config) *Announcer {
 		guard:    guard,
 		log:      log,
 		epoch:    time.Now(),
+		seed:     maphash.MakeSeed(),
 		announce: NewTrackers(guard, cfg.UserAgent).Announce,
 		wake:     make(chan struct{}, 1),
 		schedule: newSchedule(),
@@ -89,30 +95,40 @@ func (a *Announcer) Add(t Torrent) {
 }
 
 // sources lists where t is to be announced: distinct trackers that the guard allows, and the DHT.
-func (a *Announcer) sources(t *Torrent) []string {
-	var sources []string
+func (a *Announcer) sources(t *Torrent) []place {
+	var places []place
 	if t.DHT && a.lookup != nil {
-		sources = append(sources, SourceDHT)
+		places = append(places, place{SourceDHT, untiered})
 	}
 	if !t.Announce {
-		return sources
+		return places
 	}
 	seen := make(map[string]struct{}, len(t.Trackers))
-	for _, tracker := range t.Trackers {
-		if len(seen) == maxTrackers {
-			break
-		}
-		if _, dup := seen[tracker]; dup {
-			continue
+	add := func(tracker string, tier int16) {
+		if _, dup := seen[tracker]; dup || len(seen) == maxTrackers {
+			return
 		}
 		if err := a.guard.CheckURL(tracker); err != nil {
 			a.log.Debug("tracker left out", "torrent", t.Hash, "err", err)
-			continue
+			return
 		}
 		seen[tracker] = struct{}{}
-		sources = append(sources, tracker)
+		places = append(places, place{tracker, tier})
 	}
-	return sources
+	for _, tracker := range t.Trackers {
+		add(tracker, untiered)
+	}
+	for i, tier := range t.Tiers[:min(len(t.Tiers), math.MaxInt16)] {
+		// At random (BEP 12), but the same way when the torrent is brought up to date.
+		tier = slices.Clone(tier)
+		slices.SortFunc(tier, func(x, y string) int {
+			return cmp.Compare(maphash.Comparable(a.seed, x), maphash.Comparable(a.seed, y))
+		})
+		for _, tracker := range tier {
+			add(tracker, int16(i))
+		}
+	}
+	return places
 }
 
 // Remove stops announcing the torrent; trackers that know of us are told, once, when a worker is free.

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// The node sends at most this many packets per second, answers and look-ups together: about 8 kB/s, which is also
-	// what other programs allow their DHT. A look-up takes 30 to 60, and should not wait for its first.
+	// The node asks at most this many questions per second: about 8 kB/s, which is also what other programs allow their
+	// DHT. A look-up takes 30 to 60, and should not wait for its first.
 	sendsPerSecond = 50
 	sendBurst      = 100
 	// queryTimeout is how long a node gets to answer. It also bounds how long Run takes to end.
@@ -78,7 +78,7 @@ func NewDHT(conn net.PacketConn, cfg DHTConfig) *DHT {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &DHT{
-		conn:    newScreenedConn(conn),
+		conn:    newScreenedConn(conn, cfg.Guard),
 		guard:   cfg.Guard,
 		cfg:     cfg,
 		log:     log,
@@ -100,7 +100,7 @@ func (d *DHT) Run(ctx context.Context) error {
 		Conn:             d.conn,
 		NoSecurity:       d.guard.AllowPrivate,
 		IPBlocklist:      blocklist{d.guard},
-		PeerStore:        &storedPeers{guard: d.guard},
+		OnQuery:          func(*krpc.Msg, net.Addr) bool { return false }, // responder answers
 		QueryResendDelay: func() time.Duration { return queryTimeout },
 		DefaultWant:      d.want(),
 		SendLimiter:      rate.NewLimiter(sendsPerSecond, sendBurst),
@@ -109,6 +109,7 @@ func (d *DHT) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the DHT: %w", err), d.conn.Close())
 	}
+	d.conn.answers.Store(newResponder(server.ID(), server.Nodes, &storedPeers{guard: d.guard}))
 	d.restore(server)
 
 	life, end := context.WithCancel(ctx)

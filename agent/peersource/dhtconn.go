@@ -2,9 +2,11 @@ package peersource
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anacrolix/torrent/iplist"
@@ -20,11 +22,13 @@ const (
 	readPause = 100 * time.Millisecond
 )
 
-// screenedConn stands between the socket and the DHT library: it passes on only packets that checkKRPC knows, and no
-// errors: the library ends the process when a read fails before it was closed.
+// screenedConn stands between the socket and the DHT library. Queries it answers itself, and passes on for the library to
+// know who asks. It passes on only packets that checkKRPC knows, and no errors: the library ends the process when a read fails before it was closed.
 type screenedConn struct {
 	net.PacketConn
+	guard   Guard
 	queries *rate.Limiter
+	answers atomic.Pointer[responder] // nil until the library runs
 
 	reading   sync.Mutex // held by ReadFrom
 	closeOnce sync.Once
@@ -32,9 +36,10 @@ type screenedConn struct {
 	broken    chan error    // the socket's last word, if it was closed by someone else
 }
 
-func newScreenedConn(conn net.PacketConn) *screenedConn {
+func newScreenedConn(conn net.PacketConn, guard Guard) *screenedConn {
 	return &screenedConn{
 		PacketConn: conn,
+		guard:      guard,
 		queries:    rate.NewLimiter(queriesPerSecond, queryBurst),
 		closed:     make(chan struct{}),
 		broken:     make(chan error, 1),
@@ -57,10 +62,22 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		if !ok {
 			continue
 		}
-		switch checkKRPC(p[:n]) {
+		c.guard.count(0, n)
+		answers := c.answers.Load()
+		switch kind := checkKRPC(p[:n]); kind {
 		case krpcReply:
-		case krpcQuery:
-			if !c.queries.Allow() {
+			if answers != nil {
+				answers.heard(sender, time.Now())
+			}
+		case krpcQuery, krpcOther:
+			if !c.queries.Allow() || answers == nil || !c.guard.allowAddrPort(sender) {
+				continue
+			}
+			if answer := answers.answer(p[:n], sender, time.Now()); answer != nil {
+				// Whoever does not get it asks again.
+				_, _ = c.send(answer, net.UDPAddrFromAddrPort(sender))
+			}
+			if kind == krpcOther {
 				continue
 			}
 		default:
@@ -69,6 +86,23 @@ func (c *screenedConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		// Unmapped, so that one node has one address, whichever kind of socket heard it.
 		return n, net.UDPAddrFromAddrPort(sender), nil
 	}
+}
+
+// WriteTo is called by the library, with its queries.
+func (c *screenedConn) WriteTo(p []byte, to net.Addr) (int, error) {
+	addr, _ := addrPort(to)
+	if !c.guard.allowAddrPort(addr) {
+		return 0, fmt.Errorf("DHT node %v: %w", addr, ErrRefused)
+	}
+	if answers := c.answers.Load(); answers != nil {
+		answers.sent(addr, time.Now())
+	}
+	return c.send(p, to)
+}
+
+func (c *screenedConn) send(p []byte, to net.Addr) (int, error) {
+	c.guard.count(len(p), 0)
+	return c.PacketConn.WriteTo(p, to)
 }
 
 // over reports, after a read error, whether reading is over. If the socket was closed behind the library's back, it

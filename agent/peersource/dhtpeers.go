@@ -12,7 +12,7 @@ import (
 const (
 	// What the node remembers for others, as every node does: at most 8192 peers, about 1 MB.
 	maxStoredPeers = 8192
-	// maxStoredPerHash is also what one answer carries: 50 IPv6 addresses fit one datagram.
+	// maxStoredPerHash is more than one answer carries: each carries others of them.
 	maxStoredPerHash = 50
 	storedPeerTTL    = 30 * time.Minute // peers announce again about every 15
 )

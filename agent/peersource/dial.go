@@ -57,7 +57,43 @@ func (g Guard) dial(ctx context.Context, network, address string, local netip.Ad
 			dialer.LocalAddr = net.TCPAddrFromAddrPort(local)
 		}
 	}
-	return dialer.DialContext(ctx, network, address)
+	c, err := dialer.DialContext(ctx, network, address)
+	if err != nil || g.Count == nil {
+		return c, err
+	}
+	return counted{c, g.Count}, nil
+}
+
+// count tells Count of a packet.
+func (g Guard) count(sent, received int) {
+	if g.Count == nil {
+		return
+	}
+	if sent > 0 {
+		sent += packetHeader
+	}
+	if received > 0 {
+		received += packetHeader
+	}
+	g.Count(sent, received)
+}
+
+// counted tells what passes a connection.
+type counted struct {
+	net.Conn
+	count func(sent, received int)
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.count(0, n)
+	return n, err
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.count(n, 0)
+	return n, err
 }
 
 // Client is an HTTP client that reaches only what g allows. The first URL should pass CheckURL; every redirect (at most

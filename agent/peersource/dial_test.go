@@ -204,3 +204,42 @@ func TestClientUsesNoProxy(t *testing.T) {
 		t.Error("a proxy would connect to addresses that the guard never sees")
 	}
 }
+
+func TestWhatTrackersCostIsCounted(t *testing.T) {
+	var mu sync.Mutex
+	var sent, received int
+	guard := lab
+	guard.Count = func(s, r int) {
+		mu.Lock()
+		defer mu.Unlock()
+		sent, received = sent+s, received+r
+	}
+	server := httptest.NewServer(says("d8:intervali900e5:peers0:e"))
+	defer server.Close()
+	for _, tracker := range []string{server.URL, udpTrackerAt(t, &swarms{}, "127.0.0.1")} {
+		before, heard := sent, received
+		if _, err := NewTrackers(guard, "ebb/test").Announce(t.Context(), tracker, AnnounceRequest{Port: 1}); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		if sent-before < 98 || received-heard < 20 { // an announce of BEP 15, and its answer
+			t.Errorf("%s: %d bytes sent and %d received", tracker, sent-before, received-heard)
+		}
+		mu.Unlock()
+	}
+}
+
+func TestWhatTheDHTCostsIsCounted(t *testing.T) {
+	w := newDHTWorld(t, 1)
+	var sent, received atomic.Int64
+	guard := lab
+	guard.Count = func(s, r int) {
+		sent.Add(int64(s))
+		received.Add(int64(r))
+	}
+	node := w.add("10.0.0.7:6881", DHTConfig{Guard: guard, Bootstrap: []string{bootNode}})
+	until(t, "it knows a node", func() bool { return node.Nodes() > 0 })
+	if sent.Load() < 100 || received.Load() < 100 {
+		t.Errorf("%d bytes sent and %d received", sent.Load(), received.Load())
+	}
+}

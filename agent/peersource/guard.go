@@ -30,6 +30,9 @@ type Guard struct {
 	// Local is the source address of outgoing connections; invalid means any.
 	Local netip.Addr
 
+	// Count is told how many bytes were sent and received, by connections and by the DHT; nil: nobody counts.
+	Count func(sent, received int)
+
 	// Resolver looks up names; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 }

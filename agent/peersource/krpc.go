@@ -22,6 +22,7 @@ type messageKind uint8
 const (
 	notKRPC messageKind = iota
 	krpcQuery
+	krpcOther // a query of a kind that the library must not see
 	krpcReply // or error
 )
 
@@ -31,7 +32,7 @@ func checkKRPC(b []byte) messageKind {
 		return notKRPC
 	}
 	var kind, query []byte
-	var args, reply, fault, tag bool
+	var args, badArgs, reply, fault, tag bool
 	rest, ok := eachKey(b, maxKRPCDepth, func(key string, value []byte) bool {
 		switch key {
 		case "t":
@@ -45,7 +46,7 @@ func checkKRPC(b []byte) messageKind {
 			return query != nil
 		case "a":
 			args = checkArguments(value)
-			return args
+			badArgs = badArgs || !args
 		case "r":
 			reply = checkReply(value)
 			return reply
@@ -66,15 +67,19 @@ func checkKRPC(b []byte) messageKind {
 	}
 	switch kind[0] {
 	case 'q':
-		if args && knownQuery(query) {
+		// What is wrong with the arguments of a query that we do not know is nobody's business: it is not passed on.
+		switch {
+		case args && !badArgs && knownQuery(query):
 			return krpcQuery
+		case query != nil && !knownQuery(query):
+			return krpcOther
 		}
 	case 'r':
-		if reply {
+		if reply && !badArgs {
 			return krpcReply
 		}
 	case 'e':
-		if fault {
+		if fault && !badArgs {
 			return krpcReply
 		}
 	}

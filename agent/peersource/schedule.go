@@ -37,7 +37,7 @@ type schedule struct {
 
 // record is a torrent, and its entries: one per tracker, and one for the DHT.
 type record struct {
-	torrent Torrent // without Trackers: the entries have them
+	torrent Torrent // without Trackers and Tiers: the entries have them
 	entries []*entry
 	leaving bool    // removed; stays until its trackers have been told
 	last    figures // that were announced anywhere
@@ -72,7 +72,11 @@ type entry struct {
 	known   bool // the tracker has us on its list, and must be told when we leave
 	missing bool // the last thing that the tracker knows is that we lack something
 	hurried bool // Now was called while it was running
-	plain   bool // the tracker refuses event=paused
+	standby bool // another of the tiers is announced to
+
+	tier  int16 // of BEP 12, or untiered
+	order int32 // within the tier: the lowest is tried first
+	plain bool  // the tracker refuses event=paused
 }
 
 func newSchedule() schedule {
@@ -81,7 +85,7 @@ func newSchedule() schedule {
 
 // put adds a torrent with the given sources, or brings one up to date: new sources are due now, dropped ones are told
 // that we leave.
-func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
+func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	r := s.torrents[t.Hash]
 	if r == nil {
 		r = &record{}
@@ -91,21 +95,26 @@ func (s *schedule) put(t Torrent, sources []string, now time.Duration) {
 		r.last = figures{left: -1}
 	}
 	moved := r.torrent.Port != t.Port
-	t.Trackers = nil
+	t.Trackers, t.Tiers = nil, nil
 	r.torrent, r.leaving = t, false
 	for _, e := range r.entries {
 		e.wanted = false
 	}
-	for _, name := range sources {
-		i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.at.name == name })
+	for order, at := range places {
+		i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.at.name == at.source })
 		if i < 0 {
-			e := &entry{of: r, at: s.source(name), due: now, wanted: true, index: -1}
+			e := &entry{of: r, at: s.source(at.source), due: now, wanted: true, index: -1, tier: at.tier, order: int32(order)}
 			r.entries = append(r.entries, e)
 			heap.Push(&s.due, e)
 			continue
 		}
-		r.entries[i].wanted = true
+		e := r.entries[i]
+		e.wanted = true
+		if e.tier != at.tier {
+			e.tier, e.order = at.tier, int32(order)
+		}
 	}
+	r.wake(s, now)
 	s.retire(r, now)
 	if moved {
 		s.hurry(t.Hash, now)
@@ -170,7 +179,13 @@ func (e *entry) polite() time.Duration {
 // next hands out an entry that is due, if a worker is free for it; whoever takes it gives it back with done.
 func (s *schedule) next(now time.Duration) *entry {
 	for len(s.due) > 0 && s.due[0].due <= now {
-		s.turns.queue(heap.Pop(&s.due).(*entry))
+		e := heap.Pop(&s.due).(*entry)
+		if e.standBy() {
+			e.due = now + longestPause
+			heap.Push(&s.due, e)
+			continue
+		}
+		s.turns.queue(e)
 	}
 	for {
 		e := s.turns.next()
@@ -252,6 +267,10 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 		e.plain = e.plain || o.pauseRefused
 		e.minimum = min(o.minimum, longestPause)
 		e.due = now + pause(o.interval, o.minimum)
+		e.comeFirst()
+	}
+	if o.err != nil || o.stopped {
+		e.of.wake(s, now)
 	}
 	if e.hurried {
 		e.hurried = false

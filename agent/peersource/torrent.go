@@ -14,9 +14,11 @@ const SourceDHT = "dht"
 type Torrent struct {
 	Hash swarm.InfoHash
 
-	// Trackers are announce URLs; the tiers of BEP 12 are flattened, and every tracker is announced to. Those that the
-	// guard refuses, and those after the 32nd, are left out.
+	// Trackers are announce URLs, each of which is announced to; Tiers are those of BEP 12, of which one is announced to:
+	// the first that works, those of a tier being tried in an order of our own. Those that the guard refuses, and those
+	// after the 32nd of all, are left out.
 	Trackers []string
+	Tiers    [][]string
 
 	Port uint16 // where peers reach us, 1 to 65535
 	DHT  bool   // use the DHT, too: false for private torrents (BEP 27)

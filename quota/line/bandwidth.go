@@ -54,6 +54,13 @@ func (b *Bandwidth) Rates() (up, down int64) { return b.up.passed.rate(), b.down
 // that are wrapped later are not limited and do not count. Until it is called there are none.
 func (b *Bandwidth) SetNeighbour(is func(netip.Addr) bool) { b.neighbour.Store(&is) }
 
+// Count takes into account what has passed without asking: the packets of the DHT and of trackers. They are few, and
+// should not be late; what passes by asking gives way to them.
+func (b *Bandwidth) Count(up, down int) {
+	b.up.count(up)
+	b.down.count(down)
+}
+
 // Wrap returns a connection whose every byte passes b. A read or write that waits for its turn ends when the connection
 // is closed or its deadline passes. What has been read waits before it is handed over, so a peer that sends too fast
 // finds its TCP window closed. The connection implements io.ReaderFrom for the sake of sendfile. It must be closed.

@@ -104,6 +104,24 @@ func (g *gate) draw(n int) (granted int, wait time.Duration, changed <-chan stru
 	return 0, time.Duration(math.Ceil(missing / float64(g.limit) * float64(time.Second))), g.changed
 }
 
+// count takes tokens for n bytes that have passed without a grant. The bucket may owe them, though no more than a second's
+// worth: what is received is a stranger's to choose.
+func (g *gate) count(n int) {
+	if n <= 0 {
+		return
+	}
+	g.passed.add(int64(n))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limit <= 0 {
+		return
+	}
+	now, size := time.Now(), burst(g.limit)
+	for ; n > 0 && g.bucket.TokensAt(now) > -float64(g.limit); n -= size {
+		g.bucket.ReserveN(now, min(n, size)) // no more at a time can be reserved
+	}
+}
+
 // grant waits until up to n bytes may pass (n is at least 1), and returns how many: 1 to n. Its errors are those of
 // deadline.wait.
 func (g *gate) grant(n int, until *deadline) (int, error) {
