@@ -102,12 +102,17 @@ func (c counted) Write(p []byte) (int, error) {
 //
 // It verifies TLS certificates. Many trackers' certificates are bad, but then their torrents' other trackers, and the
 // DHT, remain; what https promises should hold when ebb says that it used it.
-func (g Guard) Client() *http.Client {
+func (g Guard) Client() *http.Client { return g.client("tcp") }
+
+// client is Client, on one kind of network.
+func (g Guard) client(network string) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			// No proxy, not even from the environment: it would connect on our behalf, past the guard.
-			Proxy:                  nil,
-			DialContext:            g.DialContext,
+			Proxy: nil,
+			DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+				return g.DialContext(ctx, network, address)
+			},
 			TLSHandshakeTimeout:    tlsTimeout,
 			MaxResponseHeaderBytes: maxResponseHeader,
 			// Thousands of swarms ask each tracker every half hour: an idle connection would cost and never be used.

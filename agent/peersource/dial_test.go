@@ -16,12 +16,12 @@ import (
 	"testing"
 )
 
-// nameServer answers every question for an IPv4 address with the next of its answers, the last one for ever.
+// nameServer answers every question with the next of its answers, the last one for ever.
 func nameServer(t *testing.T, answers ...string) *net.Resolver {
 	return nameServerThat(t, func(asked int) []string { return answers[min(asked, len(answers)-1):][:1] })
 }
 
-// nameServerOfAll answers every question for IPv4 addresses with all of them.
+// nameServerOfAll answers every question with all of them.
 func nameServerOfAll(t *testing.T, answers ...string) *net.Resolver {
 	return nameServerThat(t, func(int) []string { return answers })
 }
@@ -50,13 +50,17 @@ func nameServerThat(t *testing.T, answers func(asked int) []string) *net.Resolve
 			reply := append([]byte{}, query[:end]...)
 			binary.BigEndian.PutUint16(reply[2:], 0x8180) // a response, without error
 			clear(reply[6:12])
-			if binary.BigEndian.Uint16(query[end-4:]) == 1 { // A
-				for _, answer := range answers(asked) {
-					ip := netip.MustParseAddr(answer).As4()
-					reply[7]++
-					reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-					reply = append(reply, ip[:]...)
+			kind := binary.BigEndian.Uint16(query[end-4:])
+			for _, answer := range answers(asked) {
+				ip := netip.MustParseAddr(answer)
+				if ip.Is4() != (kind == 1) { // A; and else AAAA, 28
+					continue
 				}
+				reply[7]++
+				reply = append(reply, 0xc0, 12, 0, byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(ip.BitLen()/8))
+				reply = append(reply, ip.AsSlice()...)
+			}
+			if kind == 1 {
 				asked++
 			}
 			if _, err := conn.WriteTo(reply, from); err != nil {

@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The announce over HTTP is our own: the library's client never verifies certificates, follows redirects as it likes,
@@ -23,9 +26,41 @@ const (
 	maxBody = 256 << 10
 )
 
-// announceHTTP announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is
-// by trackers that check the event against BEP 3 alone, it asks once more without.
+// announceHTTP announces from IPv4 and from IPv6, side by side, if the tracker has addresses of both kinds: it cannot know
+// our other address otherwise, and each family's peers learn of those of their own (BEP 7).
 func (t *Trackers) announceHTTP(ctx context.Context, u *url.URL, req AnnounceRequest) (AnnounceResponse, error) {
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return t.announceBy(ctx, t.client, u, req)
+	}
+	found, err := t.guard.resolve(ctx, u.Hostname())
+	if err != nil {
+		return AnnounceResponse{}, err
+	}
+	if slices.IndexFunc(found, netip.Addr.Is4) < 0 || slices.IndexFunc(found, netip.Addr.Is6) < 0 {
+		return t.announceBy(ctx, t.client, u, req)
+	}
+	var responses [2]AnnounceResponse
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, client := range t.families {
+		both.Go(func() { responses[i], errs[i] = t.announceBy(ctx, client, u, req) })
+	}
+	both.Wait()
+	var heard []AnnounceResponse
+	for i, err := range errs {
+		if err == nil {
+			heard = append(heard, responses[i])
+		}
+	}
+	if len(heard) == 0 {
+		return AnnounceResponse{}, worst(errs[0], errs[1])
+	}
+	return t.merge(heard), nil
+}
+
+// announceBy announces as BEP 3, 7, 21 and 23 say. A partial seed says event=paused; where that is refused, as it is by
+// trackers that check the event against BEP 3 alone, it asks once more without.
+func (t *Trackers) announceBy(ctx context.Context, client *http.Client, u *url.URL, req AnnounceRequest) (AnnounceResponse, error) {
 	event := ""
 	switch {
 	case req.Event == EventStopped:
@@ -37,7 +72,7 @@ func (t *Trackers) announceHTTP(ctx context.Context, u *url.URL, req AnnounceReq
 	case req.Event == EventStarted:
 		event = "started"
 	}
-	resp, err := t.getHTTP(ctx, u, req, event)
+	resp, err := t.getHTTP(ctx, client, u, req, event)
 	if event != "paused" || !isRefusal(err) {
 		return resp, err
 	}
@@ -45,12 +80,12 @@ func (t *Trackers) announceHTTP(ctx context.Context, u *url.URL, req AnnounceReq
 	if req.Event == EventStarted {
 		event = "started"
 	}
-	resp, err = t.getHTTP(ctx, u, req, event)
+	resp, err = t.getHTTP(ctx, client, u, req, event)
 	resp.PauseRefused = err == nil
 	return resp, err
 }
 
-func (t *Trackers) getHTTP(ctx context.Context, u *url.URL, req AnnounceRequest, event string) (AnnounceResponse, error) {
+func (t *Trackers) getHTTP(ctx context.Context, client *http.Client, u *url.URL, req AnnounceRequest, event string) (AnnounceResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 	defer cancel()
 	get, err := http.NewRequestWithContext(ctx, http.MethodGet, announceURL(u, req, event), nil)
@@ -58,7 +93,7 @@ func (t *Trackers) getHTTP(ctx context.Context, u *url.URL, req AnnounceRequest,
 		return AnnounceResponse{}, err
 	}
 	get.Header.Set("User-Agent", t.userAgent)
-	answer, err := t.client.Do(get)
+	answer, err := client.Do(get)
 	if err != nil {
 		// *url.Error repeats the URL, pass key and all.
 		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {

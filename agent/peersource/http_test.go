@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -332,4 +333,54 @@ func TestAnnounceURLKeepsTheTrackersOwnParameters(t *testing.T) {
 	if !strings.HasPrefix(got, "http://tracker.example.org/x/announce?a=1&b=%20&info_hash=") || strings.Contains(got, "#") {
 		t.Errorf("URL %s", got)
 	}
+}
+
+func TestHTTPTrackerIsAnnouncedToByIPv4AndIPv6(t *testing.T) {
+	listeners := bothFamilies(t)
+	var servers [2]*httptest.Server
+	for i, answer := range []string{
+		"d8:intervali900e8:completei3e5:peers6:\x08\x08\x08\x08\x00\x50e",
+		"d8:intervali1800e8:completei5e15:warning message3:six" +
+			"6:peers618:\x2a\x00\x14\x50\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x20\x0e\x00\x50e",
+	} {
+		servers[i] = &httptest.Server{Listener: listeners[i], Config: &http.Server{Handler: says(answer)}}
+		servers[i].Start()
+		defer servers[i].Close()
+	}
+	_, port, _ := net.SplitHostPort(listeners[0].Addr().String())
+	guard := Guard{AllowPrivate: true, Resolver: nameServerOfAll(t, "::1", "127.0.0.1")}
+	tracker := "http://tracker.example.org:" + port + "/announce"
+	announce := func() AnnounceResponse {
+		resp, err := NewTrackers(guard, "ebb/test").Announce(patient(t), tracker, AnnounceRequest{Port: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	if resp := announce(); len(resp.Peers) != 2 || resp.Interval != 30*time.Minute || resp.Seeds != 5 || resp.Warning != "six" {
+		t.Errorf("got %+v", resp)
+	}
+	servers[1].Close() // one is enough
+	if resp := announce(); len(resp.Peers) != 1 || resp.Interval != 15*time.Minute {
+		t.Errorf("by IPv4 alone: got %+v", resp)
+	}
+}
+
+// bothFamilies listens on one port of 127.0.0.1 and of ::1.
+func bothFamilies(t *testing.T) (listeners [2]net.Listener) {
+	t.Helper()
+	for range 50 { // somebody else may have the one port
+		four, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(four.Addr().String())
+		six, err := net.Listen("tcp6", "[::1]:"+port)
+		if err == nil {
+			return [2]net.Listener{four, six}
+		}
+		four.Close()
+	}
+	t.Fatal("no port that is free in both families")
+	return
 }

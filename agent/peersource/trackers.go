@@ -91,15 +91,19 @@ type Trackers struct {
 	guard       Guard
 	userAgent   string
 	client      *http.Client
-	connections connections // of UDP trackers
+	families    [2]*http.Client // of which one speaks IPv4 and the other IPv6
+	connections connections     // of UDP trackers
 }
 
 // NewTrackers announces within guard, from guard.Local, naming itself userAgent ("ebb/0.1.0") to HTTP trackers.
 func NewTrackers(guard Guard, userAgent string) *Trackers {
-	return &Trackers{guard: guard, userAgent: userAgent, client: guard.Client()}
+	return &Trackers{
+		guard: guard, userAgent: userAgent,
+		client: guard.client("tcp"), families: [2]*http.Client{guard.client("tcp4"), guard.client("tcp6")},
+	}
 }
 
-// Announce makes one announce to the tracker at rawURL, and takes at most 20 s (HTTP) or 35 s (UDP). The error wraps
+// Announce makes one announce to the tracker at rawURL, and takes at most 30 s (HTTP; 50 s if it refuses a partial seed) or 35 s (UDP). The error wraps
 // ErrRefused if the guard forbids the URL or every address of its host, and is a *Refusal if the tracker said no.
 // Nothing that it started runs on after it has returned.
 func (t *Trackers) Announce(ctx context.Context, rawURL string, req AnnounceRequest) (AnnounceResponse, error) {

@@ -1,6 +1,7 @@
 package peersource
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -107,7 +108,9 @@ func (t *Trackers) merge(heard []AnnounceResponse) AnnounceResponse {
 	all := heard[0]
 	for _, r := range heard[1:] {
 		all.Interval = max(all.Interval, r.Interval)
-		all.MinInterval = all.Interval
+		all.MinInterval = max(all.MinInterval, r.MinInterval)
+		all.PauseRefused = all.PauseRefused || r.PauseRefused
+		all.Warning = cmp.Or(all.Warning, r.Warning)
 		all.Seeds, all.Leechers = max(all.Seeds, r.Seeds), max(all.Leechers, r.Leechers)
 		all.Peers = append(all.Peers, r.Peers...)
 	}
