@@ -25,7 +25,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test check layers interop netlab cross fuzz bench clean
+.PHONY: build run demo test test32 check layers interop netlab cross fuzz bench clean
 
 # ebb is linked with rain less its RPC server; build/rain says why.
 LINKED := $(OUT)/go.mod
@@ -45,6 +45,11 @@ demo: build
 test:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	go test $(RACE) -timeout 10m ./...
+
+# What goes wrong only where addresses have 32 bits: an x86-64 kernel runs these.
+test32:
+	GOARCH=386 go test -timeout 5m -run TestFullIndex ./quota/disk/fragstore
+	GOARCH=386 go test -timeout 5m ./agent/peerwire ./agent/swarm ./agent/prefs
 
 check: layers
 	@unformatted=$$(find . -path ./$(OUT) -prune -o -name '*.go' -print | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi

@@ -215,8 +215,10 @@ func (e *Engine) activate(s *membership, how waking) *live {
 		l := newLive(e.ctx, e, s)
 		if !e.awake.enter(l, costOfLive(s.record.Metadata, s.record.Pieces), how) {
 			l.cancel()
+			s.denied = true
 			return nil
 		}
+		s.denied = false
 		s.life, s.run, s.gained = lifeLive, l, time.Now()
 		e.wg.Go(l.loop)
 	}

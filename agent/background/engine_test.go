@@ -291,6 +291,15 @@ func TestMalformedMessagesEndTheConnection(t *testing.T) {
 	}
 }
 
+func TestMetadataIsNoMoreThanTheIndexCanHold(t *testing.T) {
+	var all table
+	const lent = 1 << 50
+	all.learned(fragstore.MostMetadata - 100)
+	if !all.fitsMetadata(100, lent) || all.fitsMetadata(101, lent) {
+		t.Errorf("beside all but 100 bytes, 100 fit: %v, 101 fit: %v", all.fitsMetadata(100, lent), all.fitsMetadata(101, lent))
+	}
+}
+
 func TestMetadataMayNotFillTheDisk(t *testing.T) {
 	us := newAgent(t, 10<<20)
 	// Only the metadata exists: 60,000 piece hashes are more than a MiB.

@@ -31,6 +31,7 @@ type membership struct {
 	up, down  rate
 	gained    time.Time     // when it last went live or stored a fragment
 	sought    time.Duration // for which the engine, being on, has looked for the metadata
+	denied    bool          // there was no room for it to go live, see awake
 	woken     time.Time     // when the engine last woke it to look for peers
 	lost      []uint32      // reclaimed pieces that the live swarm has yet to take note of
 	crowded   bool          // of those lost, some went to make room for something else

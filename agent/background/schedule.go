@@ -44,7 +44,7 @@ func (e *Engine) chooseSwarms() {
 				view.Empty[s.record.Why.Key()]++
 			}
 			known := s.record.Pieces > 0
-			if !known {
+			if !known && !s.denied {
 				s.sought += elapsed
 			}
 			stay = append(stay, choose.LeaveView{

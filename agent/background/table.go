@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"ebb/agent/swarm"
+	"ebb/quota/disk/fragstore"
 )
 
 // table is all background swarms, with what the whole of them takes up. Nothing goes through all of them for one piece.
@@ -103,7 +104,8 @@ func (t *table) learned(bytes int64) {
 }
 
 // Metadata lies beside the fragments and does not count as one. So that nobody fills a disk with it, all of it together
-// may take metadataShare of the storage limit, or metadataLeast bytes where that is more.
+// may take metadataShare of the storage limit, or metadataLeast bytes where that is more, and never more than the index
+// can hold.
 const (
 	metadataShare = 0.05
 	metadataLeast = 1 << 20
@@ -113,5 +115,5 @@ const (
 func (t *table) fitsMetadata(bytes, limit int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.metadata+bytes <= max(int64(metadataShare*float64(limit)), metadataLeast)
+	return t.metadata+bytes <= min(max(int64(metadataShare*float64(limit)), metadataLeast), fragstore.MostMetadata)
 }

@@ -26,15 +26,6 @@ type peerKey struct {
 
 func keyOf(p swarm.Introducer) peerKey { return peerKey{p.PeerID, p.Addr.Addr()} }
 
-// HostOf is what counts as one host: an address, but a whole /64 of IPv6, which is commonly given to one.
-func HostOf(addr netip.Addr) netip.Prefix {
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	return netip.PrefixFrom(addr, bits).Masked()
-}
-
 // dealings is what went on with one peer lately.
 type dealings struct {
 	messages window    // received
@@ -104,7 +95,7 @@ func (a *acquaintances) with(p swarm.Introducer, now time.Time) (*dealings, *hos
 
 // host returns what went on with a host.
 func (a *acquaintances) host(addr netip.Addr, now time.Time) *host {
-	prefix := HostOf(addr)
+	prefix := swarm.Host(addr)
 	h, ok := a.hosts[prefix]
 	if !ok {
 		if len(a.hosts) >= 2*maxDealings { // half of them, and more, without a peer
@@ -156,6 +147,6 @@ func (a *acquaintances) forgetOld(now time.Time) {
 // forget forgets one peer.
 func (a *acquaintances) forget(key peerKey) {
 	delete(a.peers, key)
-	h := a.hosts[HostOf(key.addr)]
+	h := a.hosts[swarm.Host(key.addr)]
 	h.peers = slices.DeleteFunc(h.peers, func(k peerKey) bool { return k == key })
 }

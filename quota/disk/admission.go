@@ -118,6 +118,9 @@ func (l *Ledger) lack(n newcomer, expected int64, take bool) (need int64, full c
 	}
 	b := l.balance(d)
 	need = b.taken + expected + charge - b.grow
+	if held, _ := l.store.Stats(); held >= l.most {
+		need = max(need, 1) // one that is held has to go
+	}
 	if take && need <= 0 {
 		l.pending += charge
 	}

@@ -21,6 +21,7 @@ type Store interface {
 	Create(k fragstore.Key, length int64, sum [20]byte) (*fragstore.Writer, error)
 	Delete(keys ...fragstore.Key) (freed int64, err error)
 	Fragments() iter.Seq[fragstore.Fragment]
+	Stats() (fragments, swarms int)
 	Incoming() []*fragstore.Writer
 	InFlight() (charged, unwritten int64)
 	Used() int64
@@ -88,6 +89,7 @@ type Ledger struct {
 	downloads    *question[measured] // nil: the same file system
 	unavailable  func() error
 	ownersLimits func() Limits
+	most         int                                       // fragments that may be held
 	clock        func() (wall time.Time, up time.Duration) // up: how long the process has been running
 	wake         chan struct{}                             // capacity 1: Run has a reason to check at once
 
@@ -115,7 +117,7 @@ func NewLedger(cfg Config) *Ledger {
 	began := time.Now()
 	l := &Ledger{
 		store: cfg.Store, fragments: cfg.Fragments, limits: cfg.Limits().clamp(), ownersLimits: cfg.Limits,
-		unavailable: cfg.Unavailable,
+		unavailable: cfg.Unavailable, most: fragstore.MostFragments,
 		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now, now.Sub(began)

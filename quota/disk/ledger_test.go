@@ -27,6 +27,22 @@ func TestAdmitStopsAtTheAllotment(t *testing.T) {
 	}
 }
 
+func TestNoMoreFragmentsAreHeldThanTheIndexCanHold(t *testing.T) {
+	w := newWorld(t, Limits{Storage: 64 * mib, Writes: -1})
+	w.fillWith(t, 1, 2, 3)
+	w.ledger.most = 3
+	if err := w.ledger.Room(key("a", 9), 64*kib, 1, 0); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("room for one that is worth no more: %v", err)
+	}
+	if err := w.admit(key("a", 9), 64*kib, 1); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("one that is worth no more: %v", err)
+	}
+	if err := w.admit(key("a", 9), 64*kib, 10); err != nil {
+		t.Errorf("one that is worth more: %v", err)
+	}
+	expectHeld(t, w, 1, 2, 9)
+}
+
 func TestWithoutAnAllotmentNothingIsAdmitted(t *testing.T) {
 	for _, storage := range []int64{0, -1, math.MinInt64} {
 		w := newWorld(t, Limits{Storage: storage})

@@ -42,7 +42,7 @@ var errNotAgent = errors.New("peer does not speak ebb_list")
 // HandleConn exchanges lists on a connection that a peer opened to us under the info-hash of a foreground swarm, and
 // returns when that is done. The caller closes the connection.
 func (r *Rendezvous) HandleConn(ctx context.Context, c discovery.Conn, h swarm.InfoHash) {
-	host := discovery.HostOf(c.RemoteAddr().Addr())
+	host := swarm.Host(c.RemoteAddr().Addr())
 	via, ok := r.welcome(host, h)
 	if !ok {
 		return

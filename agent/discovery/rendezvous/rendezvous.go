@@ -175,7 +175,7 @@ func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 	ports := make(map[netip.Prefix]int) // by host: how many are left alone
 	for m, until := range r.rest {
 		if !m.hash.IsZero() && now.Before(until) {
-			ports[discovery.HostOf(m.addr.Addr())]++
+			ports[swarm.Host(m.addr.Addr())]++
 		}
 	}
 	waiting := 0
@@ -189,7 +189,7 @@ func (r *Rendezvous) found(h swarm.InfoHash, addrs []netip.AddrPort) {
 		if waiting >= maxQueuedSwarm || len(r.queue) >= maxQueued {
 			break
 		}
-		host := discovery.HostOf(m.addr.Addr())
+		host := swarm.Host(m.addr.Addr())
 		if now.Before(r.rest[m]) || now.Before(r.rest[meeting{addr: m.addr}]) || r.cfg.Lists.Fresh(m.addr) ||
 			ports[host] >= maxQueuedHost || !r.leaveAlone(m, now.Add(redialInterval)) {
 			continue
