@@ -44,7 +44,7 @@ func (e *Engine) found(s *membership, r peersource.Result) {
 		e.hearNow()
 	}
 	if r.Err == nil && e.hear(s, r) && len(r.Peers) > 0 && !e.places.shut() {
-		e.deliver(s.hash, func(l *live) bool { return post(l, l.found, r.Peers) })
+		e.deliver(s.hash, ifRoom, func(l *live) bool { return post(l, l.found, r.Peers) })
 	}
 }
 

@@ -56,7 +56,7 @@ func (e *Engine) keep(s *membership) (*live, error) {
 	case lifeKeeping:
 		return nil, ErrGiven
 	}
-	l := e.activate(s)
+	l := e.activate(s, always)
 	if l != nil {
 		s.life = lifeKeeping
 	}

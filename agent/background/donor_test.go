@@ -318,14 +318,14 @@ func TestSwarmWithADonorDoesNotFallAsleep(t *testing.T) {
 	donor := newDownload(t, c)
 	d.give(donor) // waits for peers
 	d.lastUseful = time.Now().Add(-2 * dormantAfter)
-	if d.goDormant() {
+	if d.goDormant(false) {
 		t.Fatal("it fell asleep")
 	}
 	d.draw(time.Now().Add(donorPatience))
 	d.drain()
 	donor.expectEnd(d.us, true)
 	d.lastUseful = time.Now().Add(-2 * dormantAfter)
-	if !d.goDormant() {
+	if !d.goDormant(false) {
 		t.Error("it never falls asleep again")
 	}
 }

@@ -97,6 +97,7 @@ type Engine struct {
 
 	table  table
 	places places
+	awake  awake
 	budget writeBudget
 
 	inFlight inFlight
@@ -127,6 +128,7 @@ func New(cfg Config) (*Engine, error) {
 		dials:  make(chan struct{}, maxDials),
 		table:  table{members: make(map[swarm.InfoHash]*membership), shares: make(map[string]*share)},
 		places: places{open: make(map[*peer]struct{}), most: maxConns},
+		awake:  newAwake(maxConns),
 	}
 	for h := range cfg.Store.Swarms() {
 		raw, ok := cfg.Store.Swarm(h)
@@ -198,9 +200,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// activate makes a swarm live, if it is dormant and the engine runs. It returns nil if the swarm is not live then. s.mu
-// is held.
-func (e *Engine) activate(s *membership) *live {
+// activate makes a swarm live, if it is dormant, the engine runs and there is room. It returns nil if the swarm is not
+// live then. s.mu is held.
+func (e *Engine) activate(s *membership, how waking) *live {
 	if !s.life.serving() {
 		return nil
 	}
@@ -211,15 +213,20 @@ func (e *Engine) activate(s *membership) *live {
 			return nil
 		}
 		l := newLive(e.ctx, e, s)
+		if !e.awake.enter(l, costOfLive(s.record.Metadata, s.record.Pieces), how) {
+			l.cancel()
+			return nil
+		}
 		s.life, s.run, s.gained = lifeLive, l, time.Now()
 		e.wg.Go(l.loop)
 	}
 	return s.run
 }
 
-// deliver hands something to a live swarm, waking it if it is dormant, unless the disk sleeps: what a swarm is like is
-// read from there. A swarm may fall asleep between the look-up and the hand-over; then it is woken again.
-func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
+// deliver hands something to a live swarm, waking it if it is dormant, unless the disk sleeps (what a swarm is like is
+// read from there) or there is no room. A swarm may fall asleep between the look-up and the hand-over; then it is woken
+// again.
+func (e *Engine) deliver(h swarm.InfoHash, how waking, hand func(*live) bool) bool {
 	for {
 		s := e.table.get(h)
 		if s == nil {
@@ -228,7 +235,7 @@ func (e *Engine) deliver(h swarm.InfoHash, hand func(*live) bool) bool {
 		s.mu.Lock()
 		var l *live
 		if s.life != lifeDormant || !e.asleep() {
-			l = e.activate(s)
+			l = e.activate(s, how)
 		}
 		s.mu.Unlock()
 		if l == nil {

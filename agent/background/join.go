@@ -95,7 +95,11 @@ func (e *Engine) enter(s *membership, keeping bool) (*live, error) {
 	}
 	swarm.Tell(e.cfg.Log, "joined", s.hash, "joined: "+s.record.Name)
 	e.announce(s)
-	l := e.activate(s)
+	how := ifRoom
+	if keeping {
+		how = always
+	}
+	l := e.activate(s, how)
 	if l != nil && keeping {
 		s.life = lifeKeeping
 	}

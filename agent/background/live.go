@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ebb/agent/background/choose"
@@ -36,6 +37,9 @@ type live struct {
 	committed chan commit   // a fragment was stored, or could not be
 	damaged   chan uint32   // a fragment could not be read when it was to be served; buffered
 	reclaimed chan struct{} // swarm.lost has grown; buffered
+	yield     chan struct{} // the memory is for others, see awake; buffered
+
+	lonely atomic.Pointer[time.Time] // since when it has had no peer; nil while it has one. Anybody may read it
 
 	info     *peerwire.Info // nil until the metadata is known
 	raw      []byte         // the info dictionary, as its hash has it
@@ -105,12 +109,15 @@ func newLive(ctx context.Context, e *Engine, s *membership) *live {
 		committed: make(chan commit),
 		damaged:   make(chan uint32, 16),
 		reclaimed: make(chan struct{}, 1),
+		yield:     make(chan struct{}, 1),
 		peers:     make(map[*peer]struct{}),
 		book:      newAddressBook(),
 		fetches:   make(map[uint32]*fetch),
 		lent:      make(map[uint32]*peer),
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
+	now := time.Now()
+	l.lonely.Store(&now)
 	for _, text := range s.record.Peers {
 		if a, err := netip.ParseAddrPort(text); err == nil {
 			l.book.add(a)
@@ -149,9 +156,14 @@ func (l *live) loop() {
 			l.handleReclaimed()
 		case <-tick.C:
 			l.handleTick(time.Now())
-			if l.goDormant() {
+			if l.goDormant(false) {
 				return
 			}
+		case <-l.yield:
+			if l.goDormant(true) {
+				return
+			}
+			l.engine.awake.stay(l, l.cost())
 		case <-l.ctx.Done():
 			return
 		}
@@ -188,18 +200,19 @@ func (l *live) know(info *peerwire.Info, raw []byte) {
 		}
 	}
 	l.copies = make([]uint16, info.NumPieces())
+	l.engine.awake.learned(l, info, raw)
 	l.offer()
 	l.publish()
 	l.onlyUpload = !l.wants()
 }
 
 // goDormant decides whether the swarm is to wait for somebody to come, and makes it dormant in the same step in which
-// no sender can find it live any more.
-func (l *live) goDormant() bool {
-	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil || l.book.dialing > 0 {
+// no sender can find it live any more. One that is asked to goes soon, though not while it has company.
+func (l *live) goDormant(asked bool) bool {
+	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil {
 		return false
 	}
-	if time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut() {
+	if !asked && (l.book.dialing > 0 || time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut()) {
 		return false
 	}
 	l.swarm.mu.Lock()
@@ -239,6 +252,7 @@ func (l *live) end() {
 	left := s.life == lifeLeaving
 	s.mu.Unlock()
 	l.endDonation(left)
+	l.engine.awake.leave(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.run == l {

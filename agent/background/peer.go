@@ -59,7 +59,7 @@ func (e *Engine) servePeer(p *peer) {
 	}()
 	p.peerChoking, p.amChoking, p.connected = true, true, time.Now()
 	var l *live
-	if !e.deliver(c.InfoHash(), func(to *live) bool { l = to; return post(to, to.joined, p) }) {
+	if !e.deliver(c.InfoHash(), makeWay, func(to *live) bool { l = to; return post(to, to.joined, p) }) {
 		return
 	}
 	for {
@@ -111,6 +111,7 @@ func (l *live) handleJoined(p *peer) {
 	}
 	l.peers[p] = struct{}{}
 	l.lastUseful = now
+	l.lonely.Store(nil)
 	l.engine.hearNow()
 	if l.info != nil {
 		p.has = peerwire.NewBitfield(l.info.NumPieces())
@@ -228,6 +229,9 @@ func (l *live) handleParted(p *peer) {
 		if p.useless {
 			l.book.spare(p.addr)
 		}
+	}
+	if now := time.Now(); len(l.peers) == 0 {
+		l.lonely.Store(&now)
 	}
 	l.publish()
 	l.fillSlots(time.Now()) // its slot may serve another

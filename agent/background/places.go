@@ -22,14 +22,17 @@ type places struct {
 }
 
 // SetMostConns changes how many connections may be open over all swarms, from 0 to 200, where it begins. Surplus ones
-// are closed before it returns, those that are of the least use first, and no more are taken in or dialled than fit.
+// are closed before it returns, those that are of the least use first, and no more are taken in or dialled than fit. As
+// many fewer swarms are live.
 //
 // It neither waits for a swarm nor asks one: when memory is short, a swarm may be waiting for the disk. The connections
 // end by themselves, as if their peers had hung up.
 func (e *Engine) SetMostConns(n int) {
-	for _, c := range e.places.bound(min(max(n, 0), maxConns)) {
+	n = min(max(n, 0), maxConns)
+	for _, c := range e.places.bound(n) {
 		c.Close()
 	}
+	e.awake.bound(n)
 }
 
 // bound sets the bound and takes the places of the connections beyond it. It returns these.

@@ -105,7 +105,7 @@ func (e *Engine) Resume(h swarm.InfoHash) error {
 	s.count(e.cfg.Store) // fragments may have become part of the download
 	e.value(s)
 	e.announce(s)
-	e.activate(s)
+	e.activate(s, ifRoom)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (e *Engine) wake(h swarm.InfoHash, now time.Time) {
 	if s := e.table.get(h); s != nil {
 		s.mu.Lock()
 		s.woken = now
-		e.activate(s)
+		e.activate(s, makeWay)
 		s.mu.Unlock()
 	}
 	e.cfg.Announcer.Now(h)

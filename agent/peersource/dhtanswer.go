@@ -180,13 +180,13 @@ func (r *responder) answer(b []byte, from netip.AddrPort, now time.Time) []byte 
 	case "ping":
 		answer = r.reply(q, from, nil)
 	case "find_node":
-		if q.target == nil {
+		if len(q.target) != len(krpc.ID{}) {
 			answer = fault(q, faultProtocol, "find_node without a target")
 			break
 		}
 		answer = r.reply(q, from, r.nodes(q, krpc.ID(q.target), from, now))
 	case "get_peers":
-		if q.infoHash == nil {
+		if len(q.infoHash) != len(krpc.ID{}) {
 			answer = fault(q, faultProtocol, "get_peers without an info_hash")
 			break
 		}
@@ -217,7 +217,7 @@ func (r *responder) announced(q query, from netip.AddrPort, now time.Time) []byt
 		port = int64(from.Port())
 	}
 	switch {
-	case q.infoHash == nil || port == 0:
+	case len(q.infoHash) != len(krpc.ID{}) || port == 0:
 		return fault(q, faultProtocol, "announce_peer without info_hash or port")
 	case !hmac.Equal(q.token, r.token(from.Addr(), now)) && !hmac.Equal(q.token, r.token(from.Addr(), now.Add(-tokenLife))):
 		return fault(q, faultProtocol, "Bad Token")
