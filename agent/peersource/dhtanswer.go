@@ -6,11 +6,14 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"ebb/agent/swarm"
 
 	"github.com/anacrolix/dht/v2/krpc"
 	peer_store "github.com/anacrolix/dht/v2/peer-store"
@@ -25,6 +28,11 @@ const (
 	// no amplifier here, and the line hardly feels it. Queries that it does not reach for go unanswered.
 	answerBytesPerSecond = 8 << 10
 	answerBurst          = 16 << 10
+	// Of these, one host gets no more than its share; hosts fall into so many shares at random. Nobody keeps the rest
+	// from being answered, and nobody is flooded in whose name others ask.
+	shares              = 256
+	shareBytesPerSecond = 1 << 10
+	shareBurst          = 4 << 10
 	// packetHeader is what IPv6 and UDP add to an answer, in bytes.
 	packetHeader = 48
 	// Peers in one answer: 240 and 252 bytes of them.
@@ -53,6 +61,8 @@ type responder struct {
 	table  func() []krpc.NodeInfo // of the library: those that are not bad
 	peers  *storedPeers
 	budget *rate.Limiter // in bytes
+	shares [shares]*rate.Limiter
+	seed   maphash.Seed
 	secret [20]byte
 
 	nodes4, nodes6 []contactNode // as of looked
@@ -70,8 +80,11 @@ type contactNode struct {
 
 func newResponder(id krpc.ID, table func() []krpc.NodeInfo, peers *storedPeers) *responder {
 	r := &responder{
-		id: id, table: table, peers: peers, budget: rate.NewLimiter(answerBytesPerSecond, answerBurst),
+		id: id, table: table, peers: peers, budget: rate.NewLimiter(answerBytesPerSecond, answerBurst), seed: maphash.MakeSeed(),
 		asked: make(map[netip.AddrPort]time.Time), answered: make(map[netip.AddrPort]time.Time),
+	}
+	for i := range r.shares {
+		r.shares[i] = rate.NewLimiter(shareBytesPerSecond, shareBurst)
 	}
 	rand.Read(r.secret[:]) // never fails
 	return r
@@ -188,9 +201,12 @@ func (r *responder) answer(b []byte, from netip.AddrPort, now time.Time) []byte 
 	default:
 		answer = fault(q, faultMethod, "Method Unknown")
 	}
-	if !r.budget.AllowN(now, len(answer)+packetHeader) {
+	size := len(answer) + packetHeader
+	share := r.shares[maphash.Comparable(r.seed, swarm.Host(from.Addr()))%shares]
+	if share.TokensAt(now) < float64(size) || !r.budget.AllowN(now, size) {
 		return nil
 	}
+	share.AllowN(now, size)
 	return answer
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ebb/agent/swarm"
 )
 
 // Whoever is due waits for a worker. Trackers are named by strangers, and an answer can take 35 s: who names hundreds of
@@ -162,11 +164,7 @@ func hostOf(source string) string {
 	}
 	name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
-		if addr = addr.Unmap(); addr.Is6() {
-			network, _ := addr.WithZone("").Prefix(64)
-			return network.String()
-		}
-		return addr.String()
+		return swarm.Host(addr).String()
 	}
 	labels := strings.Split(name, ".")
 	return strings.Join(labels[max(0, len(labels)-2):], ".")
