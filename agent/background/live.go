@@ -328,6 +328,7 @@ func (l *live) handleTick(now time.Time) {
 	l.followDisk(now)
 	for p := range l.peers {
 		p.tick(now)
+		p.kept.tick()
 	}
 	l.expireFetches(now)
 	if l.meta != nil && !l.diskAsleep {
@@ -407,6 +408,7 @@ func (l *live) handleLost(pieces []uint32) {
 		l.held.Clear(int(i))
 	}
 	for p := range l.peers {
+		p.kept.lose(l.held.Has)
 		l.tellLost(p, pieces)
 	}
 	l.publish()

@@ -40,6 +40,7 @@ type peer struct {
 	chokedAt  time.Time    // when we last choked it; zero if it was never served
 	sent      atomic.Int64 // bytes of blocks written to it; counted by the connection's writer
 	cost      atomic.Int64 // the same, and requestCost for each block
+	kept      kept         // for the connection's writer
 	turns     turns
 	asked     bool // for its list
 	useless   bool // it holds everything, and so do we
@@ -56,6 +57,7 @@ func (e *Engine) servePeer(p *peer) {
 	defer func() {
 		c.Close()
 		<-c.Done() // its writer calls back into the swarm
+		p.kept.close()
 	}()
 	p.peerChoking, p.amChoking, p.connected = true, true, time.Now()
 	var l *live

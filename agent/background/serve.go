@@ -23,6 +23,7 @@ import (
 //     into the page cache, and its bytes go out, through the bandwidth limit, by
 //     sendfile where nothing encrypts them. While the disk sleeps nothing is
 //     opened: the request is rejected, and the fragment stays held.
+//     The fragment stays open for the next block of it, see kept.
 //  4. There too: the block leaves the page cache if few want it, and is counted.
 //
 // While the disk sleeps, step 1 picks nobody.
@@ -48,6 +49,7 @@ func (l *live) choke(p *peer, now time.Time) {
 	l.chargeTurn(p, now, l.meanRate(now))
 	p.amChoking, p.chokedAt = true, now
 	p.send(peerwire.Message{Type: peerwire.Choke})
+	p.kept.close()
 	for _, b := range p.conn.DropBlocks() {
 		l.reject(p, b.Index, b.Begin, b.Length)
 	}
@@ -76,15 +78,29 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 	return p.conn.SendBlock(peerwire.BlockRequest{
 		Index: m.Index, Begin: m.Begin, Length: m.Length,
 		Source: func() (peerwire.BlockSource, error) {
-			r, err := l.engine.cfg.Store.Open(key, sum)
+			r, err := l.fragment(p, key, sum)
 			if err != nil {
 				l.sourceFailed(key, err)
 				return nil, err
 			}
-			return openBlock(r, int64(m.Begin), int64(m.Length), p.conn.QueuedBlocks() > 0), nil
+			done := func() { p.kept.put(key.Index, r) }
+			return openBlock(r, int64(m.Begin), int64(m.Length), p.conn.QueuedBlocks() > 0, done), nil
 		},
 		Sent: func(n int) { l.blockSent(p, key, int64(n)) },
 	}) == nil
+}
+
+// fragment opens a fragment for a peer, unless it is open. It runs on the connection's writer.
+func (l *live) fragment(p *peer, key fragstore.Key, sum [20]byte) (reader, error) {
+	if r := p.kept.take(key.Index); r != nil {
+		if l.engine.cfg.Store.Has(key) && !l.engine.asleep() {
+			return r, nil
+		}
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return l.engine.cfg.Store.Open(key, sum) // it knows why not
 }
 
 // reader is an open fragment; *fragstore.Reader is one.
@@ -98,23 +114,25 @@ type reader interface {
 type servedBlock struct {
 	reader
 	begin, length int64
+	done          func() // takes the fragment back
 }
 
 // openBlock has the kernel read a block without hurry, before it is sent; and if
 // more wait to be sent, the one after it, for peers mostly ask for them in order.
-func openBlock(r reader, begin, length int64, more bool) servedBlock {
+func openBlock(r reader, begin, length int64, more bool, done func()) servedBlock {
 	ahead := length
 	if more {
 		ahead *= 2
 	}
 	r.Prefetch(begin, ahead)
-	return servedBlock{r, begin, length}
+	return servedBlock{r, begin, length, done}
 }
 
-// Close lets go of the fragment, and of the block's pages if few want them.
+// Close gives the fragment back, and lets go of the block's pages if few want them.
 func (b servedBlock) Close() error {
 	b.Served(b.begin, b.length)
-	return b.reader.Close()
+	b.done()
+	return nil
 }
 
 // sourceFailed runs on a connection's writer when a fragment cannot be read. The swarm is told without waiting for it,

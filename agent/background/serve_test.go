@@ -111,7 +111,7 @@ func TestBlockIsFetchedWithoutHurryAndLeavesTheCacheOnceItIsSent(t *testing.T) {
 	}
 	w := &watched{memory: memory{block: c.piece(1)}}
 	err = conn.SendBlock(peerwire.BlockRequest{Index: 1, Begin: 16 << 10, Length: 1000, Source: func() (peerwire.BlockSource, error) {
-		return openBlock(w, 16<<10, 1000, false), nil
+		return openBlock(w, 16<<10, 1000, false, func() { w.Close() }), nil
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestBlockIsFetchedWithoutHurryAndLeavesTheCacheOnceItIsSent(t *testing.T) {
 
 func TestNextBlockIsFetchedWhileOneIsSent(t *testing.T) {
 	w := &watched{}
-	openBlock(w, 16<<10, 1000, true)
+	openBlock(w, 16<<10, 1000, true, nil)
 	if want := []string{"prefetch 16384 2000"}; !slices.Equal(w.done, want) {
 		t.Errorf("the fragment saw %v, want %v", w.done, want)
 	}

@@ -40,7 +40,7 @@ type content struct {
 }
 
 // makeContent makes a torrent of the given number of pieces of 32 KiB; the last one is cut short.
-func makeContent(t *testing.T, pieces int, private bool) content {
+func makeContent(t testing.TB, pieces int, private bool) content {
 	t.Helper()
 	const pieceLength = 32 << 10
 	data := make([]byte, pieces*pieceLength-1000)
