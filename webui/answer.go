@@ -34,13 +34,18 @@ type List[T any] struct {
 
 // answer sends v as JSON.
 func (s *server) answer(w http.ResponseWriter, r *http.Request, status int, v any) {
+	s.answerAs(w, r, "application/json", status, v)
+}
+
+// answerAs sends v as a kind of JSON.
+func (s *server) answerAs(w http.ResponseWriter, r *http.Request, kind string, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		s.log.Error("an answer cannot be put into JSON", "method", r.Method, "path", r.URL.Path, "err", err)
-		http.Error(w, `{"error": "the answer cannot be put into JSON"}`, http.StatusInternalServerError)
+		http.Error(w, "the answer cannot be put into JSON", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
 	if _, err := w.Write(append(body, '\n')); err != nil {
 		s.log.Debug("an answer was not wanted any more", "path", r.URL.Path, "err", err)
@@ -55,7 +60,16 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.text }
 
-// fail answers with an error as JSON.
+// Problem is the answer to what cannot be done (RFC 9457).
+type Problem struct {
+	Title  string `json:"title"` // what Status means
+	Status int    `json:"status"`
+	Detail string `json:"detail"` // what is wrong, and what would be right
+}
+
+const problemType = "application/problem+json"
+
+// fail answers with an error as a Problem.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var (
 		refused *refusal
@@ -85,9 +99,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ebb"`)
 	}
-	s.answer(w, r, status, struct {
-		Error string `json:"error"`
-	}{text})
+	s.answerAs(w, r, problemType, status, Problem{http.StatusText(status), status, text})
 }
 
 func badRequest(format string, args ...any) error {

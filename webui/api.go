@@ -1,11 +1,14 @@
 package webui
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -199,26 +202,84 @@ const NextStartHeader = "Ebb-Next-Start"
 // putPreferences replaces all preferences. With If-Match it does so only if they still are those that the sender saw,
 // so that two editors do not undo each other's work (RFC 9110 §13.1.1).
 func (s *server) putPreferences(w http.ResponseWriter, r *http.Request) error {
+	return s.changePreferences(w, r, func(_ prefs.Preferences, body []byte) ([]byte, error) { return body, nil })
+}
+
+// patchPreferences changes those preferences that are sent, and leaves the others (RFC 7396; null: the default).
+func (s *server) patchPreferences(w http.ResponseWriter, r *http.Request) error {
+	return s.changePreferences(w, r, func(now prefs.Preferences, body []byte) ([]byte, error) {
+		var before, patch map[string]any
+		text, err := json.Marshal(now)
+		if err == nil {
+			err = decodeNumbers(text, &before)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("putting the preferences into JSON: %w", err)
+		}
+		if err := decodeNumbers(body, &patch); err != nil || patch == nil {
+			return nil, badRequest(`expected some of the preferences, as in {"background": {"storage": "20GiB"}}`)
+		}
+		return json.Marshal(mergePatch(before, patch))
+	})
+}
+
+// decodeNumbers decodes JSON and keeps the digits of numbers: a size in bytes may exceed what float64 can hold.
+func decodeNumbers(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows")
+	}
+	return nil
+}
+
+// mergePatch changes target as RFC 7396 §2 says.
+func mergePatch(target, patch map[string]any) map[string]any {
+	if target == nil {
+		target = make(map[string]any)
+	}
+	for name, value := range patch {
+		switch value := value.(type) {
+		case nil:
+			delete(target, name)
+		case map[string]any:
+			inner, _ := target[name].(map[string]any)
+			target[name] = mergePatch(inner, value)
+		default:
+			target[name] = value
+		}
+	}
+	return target
+}
+
+// changePreferences puts into force what change makes of those in force and of what was sent.
+func (s *server) changePreferences(w http.ResponseWriter, r *http.Request, change func(now prefs.Preferences, body []byte) ([]byte, error)) error {
 	body, err := readBody(w, r, maxJSON)
 	if err != nil {
 		return err
 	}
-	p, err := prefs.ParseJSON(body)
-	if err != nil {
-		return &BadRequest{err}
-	}
 	s.preferences.Lock()
 	defer s.preferences.Unlock()
+	now, err := s.agent.Preferences(r.Context())
+	if err != nil {
+		return err
+	}
 	if seen := r.Header.Get("If-Match"); seen != "" && seen != "*" {
-		now, err := s.agent.Preferences(r.Context())
-		if err != nil {
-			return err
-		}
 		if tag, err := preferencesTag(now); err != nil {
 			return err
 		} else if tag != seen {
 			return &refusal{http.StatusPreconditionFailed, "the preferences have been changed in the meantime: look at them again"}
 		}
+	}
+	if body, err = change(now, body); err != nil {
+		return err
+	}
+	p, err := prefs.ParseJSON(body)
+	if err != nil {
+		return &BadRequest{err}
 	}
 	if err := s.agent.SetPreferences(r.Context(), p); err != nil {
 		return err

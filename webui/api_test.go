@@ -247,8 +247,8 @@ func TestErrorsOfTheAgentBecomeAnswers(t *testing.T) {
 
 func TestWrongMethodsAndPathsAreSaidSo(t *testing.T) {
 	w := newWorld(t)
-	answer := w.status(405, request{method: "PATCH", path: "/api/v1/preferences"})
-	if allow := answer.Header().Get("Allow"); allow != "GET, PUT" {
+	answer := w.status(405, request{method: "POST", path: "/api/v1/preferences"})
+	if allow := answer.Header().Get("Allow"); allow != "GET, PATCH, PUT" {
 		t.Errorf("allowed: %q", allow)
 	}
 	for _, q := range []request{

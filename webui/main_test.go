@@ -72,7 +72,7 @@ func (w *world) send(q request) *httptest.ResponseRecorder {
 	return answer
 }
 
-// status sends, and fails the test if the answer has another status, or is an error that is not JSON.
+// status sends, and fails the test if the answer has another status, or is an error that is no problem document.
 func (w *world) status(want int, q request) *httptest.ResponseRecorder {
 	w.t.Helper()
 	answer := w.send(q)
@@ -80,17 +80,18 @@ func (w *world) status(want int, q request) *httptest.ResponseRecorder {
 		w.t.Fatalf("%s %s: status %d, want %d: %s", q.method, q.path, answer.Code, want, answer.Body)
 	}
 	if want >= 400 && errorText(answer) == "" {
-		w.t.Errorf("%s %s: the error is not JSON: %s", q.method, q.path, answer.Body)
+		w.t.Errorf("%s %s: the error is no problem document: %s", q.method, q.path, answer.Body)
 	}
 	return answer
 }
 
 func errorText(answer *httptest.ResponseRecorder) string {
-	var e struct{ Error string }
-	if json.NewDecoder(bytes.NewReader(answer.Body.Bytes())).Decode(&e) != nil {
+	var p webui.Problem
+	kind := answer.Header().Get("Content-Type")
+	if json.NewDecoder(bytes.NewReader(answer.Body.Bytes())).Decode(&p) != nil || p.Status != answer.Code || p.Title == "" || kind != "application/problem+json" {
 		return ""
 	}
-	return e.Error
+	return p.Detail
 }
 
 func decode[T any](t *testing.T, body io.Reader) (v T) {

@@ -60,3 +60,46 @@ func TestAChangeSaysWhatWaitsForTheNextStart(t *testing.T) {
 		}
 	}
 }
+
+// TestSomePreferencesAreChangedAndTheOthersAreLeft, by a merge patch.
+func TestSomePreferencesAreChangedAndTheOthersAreLeft(t *testing.T) {
+	w := newWorld(t)
+	before, err := w.agent.Preferences(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := func(status int, body, match string) {
+		t.Helper()
+		q := request{method: "PATCH", path: "/api/v1/preferences", body: body, header: map[string]string{"Content-Type": "application/merge-patch+json"}}
+		if match != "" {
+			q.header["If-Match"] = match
+		}
+		w.status(status, q)
+	}
+	tag := w.status(200, request{path: "/api/v1/preferences"}).Header().Get("ETag")
+	patch(200, `{"background": {"write_budget": "3GiB/day", "hours": ["01:00-02:00"]}}`, tag)
+	want := before
+	if err := want.Background.WriteBudget.UnmarshalText([]byte("3GiB/day")); err != nil {
+		t.Fatal(err)
+	}
+	now, err := w.agent.Preferences(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(now.Background.Hours) != 1 || now.Background.WriteBudget != want.Background.WriteBudget || now.Background.KeepFree != before.Background.KeepFree {
+		t.Errorf("then they are %+v", now.Background)
+	}
+	patch(412, `{"background": {"hours": []}}`, tag)
+	for _, bad := range []string{``, `null`, `[]`, `7`, `{"background": {"colour": "red"}}`, `{"background": 7}`, `{"background": {"upload": "fast"}}`, `{} {}`} {
+		patch(400, bad, "")
+	}
+	patch(200, `{}`, "")
+	patch(200, `{"background": {"write_budget": null, "hours": null}}`, "")
+	if now, err = w.agent.Preferences(t.Context()); err != nil || !now.Equal(func() prefs.Preferences {
+		q := before
+		q.Background.WriteBudget, q.Background.Hours = prefs.Default().Background.WriteBudget, nil
+		return q
+	}()) {
+		t.Errorf("with null, they are %+v, %v", now, err)
+	}
+}

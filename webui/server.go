@@ -89,7 +89,7 @@ func (s *server) api() http.Handler {
 		"password":         {"PUT": s.putPassword},
 		"status":           {"GET": s.getStatus},
 		"events":           {"GET": s.getEvents},
-		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences},
+		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences, "PATCH": s.patchPreferences},
 		"preferences/keys": {"GET": s.getKeys},
 
 		"foreground":                {"GET": list(s, s.agent.Foreground), "POST": s.addForeground},

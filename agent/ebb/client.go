@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ebb/agent/records"
+	"ebb/webui"
 )
 
 const (
@@ -81,13 +82,11 @@ func (cl *client) do(ctx context.Context, method, path string, header http.Heade
 }
 
 func (cl *client) refusal(response *http.Response, answer []byte) error {
-	var e struct {
-		Error string `json:"error"`
+	var p webui.Problem
+	if json.Unmarshal(answer, &p) != nil || p.Detail == "" {
+		p.Detail = fmt.Sprintf("what answers in %s is not an ebb agent: %s", cl.state, response.Status)
 	}
-	if json.Unmarshal(answer, &e) != nil || e.Error == "" {
-		e.Error = fmt.Sprintf("what answers in %s is not an ebb agent: %s", cl.state, response.Status)
-	}
-	return &statusError{response.StatusCode, e.Error}
+	return &statusError{response.StatusCode, p.Detail}
 }
 
 // get asks for something and reads the answer into v.

@@ -366,7 +366,7 @@ func TestPrefsAreChangedOnlyIfNobodyElseDidMeanwhile(t *testing.T) {
 			json.NewEncoder(w).Encode(prefs.Default())
 		case r.Header.Get("If-Match") == `"as it was"`:
 			w.WriteHeader(http.StatusPreconditionFailed)
-			io.WriteString(w, `{"error": "changed in the meantime"}`)
+			io.WriteString(w, `{"detail": "changed in the meantime"}`)
 		}
 	}))
 	expect(t, h.fails(1, "prefs", "network.dht=false"), "changed in the meantime")

@@ -18,7 +18,7 @@ async function send(method, path, headers, body) {
   if (response.ok) return response;
   let text = `The agent answered ${response.status}.`;
   try {
-    text = (await response.json()).error || text;
+    text = (await response.json()).detail || text;
   } catch {
     // The status will have to do.
   }
