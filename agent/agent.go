@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,7 +167,10 @@ func (a *Agent) openQuota(p prefs.Preferences) (err error) {
 
 // downloads is the directory for the owner's downloads.
 func (a *Agent) downloads() string {
-	return cmp.Or(a.preferences.Get().Foreground.Directory, a.state.File("downloads"))
+	if dir := a.preferences.Get().Foreground.Directory; dir != "" {
+		return dir
+	}
+	return a.state.Downloads()
 }
 
 // measured measures the file system of a path.
@@ -208,8 +210,7 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		}
 		a.opened(a.dhtConn.Close)
 		a.dht = peersource.NewDHT(a.dhtConn, peersource.DHTConfig{
-			Bootstrap: p.Network.DHTBootstrap,
-			Guard:     a.guard,
+			Bootstrap: p.Network.DHTBootstrap, Guard: a.guard,
 			StatePath: a.state.File("dht-nodes"),
 			Log:       a.log,
 		})
@@ -231,18 +232,13 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	}
 	first, last := torrentPorts(a.port.Addr().Port())
 	a.foreground, err = foreground.Open(foreground.Config{
-		Directory:      a.downloads(),
-		Database:       a.state.File("foreground.db"),
-		Host:           host,
-		PortBegin:      first,
-		PortEnd:        last,
-		UploadLimit:    max(p.Foreground.Upload.BytesPerSecond(), 0),
-		DownloadLimit:  max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:    total,
-		Ledger:         reservations{a.ledger, a.background},
+		Directory: a.downloads(), Database: a.state.File("foreground.db"),
+		Host: host, PortBegin: first, PortEnd: last,
+		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
+		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
+		MemoryTotal:   total, Ledger: reservations{a.ledger, a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
-		CheckURL:       a.guard.CheckURL,
-		Log:            a.log,
+		CheckURL:       a.guard.CheckURL, Log: a.log,
 	})
 	if err != nil {
 		return records.OpenError("the downloads", err)

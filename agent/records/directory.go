@@ -56,7 +56,27 @@ func OpenDirectory(path string) (*Directory, error) {
 // File is the path of a file in the directory.
 func (s *Directory) File(name string) string { return filepath.Join(s.Path, name) }
 
-// close lets another agent have the directory.
+// Downloads is the directory for the owner's downloads. When it is made, which this does, those whom its mode lets in may
+// pass through the state directory, too; nobody else than its owner may list that, or read anything in it.
+func (s *Directory) Downloads() string {
+	path := s.File("downloads")
+	if os.Mkdir(path, 0o777) != nil {
+		return path // it is there; and who works in it says what is wrong, if something is
+	}
+	made, err := os.Stat(path)
+	if err != nil {
+		return path
+	}
+	if home, err := os.Stat(s.Path); err == nil {
+		_ = os.Chmod(s.Path, home.Mode().Perm()|made.Mode().Perm()&passing) // else the owner has to
+	}
+	return path
+}
+
+// passing is what a mode says of who else may pass through a directory.
+const passing = 0o011
+
+// Close lets another agent have the directory.
 func (s *Directory) Close() error {
 	err := os.Remove(s.File(AddressFile))
 	if errors.Is(err, os.ErrNotExist) {
