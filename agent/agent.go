@@ -392,9 +392,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	}
 	web := webui.New(webui.Config{ // at the page's address, and at the commands' socket
-		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), Log: a.log,
+		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), TokensPath: a.state.File(webui.TokensFile),
 		AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },
-		AllowPublic:  func() bool { return a.preferences.Get().Web.AllowPublic },
+		AllowPublic:  func() bool { return a.preferences.Get().Web.AllowPublic }, Log: a.log,
 	})
 	start("page", func(ctx context.Context) error { return a.page.Serve(ctx, web) })
 	if a.commands != nil {

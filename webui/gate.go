@@ -21,8 +21,9 @@ import (
 //     only the Host header tells.
 //  2. What changes something does not come from another origin. The browser
 //     says so in Sec-Fetch-Site or Origin; the command sends neither.
-//  3. The API needs the token, or a session made with it. The page itself holds
-//     no secrets, and needs neither.
+//  3. The API needs the token, a session made with it, or a token that the owner
+//     has made, which may be good for less. The page itself holds no secrets, and
+//     needs none of them.
 
 // gate applies rules 0 and 1, and sets the headers that hold for every answer.
 func (s *server) gate(next http.Handler) http.Handler {
@@ -52,8 +53,11 @@ func (s *server) guard(next http.Handler) http.Handler {
 			return
 		}
 		entering := r.Method == http.MethodPost && r.URL.Path == sessionPath // and has to say by what
-		if !entering && !s.authenticated(r, time.Now()) {
+		if has := s.access(r, time.Now()); !entering && has == accessNone {
 			s.fail(w, r, &refusal{http.StatusUnauthorized, "the password or the API token is needed: that is in the file " + TokenFile + " in the state directory"})
+			return
+		} else if !entering && has < needed(r) {
+			s.fail(w, r, &refusal{http.StatusForbidden, "this token is not good for that: the owner can make one that is, or do it on the page"})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -96,24 +100,38 @@ func secure(h http.Header) {
 	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
 }
 
-func (s *server) authenticated(r *http.Request, now time.Time) bool {
+// access is what the sender of a request may do.
+func (s *server) access(r *http.Request, now time.Time) access {
 	if s.sessions.token == "" {
-		return false
+		return accessNone
 	}
-	if s.bearer(r) {
-		return true
+	if token, ok := bearerToken(r); ok {
+		return s.accessOf(token)
 	}
-	cookie, err := r.Cookie(s.sessions.cookieName())
-	return err == nil && s.sessions.valid(cookie.Value, now)
+	if cookie, err := r.Cookie(s.sessions.cookieName()); err == nil && s.sessions.valid(cookie.Value, now) {
+		return accessOwner
+	}
+	return accessNone
 }
 
-// bearer reports whether the request carries the token itself (RFC 6750 §2.1).
-func (s *server) bearer(r *http.Request) bool {
-	if s.sessions.token == "" {
-		return false
+// accessOf is what a token is good for: the agent's own, or one that the owner has made.
+func (s *server) accessOf(token string) access {
+	if s.sessions.token != "" && equal(token, s.sessions.token) {
+		return accessOwner
 	}
+	return s.tokens.of(token)
+}
+
+// bearerToken is the token that a request carries (RFC 6750 §2.1).
+func bearerToken(r *http.Request) (token string, ok bool) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && equal(token, s.sessions.token)
+	return token, strings.EqualFold(scheme, "Bearer")
+}
+
+// bearer reports whether the request carries the agent's own token.
+func (s *server) bearer(r *http.Request) bool {
+	token, ok := bearerToken(r)
+	return ok && s.sessions.token != "" && equal(token, s.sessions.token)
 }
 
 const sessionPath = "/api/v1/session"

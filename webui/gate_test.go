@@ -15,9 +15,10 @@ import (
 
 // everyEndpoint is each method of each path of the API.
 var everyEndpoint = []string{
-	"POST session", "PUT password", "GET status", "GET events", "GET preferences", "PUT preferences", "GET preferences/keys",
+	"POST session", "PUT password", "GET status", "GET events", "GET preferences", "PUT preferences", "PATCH preferences", "GET preferences/keys",
+	"GET tokens", "POST tokens", "DELETE tokens/H",
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
-	"POST foreground/H/verify",
+	"POST foreground/H/verify", "GET foreground/H/details",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",
 	"GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor",
 }

@@ -26,6 +26,8 @@ var (
 	checkupJS []byte
 	//go:embed static/preferences.js
 	preferencesJS []byte
+	//go:embed static/tokens.js
+	tokensJS []byte
 	//go:embed static/words.js
 	wordsJS []byte
 	//go:embed static/icon.svg
@@ -45,6 +47,7 @@ func (s *server) newPage() http.Handler {
 	mux.Handle("GET /rows.js", newFile(script, rowsJS))
 	mux.Handle("GET /checkup.js", newFile(script, checkupJS))
 	mux.Handle("GET /preferences.js", newFile(script, preferencesJS))
+	mux.Handle("GET /tokens.js", newFile(script, tokensJS))
 	mux.Handle("GET /words.js", newFile(script, wordsJS))
 	mux.Handle("GET /icon.svg", newFile("image/svg+xml", iconSVG))
 	mux.HandleFunc("/", s.nothing)

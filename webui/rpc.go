@@ -59,7 +59,8 @@ func (c *rpc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, &refusal{http.StatusForbidden, foreign(r)})
 		return
 	}
-	if err := c.enter(r); err != nil {
+	has, err := c.enter(r)
+	if err != nil {
 		w.Header().Set("WWW-Authenticate", `Basic realm="ebb", charset="UTF-8"`)
 		c.fail(w, r, err)
 		return
@@ -79,27 +80,30 @@ func (c *rpc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.answer(w, r, http.StatusOK, c.call(r.Context(), body))
+	c.answer(w, r, http.StatusOK, c.call(r.Context(), has, body))
 }
 
-// enter lets in who has a session, the API token or the password. Programs send the latter two as the password of
-// RFC 7617, with any name.
-func (c *rpc) enter(r *http.Request) error {
-	if c.authenticated(r, time.Now()) {
-		return nil
+// enter lets in who has a session, a token or the password. Programs send the latter two as the password of RFC 7617,
+// with any name.
+func (c *rpc) enter(r *http.Request) (access, error) {
+	if has := c.access(r, time.Now()); has != accessNone {
+		return has, nil
 	}
 	_, password, ok := r.BasicAuth()
-	switch {
-	case !ok:
-		return &refusal{http.StatusUnauthorized, "the password of ebb's page is needed, or the API token in its place; any name will do"}
-	case c.sessions.token != "" && equal(password, c.sessions.token):
-		return nil
+	if !ok {
+		return accessNone, &refusal{http.StatusUnauthorized, "the password of ebb's page is needed, or the API token in its place; any name will do"}
 	}
-	return c.sessions.passwords.checkAgain(password, guesser(r), time.Now())
+	if has := c.accessOf(password); has != accessNone {
+		return has, nil
+	}
+	return accessOwner, c.sessions.passwords.checkAgain(password, guesser(r), time.Now())
 }
 
+// rpcLooks are the methods that change nothing.
+var rpcLooks = map[string]bool{"torrent-get": true, "session-get": true, "session-stats": true, "free-space": true, "group-get": true}
+
 // call carries out a request. What is wrong with it is part of the answer.
-func (c *rpc) call(ctx context.Context, body []byte) (answer rpcAnswer) {
+func (c *rpc) call(ctx context.Context, has access, body []byte) (answer rpcAnswer) {
 	var q rpcRequest
 	if err := json.Unmarshal(body, &q); err != nil {
 		return rpcAnswer{Result: "the call is not in JSON as it should be: " + err.Error(), Arguments: struct{}{}}
@@ -111,6 +115,10 @@ func (c *rpc) call(ctx context.Context, body []byte) (answer rpcAnswer) {
 	do, known := rpcMethods[q.Method]
 	if !known {
 		answer.Result, answer.Arguments = fmt.Sprintf("method name not recognized: %.60q", q.Method), struct{}{}
+		return answer
+	}
+	if has < accessAct && !rpcLooks[q.Method] {
+		answer.Result, answer.Arguments = "this token may only look", struct{}{}
 		return answer
 	}
 	result, err := do(c, ctx, rpcArguments{q.Arguments})

@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Agent        Agent
 	PasswordPath string          // of the file with the hash of the owner's password; empty: there is none
+	TokensPath   string          // of the file with the tokens that the owner has made; empty: there are none
 	Token        string          // from LoadToken; while it is empty, nobody is let in
 	AllowedHosts func() []string // names that we go by, besides addresses, localhost, the machine's own and local ones; nil: none
 	AllowPublic  func() bool     // whether callers outside the household are answered; nil: no
@@ -24,6 +25,7 @@ type server struct {
 	hosts    hosts
 	public   func() bool
 	sessions sessions
+	tokens   *tokens
 	log      *slog.Logger
 
 	checkup     sync.Mutex   // held while the doctor is at work
@@ -47,6 +49,9 @@ func New(c Config) http.Handler {
 	var err error
 	if s.sessions.passwords, err = loadPasswords(c.PasswordPath); err != nil {
 		s.log.Warn("nobody is let in by a password", "err", err)
+	}
+	if s.tokens, err = loadTokens(c.TokensPath); err != nil {
+		s.log.Warn("programs are let in by no token but the agent's", "err", err)
 	}
 	if s.hosts.allowed == nil {
 		s.hosts.allowed = func() []string { return nil }
@@ -87,6 +92,8 @@ func (s *server) api() http.Handler {
 	for path, m := range map[string]methods{
 		"session":          {"POST": s.openSession},
 		"password":         {"PUT": s.putPassword},
+		"tokens":           {"GET": s.getTokens, "POST": s.addToken},
+		"tokens/{name}":    {"DELETE": s.revokeToken},
 		"status":           {"GET": s.getStatus},
 		"events":           {"GET": s.getEvents},
 		"preferences":      {"GET": s.getPreferences, "PUT": s.putPreferences, "PATCH": s.patchPreferences},

@@ -20,6 +20,7 @@ const AddressFile = "api-address"
 //	lock            held while the agent runs
 //	api-token       the secret of the HTTP API
 //	password        the hash of the owner's password, if there is one
+//	api-tokens      the hashes of tokens that the owner has made for programs, if there are any
 //	api-address     where the page is, while the agent runs
 //	api.sock        where the commands find the HTTP API, while the agent runs
 //	fragments/      fragments of background swarms

@@ -58,6 +58,16 @@ export async function setPassword(password) {
   await send("PUT", "password", { "Content-Type": "application/json" }, JSON.stringify({ password }));
 }
 
+// makeToken makes a token for a program, and returns it.
+export async function makeToken(name, readOnly) {
+  const headers = { "Content-Type": "application/json" };
+  return (await (await send("POST", "tokens", headers, JSON.stringify({ name, read_only: readOnly }))).json()).token;
+}
+
+export async function revokeToken(name) {
+  await remove(`tokens/${encodeURIComponent(name)}`);
+}
+
 // addURI and addFile add to kind, which is foreground or background.
 export async function addURI(kind, uri) {
   await send("POST", kind, { "Content-Type": "application/json" }, JSON.stringify({ uri }));

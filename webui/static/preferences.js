@@ -2,6 +2,7 @@
 // owner changes is marked, and the agent checks it before any of it is saved.
 
 import * as api from "./api.js";
+import { prepareTokens } from "./tokens.js";
 import { byId, element, say } from "./view.js";
 
 const unchangeable = new Set(["state.directory"]); // while the agent runs on it
@@ -53,6 +54,7 @@ function makeField(key, value) {
 export function preparePreferences(attempt) {
   const [form, open, keys] = [byId("preferences"), byId("preferences-open"), byId("preferences-keys")];
   const [save, undo, said, trouble] = [byId("preferences-save"), byId("preferences-undo"), byId("preferences-said"), byId("preferences-trouble")];
+  const showTokens = prepareTokens(attempt);
   let fields = [];
   let read; // the preferences that the fields show, and their tag
 
@@ -87,7 +89,7 @@ export function preparePreferences(attempt) {
 
   open.addEventListener("click", async () => {
     const show = form.hidden;
-    if (show && !(await attempt(fill))) return;
+    if (show && !(await attempt(() => Promise.all([fill(), showTokens()])))) return;
     form.hidden = !show;
     open.setAttribute("aria-expanded", String(show));
     say(open, show ? "Hide" : "Show");
