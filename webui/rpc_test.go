@@ -213,7 +213,7 @@ func TestWhatChangedLately(t *testing.T) {
 		if got := recent(); got != "[[id] [1] [2] [3] [4] [5] [6] [7] [8]] []" {
 			t.Errorf("at first: %s", got)
 		}
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		if got := recent(); got != "[[id]] []" {
 			t.Errorf("after a minute: %s", got)
 		}
@@ -223,7 +223,7 @@ func TestWhatChangedLately(t *testing.T) {
 		if got := recent(); got != "[[id] [2] [9]] [3]" {
 			t.Errorf("after changes: %s", got)
 		}
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		if got := recent(); got != "[[id]] []" {
 			t.Errorf("a minute after: %s", got)
 		}
