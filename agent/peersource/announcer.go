@@ -38,8 +38,9 @@ type Config struct {
 
 // Announcer keeps torrents announced to their trackers and to the DHT. Every torrent has, for each of its trackers and
 // for the DHT, its own next time and back-off: the first announce at once, then at the tracker's interval (1 min to 24
-// h, 30 min if it does not say; the DHT every 20 min), after failures 1, 2, 4 min … 1 h later. At most 20 are under way
-// at once, at most 6 of them at the same host; the owner's come first, and hosts take turns. All methods may be called at any time, before Run too.
+// h, 30 min if it does not say; the DHT every 20 min), after failures 1, 2, 4 min … 1 h later, in the DHT from 15 s
+// on. At most 20 are under way at once, at most 6 of them at the same host; the owner's come first, and hosts take turns.
+// All methods may be called at any time, before Run too.
 type Announcer struct {
 	peerID [20]byte
 	key    uint32

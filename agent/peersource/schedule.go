@@ -19,8 +19,10 @@ const (
 	longestPause  = 24 * time.Hour
 	dhtInterval   = 20 * time.Minute // nodes forget peers after about 30
 
-	firstRetry = shortestPause
-	lastRetry  = time.Hour
+	// dhtPause is the least between two look-ups in the DHT: it belongs to nobody, and is often still finding its first
+	// nodes when it is asked first.
+	dhtPause  = 15 * time.Second
+	lastRetry = time.Hour
 )
 
 // schedule says what is to be announced when. It is plain data: no clock, no I/O, no lock; the Announcer brings those.
@@ -173,7 +175,7 @@ func (e *entry) polite() time.Duration {
 	if !e.tried {
 		return 0
 	}
-	return e.last + max(shortestPause, e.minimum)
+	return e.last + max(e.at.least(), e.minimum)
 }
 
 // next hands out an entry that is due, if a worker is free for it; whoever takes it gives it back with done.
@@ -255,7 +257,7 @@ func (s *schedule) done(e *entry, o outcome, now time.Duration) {
 		e.due = now
 	case o.err != nil:
 		e.failures = min(e.failures+1, 30)
-		e.due = now + backOff(e.failures, o.retryWithin)
+		e.due = now + backOff(e.failures, e.at.least(), o.retryWithin)
 		if no := (*Refusal)(nil); errors.As(o.err, &no) {
 			e.minimum = min(no.RetryIn, longestPause)
 			e.due = max(e.due, e.last+e.minimum)
@@ -337,15 +339,23 @@ func pause(interval, minimum time.Duration) time.Duration {
 	return interval + rand.N(interval/10)
 }
 
-// backOff is how long until the next try after so many failures in a row: 1, 2, 4 min … 1 h (or within), each and
-// up to a tenth more.
-func backOff(failures uint8, within time.Duration) time.Duration {
+// least is how much time passes between two announces there, whatever it says, or is down.
+func (s *source) least() time.Duration {
+	if s.name == SourceDHT {
+		return dhtPause
+	}
+	return shortestPause
+}
+
+// backOff is how long until the next try after so many failures in a row: first, then twice as long and so on, up to an
+// hour (or within), each and up to a tenth more.
+func backOff(failures uint8, first, within time.Duration) time.Duration {
 	if within == 0 {
 		within = lastRetry
 	}
 	d := within
-	if shift := failures - 1; shift < 8 { // 1 min · 2⁸ is more than an hour
-		d = min(within, firstRetry<<shift)
+	if shift := failures - 1; shift < 8 { // 15 s · 2⁸ is more than an hour
+		d = min(within, first<<shift)
 	}
 	return d + rand.N(d/10)
 }
