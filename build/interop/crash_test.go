@@ -61,21 +61,25 @@ func TestKilledAgentGoesOnWithWhatVerifies(t *testing.T) {
 	step(t, "killed, with every second fragment damaged on disk, it starts again", func() error {
 		return errors.Join(agent.Kill(), damage(agent, contentB), agent.Start(ctx))
 	})
-	step(t, "aria2 downloads B, and is sent no damaged piece", func() error {
-		aria2, err := StartAria2(w.place("aria2"), contentB)
-		started(t, aria2, err)
-		if err := aria2.Downloaded(ctx, fromYLimit); err != nil {
-			return err
-		}
-		if log := aria2.LogTail(1 << 30); strings.Contains(log, wrongPiece) {
-			return fmt.Errorf("aria2 was sent a damaged piece: %s", log[strings.Index(log, wrongPiece):][:200])
-		}
-		return nil
-	})
-	left := stillDamaged(agent, contentB)
-	t.Logf("%d of %d damaged fragments were not asked for, and are still on disk", left, contentB.Pieces()/2)
-	if left == contentB.Pieces()/2 {
-		t.Error("aria2 asked for no damaged fragment: the test has shown nothing")
+	asked := false // for a damaged fragment; of which piece aria2 asks whom is up to aria2
+	for i := 1; i <= 5 && !asked; i++ {
+		step(t, "aria2 downloads B, and is sent no damaged piece", func() error {
+			aria2, err := StartAria2(w.place(fmt.Sprintf("aria2-%d", i)), contentB)
+			started(t, aria2, err)
+			if err := aria2.Downloaded(ctx, fromYLimit); err != nil {
+				return err
+			}
+			if log := aria2.LogTail(1 << 30); strings.Contains(log, wrongPiece) {
+				return fmt.Errorf("aria2 was sent a damaged piece: %s", log[strings.Index(log, wrongPiece):][:200])
+			}
+			return nil
+		})
+		left := stillDamaged(agent, contentB)
+		t.Logf("%d of %d damaged fragments were not asked for, and are still on disk", left, contentB.Pieces()/2)
+		asked = left < contentB.Pieces()/2
+	}
+	if !asked {
+		t.Error("no aria2 asked for a damaged fragment: the test has shown nothing")
 	}
 	if err := agent.Downloaded(ctx, contentA, foregroundLimit); err != nil {
 		t.Error(err)
