@@ -101,7 +101,7 @@ fuzz:
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" || exit 1; \
 	done
 
-# What is promised, measured: tables of figures beside their bounds. `make bench BENCH=code` takes some minutes,
+# What is promised, measured: tables of figures beside their bounds. `make bench BENCH=code` takes a quarter of an hour,
 # BENCH=line an hour.
 bench:
 	go run ./build/bench $(BENCH)

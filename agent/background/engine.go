@@ -84,7 +84,7 @@ type Config struct {
 }
 
 const (
-	maxPeers     = 40 // in one swarm
+	wantedPeers  = 40 // in one swarm: with more, nobody is dialled
 	maxDials     = 24 // under way at a time, over all swarms
 	joinInterval = 2 * time.Second
 	saveInterval = 5 * time.Minute

@@ -107,6 +107,14 @@ func (s *places) room(dialing int, host netip.Addr) bool {
 	return len(s.open)+dialing < s.most || s.displace(swarm.Host(host), true)
 }
 
+// share is how many of the places one swarm may have: half of them, so that none keeps all others out. Who is not
+// connected never has a turn, so a swarm of a hundred leechers should find room for all of them.
+func (s *places) share() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.most/2, wantedPeers)
+}
+
 // shut reports whether no connection at all may be open. Then no swarm is woken
 // for the sake of one either, for that would take memory.
 func (s *places) shut() bool {
@@ -126,7 +134,7 @@ func (l *live) seat(p *peer) bool {
 	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad {
 		return false
 	}
-	if len(l.peers) >= maxPeers && !l.displace(p.host(), false) {
+	if len(l.peers) >= l.engine.places.share() && !l.displace(p.host(), false) {
 		return false
 	}
 	return l.engine.places.give(p)
@@ -144,7 +152,7 @@ func (l *live) displace(host netip.Prefix, dialled bool) bool {
 
 // roomFor reports whether the swarm may dial an address.
 func (l *live) roomFor(addr netip.Addr) bool {
-	if len(l.peers)+l.book.dialing >= maxPeers && !l.displace(swarm.Host(addr), true) {
+	if len(l.peers)+l.book.dialing >= wantedPeers && !l.displace(swarm.Host(addr), true) {
 		return false
 	}
 	return l.engine.places.room(len(l.engine.dials), addr)

@@ -1,6 +1,7 @@
 package background
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -126,7 +127,7 @@ func TestOneHostDoesNotKeepOthersOut(t *testing.T) {
 			us.hold(c, all(4)...)
 			us.join(c, true)
 			us.engine.SetMostConns(most)
-			taken := min(most, maxPeers)
+			taken := min(most, us.engine.places.share())
 			for range taken + 3 {
 				p := newScriptedAt(t, c, "127.0.0.9").dial(us)
 				p.conn.Send(peerwire.Message{Type: peerwire.Interested})
@@ -148,13 +149,28 @@ func TestAHostThatHasTooManyPlacesLeavesSomeToThoseWhomWeDial(t *testing.T) {
 	c := makeContent(t, 4, false)
 	us := newAgent(t, 1<<30)
 	us.join(c, true)
-	for range maxPeers {
+	for range wantedPeers {
 		newScriptedAt(t, c, "127.0.0.9").dial(us)
 	}
-	us.wait("the places to be taken", func() bool { open, _ := us.places(); return open == maxPeers })
+	us.wait("the places to be taken", func() bool { open, _ := us.places(); return open == wantedPeers })
 	seed := newScripted(t, c)
 	us.find(c, seed.addr())
 	us.wait("all of the content", func() bool { return us.holds(c, 4) })
+}
+
+func TestAPopularSwarmHasHalfOfThePlaces(t *testing.T) {
+	c, other := makeContent(t, 4, false), makeContent(t, 5, false)
+	us := newAgent(t, 1<<30)
+	us.hold(c, all(4)...)
+	us.hold(other, all(5)...)
+	us.join(c, true)
+	us.join(other, true)
+	for i := range maxConns/2 + 5 {
+		p := newScriptedAt(t, c, fmt.Sprintf("127.0.1.%d", i+1)).dial(us)
+		p.conn.Send(peerwire.Message{Type: peerwire.Interested})
+	}
+	us.wait("half of the places to be taken", func() bool { open, _ := us.places(); return open == maxConns/2 })
+	us.serves(other)
 }
 
 func TestNobodyIsDialledWithoutAPlace(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"ebb/platform"
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
+	"ebb/quota/line"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,6 +82,7 @@ type agent struct {
 	ledger *disk.Ledger
 	engine *Engine
 	port   *peerwire.Port
+	line   *line.Bandwidth // unlimited, unless the test says otherwise
 	stop   func()
 
 	asleep atomic.Bool // what the engine is told of the disk
@@ -144,14 +146,15 @@ func (a *agent) start(storage int64) {
 		Limits: func() disk.Limits { return *a.limits.Load() },
 	})
 	peerID := peerwire.NewPeerID("0.1.0")
-	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Log: log})
+	a.line = line.NewBandwidth(line.Unlimited, line.Unlimited)
+	a.port, err = peerwire.Listen("127.0.0.1:0", peerwire.Config{PeerID: peerID, Client: "ebb test", Wrap: a.line.Wrap, Log: log})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.engine, err = New(Config{
 		Dialer: a.port, PeerID: peerID, Port: a.port.Addr().Port(), Client: "ebb test",
 		Store: a.store, Ledger: a.ledger, Announcer: a, Lists: noLists{}, Candidates: a,
-		Goal: func() swarm.Goal { return swarm.GoalBalanced }, UploadLimit: func() int64 { return -1 },
+		Goal: func() swarm.Goal { return swarm.GoalBalanced }, UploadLimit: a.uploadLimit,
 		Unavailable: whether(&a.asleep),
 		AllowAddr:   func(netip.Addr) bool { return true },
 		Log:         slog.New(swarm.Listen(slog.DiscardHandler, a.hear)),
@@ -175,6 +178,11 @@ func (a *agent) start(storage int64) {
 		})
 	}
 	a.wait("the engine to run", a.engine.Running)
+}
+
+func (a *agent) uploadLimit() int64 {
+	up, _ := a.line.Limits()
+	return up
 }
 
 // restart stops the agent and starts it again on the same directory.

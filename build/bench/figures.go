@@ -65,6 +65,13 @@ var suites = []suite{
 			{what: "storing 256 KiB, beside write+fsync+rename (ratio)", benchmark: "BenchmarkPut256KiB/Plain", over: "BenchmarkPut256KiB/Store", unit: "ns/op", scale: 1, bound: 0.8, least: true},
 		},
 	},
+	{
+		pkg: "./agent/background", pattern: "^BenchmarkTurns$/^100$", args: []string{"-benchtime=1x", "-count=1"},
+		figures: []figure{
+			{what: "of 100 equal leechers at 4 MB/s: without a turn in a minute", benchmark: "BenchmarkTurns/100", unit: "left-out", scale: 1, bound: 0},
+			{what: "what the best of them has had after five minutes, in worsts", benchmark: "BenchmarkTurns/100", unit: "best/worst", scale: 1, bound: 1.5},
+		},
+	},
 }
 
 // holds reports whether a value keeps to the bound.
