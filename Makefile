@@ -45,6 +45,7 @@ demo: build
 test:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	go test $(RACE) -timeout 10m ./...
+	cd build/pack && go vet ./... && go test ./...
 
 # What goes wrong only where addresses have 32 bits: an x86-64 kernel runs these.
 test32:
@@ -88,6 +89,26 @@ cross: $(ARCHITECTURES:%=cross-%)
 .PHONY: $(ARCHITECTURES:%=cross-%) sizes floor
 $(ARCHITECTURES:%=cross-%): cross-%: $(LINKED)
 	GOOS=linux $(or $(GO_$*),GOARCH=$*) $(BUILD) -o $(OUT)/ebb-linux-$* ./agent/ebb
+
+# What devices install: build/pack says how each kind is made, firmware/ has what goes in. Go, make and git are enough.
+PACKAGES := $(OUT)/packages
+PACK      = cd build/pack && go run . -root ../.. -out ../../$(PACKAGES)
+.PHONY: packages packagetest linux
+packages: linux
+linux: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5 riscv64) documents
+	$(PACK) linux
+
+# What people read and what their shells complete is what this version says of itself. Root's defaults, whoever builds.
+.PHONY: documents
+documents: build
+	$(OUT)/ebb manual >$(OUT)/ebb.1
+	$(OUT)/ebb completion bash >$(OUT)/ebb.bash
+	$(OUT)/ebb completion zsh >$(OUT)/ebb.zsh
+
+# Each package installed and removed by its own tools, in a root of its own (root, Debian; installs what it needs).
+packagetest: packages
+	build/packagetest/install.sh
+	build/packagetest/run.sh $(PACKAGES)
 
 # What rain alone weighs on a router.
 floor: $(LINKED)

@@ -20,6 +20,17 @@ func flagsOf(cmd command) (flags []*flag.Flag) {
 	return flags
 }
 
+// manualFiles says where things are, in the language of man pages.
+const manualFiles = `.SH FILES
+.TP
+.I /etc/ebb/ebb.toml
+the preferences; of who is not root, ~/.config/ebb/ebb.toml
+.TP
+.I /var/lib/ebb
+what ebb keeps: fragments, tables, the token; and downloads, unless foreground.directory names another place. Of who is
+not root, ~/.local/state/ebb
+`
+
 // manual is 'ebb manual': a page for man(1), out of what help says.
 func manual(_ context.Context, c *call) error {
 	if err := c.parse(0, 0); err != nil {
@@ -41,8 +52,11 @@ func manual(_ context.Context, c *call) error {
 	for line := range strings.Lines(strings.TrimSpace(helpEnd)) {
 		fmt.Fprintf(&b, "%s\n.br\n", roff(strings.TrimSpace(line)))
 	}
+	b.WriteString(manualFiles)
 	b.WriteString(".SH PREFERENCES\nKept in ebb.toml, or changed by ebb prefs:\n.nf\n")
-	for line := range strings.Lines(string(prefs.Default().Text())) {
+	p := prefs.Default()
+	p.State.Directory = "/var/lib/ebb" // as for root, whoever makes the page
+	for line := range strings.Lines(string(p.Text())) {
 		b.WriteString(roff(strings.TrimRight(line, "\n")) + "\n")
 	}
 	b.WriteString(".fi\n")
@@ -78,11 +92,13 @@ func completion(_ context.Context, c *call) error {
 	if err := c.parse(1, 1); err != nil {
 		return err
 	}
-	script := ""
+	before, after := "", ""
 	switch c.args[0] {
 	case "bash":
 	case "zsh":
-		script = "autoload -U +X bashcompinit && bashcompinit\n"
+		// In a file of that name on zsh's fpath, this is what zsh runs when it first completes.
+		before = "#compdef ebb\nautoload -U +X bashcompinit && bashcompinit\n"
+		after = "if [ \"${funcstack[1]}\" = _ebb ]; then _bash_complete -o default -F _ebb; fi\n"
 	default:
 		return wrongUsage("there is a completion for bash and for zsh, not for %q", c.args[0])
 	}
@@ -109,7 +125,7 @@ func completion(_ context.Context, c *call) error {
 		fmt.Fprintf(&cases, "    %s) words=%s ;;\n", cmd.name, list)
 	}
 	slices.Sort(names)
-	script += fmt.Sprintf(`_ebb() {
+	script := fmt.Sprintf(`_ebb() {
   local words cur=${COMP_WORDS[COMP_CWORD]}
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "%s" -- "$cur"))
@@ -121,6 +137,6 @@ func completion(_ context.Context, c *call) error {
 }
 complete -o default -F _ebb ebb
 `, strings.Join(names, " "), cases.String())
-	_, err := io.WriteString(c.out, script)
+	_, err := io.WriteString(c.out, before+script+after)
 	return err
 }

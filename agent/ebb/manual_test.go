@@ -39,6 +39,17 @@ func TestTheManualHasAllThatHelpHas(t *testing.T) {
 	}
 }
 
+func TestTheManualDoesNotDependOnWhoMakesIt(t *testing.T) {
+	_, before, _ := ebb(t, "manual")
+	t.Setenv("HOME", "/home/somebody")
+	t.Setenv("XDG_STATE_HOME", "/elsewhere")
+	_, page, _ := ebb(t, "manual")
+	if page != before || strings.Contains(page, "elsewhere") {
+		t.Error("it does")
+	}
+	expect(t, page, `directory = "/var/lib/ebb"`)
+}
+
 // TestBashCompletesCommands asks bash what it would complete.
 func TestBashCompletesCommands(t *testing.T) {
 	_, script, _ := ebb(t, "completion", "bash")
