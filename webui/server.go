@@ -116,6 +116,8 @@ func (s *server) api() http.Handler {
 		"candidates/{hash}/approve": {"POST": act(s.agent.Approve)},
 
 		"doctor": {"GET": s.doctor(false), "POST": s.doctor(true)},
+
+		"openapi.yaml": {"GET": getDescription},
 	} {
 		mux.Handle("/api/v1/"+path, s.serve(m))
 	}
