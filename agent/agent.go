@@ -49,6 +49,7 @@ type Agent struct {
 	events      *webui.EventLog
 	log         *slog.Logger // which events come from
 	state       *records.Directory
+	mounts      *records.Mounts
 	token       string
 
 	peerID     [20]byte
@@ -128,10 +129,14 @@ func build(o Options) (*Agent, error) {
 func (a *Agent) opened(close func() error) { a.closers = append(a.closers, close) }
 
 func (a *Agent) openState(p prefs.Preferences) (err error) {
+	if err := records.MountsBeside(a.configPath).Present(p.State.Directory); err != nil {
+		return fmt.Errorf("state directory %w", err)
+	}
 	if a.state, err = records.OpenDirectory(p.State.Directory); err != nil {
 		return err
 	}
 	a.opened(a.state.Close)
+	a.mounts = records.OpenMounts(a.state.File("mounts"))
 	if a.token, err = webui.LoadToken(a.state.File(webui.TokenFile)); err != nil {
 		return records.OpenError("the API's token", err)
 	}
@@ -139,17 +144,23 @@ func (a *Agent) openState(p prefs.Preferences) (err error) {
 }
 
 func (a *Agent) openQuota(p prefs.Preferences) (err error) {
-	index := a.state.File("fragments.db")
-	a.disk = disk.NewWatch(disk.WatchConfig{Directory: a.state.Path, Index: index, Preferences: a.preferences.Get, Log: a.log})
-	a.store, err = fragstore.Open(a.state.File("fragments"), index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
+	index, fragments := a.state.File("fragments.db"), a.state.File("fragments")
+	present := func() error { return a.mounts.Present(fragments) }
+	if err := present(); err != nil {
+		return fmt.Errorf("fragments directory %w", err)
+	}
+	a.disk = disk.NewWatch(disk.WatchConfig{
+		Directory: a.state.Path, Index: index, Present: present, Preferences: a.preferences.Get, Log: a.log,
+	})
+	a.store, err = fragstore.Open(fragments, index, fragstore.Options{Log: a.log, Unavailable: a.disk.Unavailable})
 	if err != nil {
 		return records.OpenError("the fragment store", err)
 	}
 	a.opened(a.store.Close)
 	a.ledger = disk.NewLedger(disk.Config{
 		Store:       a.store,
-		Fragments:   measured(a.state.File("fragments")),
-		Downloads:   measured(a.downloads()),
+		Fragments:   a.mounts.Measured(fragments),
+		Downloads:   a.mounts.Measured(a.downloads()),
 		Limits:      func() disk.Limits { return disk.LimitsOf(a.preferences.Get()) },
 		Unavailable: a.disk.Unavailable,
 	})
@@ -171,11 +182,6 @@ func (a *Agent) downloads() string {
 		return dir
 	}
 	return a.state.Downloads()
-}
-
-// measured measures the file system of a path.
-func measured(path string) func() (platform.FileSystem, error) {
-	return func() (platform.FileSystem, error) { return platform.DiskUsage(path) }
 }
 
 func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
@@ -230,9 +236,9 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	if a.guard.Local.IsValid() {
 		host = a.guard.Local.String()
 	}
-	first, last := torrentPorts(a.port.Addr().Port())
+	first, last := foreground.PortsBeside(a.port.Addr().Port())
 	a.foreground, err = foreground.Open(foreground.Config{
-		Directory: a.downloads(), Database: a.state.File("foreground.db"),
+		Directory: a.downloads(), Present: a.mounts.Present, Database: a.state.File("foreground.db"),
 		Host: host, PortBegin: first, PortEnd: last,
 		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
@@ -245,16 +251,6 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	}
 	a.opened(a.foreground.Close)
 	return nil
-}
-
-// torrentPorts is the range of ports for the owner's torrents, one each: the
-// thousand above the peer port, or below it where there are not as many.
-func torrentPorts(peer uint16) (first, last uint16) {
-	const count = 1000
-	if peer > 65535-count {
-		return peer - count, peer - 1
-	}
-	return peer + 1, peer + count
 }
 
 func (a *Agent) openBackground(p prefs.Preferences) (err error) {
@@ -355,9 +351,13 @@ func Doctor(o Options, mend bool) (webui.Diagnosis, error) {
 // PeerAddr is where background peers reach the agent.
 func (a *Agent) PeerAddr() netip.AddrPort { return a.port.Addr() }
 
-// ErrRestart ends Run when the disk that holds the state has gone and is mounted anew: what was opened is of no use any
-// more, and New opens it again.
-var ErrRestart = disk.ErrRemounted
+var (
+	// ErrRestart ends Run when the disk that holds the state has gone and is mounted anew: what was opened is of no use
+	// any more, and New opens it again.
+	ErrRestart = disk.ErrRemounted
+	// ErrAway is wrapped by New's error when the disk of the state, or of the fragments, is not there yet.
+	ErrAway = records.ErrAway
+)
 
 // Run works until ctx ends, or until a part of the agent fails, which is its
 // error. When it returns everything is saved and closed, and no goroutine is left.

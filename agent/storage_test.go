@@ -190,6 +190,36 @@ func TestADiskThatIsUnpluggedComesBack(t *testing.T) {
 	}
 }
 
+func TestADiskThatIsNotThereAtStartIsNotReplaced(t *testing.T) {
+	for below, words := range map[string]string{"": "state directory", "fragments": "fragments directory"} {
+		w, ctx := newWorld(t)
+		c := get[*lab.Content](t)(w.Content("Old Maps", 4*mib, 64<<10))
+		get[*lab.Peer](t)(w.Seed(ctx, c))
+		x, ok := onTmpfs(t, w, lab.AgentConfig{Storage: "16MiB"}, below, "64m")
+		if !ok {
+			return
+		}
+		get[swarm.InfoHash](t)(x.AddBackground(ctx, webui.Source{File: c.Torrent}))
+		told(t, ctx, x, "complete", c)
+		must(t, x.Stop())
+		disk, kept := filepath.Join(x.State, below), t.TempDir()
+		must(t, unix.Mount(disk, kept, "", unix.MS_BIND, ""), unix.Unmount(disk, unix.MNT_DETACH))
+		t.Cleanup(func() { must(t, unix.Unmount(kept, unix.MNT_DETACH)) })
+		for range 2 {
+			if err := x.Start(nil); !errors.Is(err, agent.ErrAway) || !strings.Contains(err.Error(), words) {
+				t.Errorf("without the %s: %v", words, err)
+			}
+		}
+		if entries := get[[]os.DirEntry](t)(os.ReadDir(disk)); len(entries) > 0 {
+			t.Errorf("written where the %s was mounted: %v", words, entries)
+		}
+		must(t, unix.Mount(kept, disk, "", unix.MS_BIND, ""), x.Start(nil))
+		if s := get[webui.BackgroundSwarm](t)(x.BackgroundSwarm(ctx, c.Hash)); s.Fragments != s.Pieces {
+			t.Errorf("%d of %d fragments are held when the disk is back", s.Fragments, s.Pieces)
+		}
+	}
+}
+
 func TestAShareOfTheDiskIsAnAllotment(t *testing.T) {
 	w, ctx := newWorld(t)
 	c := get[*lab.Content](t)(w.Content("Old Maps", 16*mib, 64<<10))

@@ -14,6 +14,7 @@ import (
 type mount struct {
 	id      uint64
 	device  string // "major:minor" of the file system's super block: the same for all its mounts, btrfs subvolumes included
+	root    string // the directory of the file system that is mounted: "/", unless it is a bind mount or a subvolume
 	point   string // where it is mounted
 	kind    string // the file system's type
 	source  string // a device, a data set, a server's directory, or just a word
@@ -77,6 +78,7 @@ func parseMount(line string) (m mount, ok bool) {
 	return mount{
 		id:      id,
 		device:  device,
+		root:    unescape(fields[3]),
 		point:   unescape(fields[4]),
 		kind:    unescape(rest[0]),
 		source:  unescape(rest[1]),

@@ -185,17 +185,17 @@ func TestOverlayOnItselfEnds(t *testing.T) {
 
 func TestParseMount(t *testing.T) {
 	const good = "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
-	want := mount{id: 36, device: "98:0", point: "/mnt 2", kind: "ext3", source: "/dev/root", options: "rw,errors=continue"}
+	want := mount{id: 36, device: "98:0", root: "/mnt1", point: "/mnt 2", kind: "ext3", source: "/dev/root", options: "rw,errors=continue"}
 	if got, ok := parseMount(good); !ok || got != want {
 		t.Errorf("got %+v, %t", got, ok)
 	}
 	// Without optional fields, with many, and with a mount point, a root and a source that look like the separator.
 	for line, want := range map[string]mount{
-		"36 35 98:0 / / rw - ext3 /dev/root rw":                      {36, "98:0", "/", "ext3", "/dev/root", "rw"},
-		"36 35 98:0 / / rw a:1 b:2 c d e - ext3 /dev/root rw":        {36, "98:0", "/", "ext3", "/dev/root", "rw"},
-		"36 35 98:0 - /- rw - ext3 - rw":                             {36, "98:0", "/-", "ext3", "-", "rw"},
-		"36 35 0:9 net:[4026531840] /run/n rw shared:1 - nsfs  rw":   {36, "0:9", "/run/n", "nsfs", "", "rw"},
-		"36 35 007:1 / /x\\134\\011\\012\\043 rw - tmpfs a\\040b rw": {36, "7:1", "/x\\\t\n#", "tmpfs", "a b", "rw"},
+		"36 35 98:0 / / rw - ext3 /dev/root rw":                      {36, "98:0", "/", "/", "ext3", "/dev/root", "rw"},
+		"36 35 98:0 / / rw a:1 b:2 c d e - ext3 /dev/root rw":        {36, "98:0", "/", "/", "ext3", "/dev/root", "rw"},
+		"36 35 98:0 - /- rw - ext3 - rw":                             {36, "98:0", "-", "/-", "ext3", "-", "rw"},
+		"36 35 0:9 net:[4026531840] /run/n rw shared:1 - nsfs  rw":   {36, "0:9", "net:[4026531840]", "/run/n", "nsfs", "", "rw"},
+		"36 35 007:1 / /x\\134\\011\\012\\043 rw - tmpfs a\\040b rw": {36, "7:1", "/", "/x\\\t\n#", "tmpfs", "a b", "rw"},
 	} {
 		if got, ok := parseMount(line); !ok || got != want {
 			t.Errorf("%q: got %+v, %t; want %+v", line, got, ok, want)

@@ -62,7 +62,7 @@ func rpcDownload(t ForegroundTorrent) rpcTorrent {
 		c.status = rpcChecking
 	case "seeding":
 		c.status = rpcSeeding
-	case "waiting for space":
+	case "waiting for space", "waiting for its disk":
 		c.status, c.fault, c.said = rpcQueuedDownload, rpcFaultLocal, t.Why
 	case "failed":
 		c.status, c.fault, c.said = rpcStopped, rpcFaultLocal, t.Why

@@ -47,7 +47,7 @@ func list(ctx context.Context, c *call) error {
 		foregroundTable(all.Foreground.Items).write(c.out)
 	}
 	for _, f := range all.Foreground.Items {
-		if f.State == "failed" || f.State == "waiting for space" { // what the owner can do something about
+		if f.State == "failed" || strings.HasPrefix(f.State, "waiting") { // what the owner can do something about
 			fmt.Fprintf(c.out, "%s: %s\n", f.Hash.String()[:8], clean(f.Why))
 		}
 		if f.Trouble != "" {

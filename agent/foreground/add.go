@@ -100,11 +100,13 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 	d.reserved, d.promise = n.promise != nil, n.promise
 	d.picture.Name, d.picture.Trackers = n.name, n.trackers
 	if t.Stats().Pieces.Total > 0 {
-		if err := d.examine(); err != nil {
+		if err := d.examine(); diskFault(err) {
+			d.broken(err)
+		} else if err != nil {
 			return errors.Join(err, s.rain.RemoveTorrent(id, true), forget())
 		}
 	}
-	d.picture.State = d.state(torrent.Stopped, n.start)
+	d.picture.State, d.picture.Error = d.state(torrent.Stopped, n.start), d.lacks
 	d.tell("added", "added")
 	s.mu.Lock()
 	defer s.mu.Unlock()

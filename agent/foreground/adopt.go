@@ -163,6 +163,9 @@ func (a *adoption) inspect() error {
 // reserve asks the ledger for the room that no piece covers.
 func (a *adoption) reserve() error {
 	s := a.session
+	if err := s.cfg.makeDirectory(); err != nil {
+		return err
+	}
 	var covered int64
 	if a.apart = s.cfg.FragmentsApart(); !a.apart {
 		for _, index := range a.todo {

@@ -43,6 +43,8 @@ type Ledger interface {
 type Config struct {
 	// Directory is where the owner's files go. It is created if needed.
 	Directory string
+	// Present says why a directory may not be worked in just now, since its disk is away; nil means that all may.
+	Present func(directory string) error
 	// Database is the path of rain's database. A small file next to it, with the suffix .state, holds what rain does
 	// not: see state.
 	Database string
@@ -67,10 +69,23 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// PortsBeside is the range of ports for the owner's torrents, one each: the thousand above the peer port, or below it
+// where there are not as many.
+func PortsBeside(peer uint16) (begin, end uint16) {
+	const count = 1000
+	if peer > 65535-count {
+		return peer - count, peer - 1
+	}
+	return peer + 1, peer + count
+}
+
 // withDefaults fills in what may be left out.
 func (cfg Config) withDefaults() Config {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Present == nil {
+		cfg.Present = func(string) error { return nil }
 	}
 	if cfg.FragmentsApart == nil {
 		cfg.FragmentsApart = func() bool { return false }

@@ -134,7 +134,11 @@ func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 	d.letGo()
 	s.freeName(h)
 	if deleteData {
-		if err := deleteFiles(s.cfg.Directory, d.files); err != nil {
+		err := s.cfg.Present(s.cfg.Directory)
+		if err == nil {
+			err = deleteFiles(s.cfg.Directory, d.files)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("deleting the files of %s below %s: %w", d.title(), s.cfg.Directory, err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,8 @@ const (
 	observeInterval = 2 * time.Second
 	// retryInterval is how long a download that waits for space waits before it asks the ledger again.
 	retryInterval = 30 * time.Second
+	// diskInterval is how long one that waits for its disk waits before it looks again.
+	diskInterval = 5 * time.Second
 	// patience is how long rain may take to tell about a torrent before the owner is told so. It answers only between
 	// operations on files, which can take long.
 	patience = 10 * time.Second
@@ -57,8 +60,9 @@ type download struct {
 
 	reserved bool      // space is promised, or not needed any more
 	promise  *promise  // nil if none is needed
-	noSpace  string    // why there is no space, for the owner
-	retryAt  time.Time // when to ask for space again
+	waits    State     // Waiting or Away, or neither
+	lacks    string    // what it waits for, for the owner
+	retryAt  time.Time // when to try again
 	failure  string    // why it cannot go on, for the owner
 
 	running bool               // rain was told to run; an end with an error is news
@@ -130,7 +134,7 @@ func (d *download) hear() bool {
 	defer d.mu.Unlock()
 	if d.asked {
 		d.asked = false
-		d.failure, d.noSpace, d.retryAt, d.afresh = "", "", time.Time{}, true
+		d.failure, d.waits, d.lacks, d.retryAt, d.afresh = "", "", "", time.Time{}, true
 	}
 	return d.wanted
 }
@@ -206,10 +210,25 @@ func (d *download) broken(err error) {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		// The disk has less than the ledger thought: ask it again later.
 		d.letGo()
-		d.wait(fmt.Errorf("the disk is full: %w", err))
+		d.wait(Waiting, fmt.Errorf("the disk is full: %w", err))
+		return
+	}
+	if diskFault(err) { // it may be over: a stick is plugged in again, a share is mounted
+		d.letGo()
+		d.wait(Away, err)
 		return
 	}
 	d.fail(err)
+}
+
+// away is why a download has to wait for its disk, or its files.
+type away struct{ error }
+
+func (a away) Unwrap() error { return a.error }
+
+// diskFault reports whether an error is one of files, and may go as it came.
+func diskFault(err error) bool {
+	return errors.As(err, new(away)) || errors.As(err, new(syscall.Errno))
 }
 
 // publish updates the picture.
@@ -234,8 +253,8 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	switch p.State {
 	case Failed:
 		p.Error = d.failure
-	case Waiting:
-		p.Error = d.noSpace
+	case Waiting, Away:
+		p.Error = d.lacks
 	default:
 		p.Error = ""
 	}
@@ -268,12 +287,16 @@ func (d *download) fail(err error) {
 	d.tell("failed", d.failure)
 }
 
-// wait makes the download wait for space.
-func (d *download) wait(err error) {
-	if d.noSpace == "" {
-		d.tell("waiting", "waits for space: "+err.Error())
+// wait makes the download wait for space, or for its disk.
+func (d *download) wait(on State, err error) {
+	if d.waits != on {
+		d.tell("waiting", strings.Replace(string(on), "waiting", "waits", 1)+": "+err.Error())
 	}
-	d.noSpace, d.retryAt = err.Error(), time.Now().Add(retryInterval)
+	interval := retryInterval
+	if on == Away {
+		interval = diskInterval
+	}
+	d.waits, d.lacks, d.retryAt = on, err.Error(), time.Now().Add(interval)
 }
 
 // due reports whether the download has waited long enough.

@@ -1,6 +1,7 @@
 package foreground
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -20,7 +21,7 @@ type releases int
 func (*releases) Reserve(swarm.InfoHash, func() int64) error { return nil }
 func (r *releases) Withdraw(swarm.InfoHash)                  { *r++ }
 
-func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
+func TestTroubleWithTheDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var released releases
 		running := func() *download {
@@ -28,27 +29,30 @@ func TestFullDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testing.T) {
 			s := &Session{cfg: Config{Ledger: &released}.withDefaults()}
 			return &download{session: s, metadata: true, examined: true, reserved: true, promise: new(promise)}
 		}
-		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		for errno, want := range map[syscall.Errno]State{
+			syscall.ENOSPC: Waiting, syscall.EDQUOT: Waiting,
+			syscall.EIO: Away, syscall.ENOENT: Away, syscall.EROFS: Away, syscall.ESTALE: Away,
+		} {
 			d := running()
 			d.broken(&fs.PathError{Op: "write", Path: "film", Err: errno})
-			if d.failure != "" || !strings.Contains(d.noSpace, "full") || d.reserved || released != 1 {
-				t.Errorf("%v: failure %q, no space %q, reserved %t, released %d times", errno, d.failure, d.noSpace, d.reserved, released)
+			if d.failure != "" || !strings.Contains(d.lacks, errno.Error()) || d.reserved || released != 1 {
+				t.Errorf("%v: failure %q, lacks %q, reserved %t, released %d times", errno, d.failure, d.lacks, d.reserved, released)
 			}
-			if state := d.state(torrent.Stopped, true); state != Waiting {
+			if state := d.state(torrent.Stopped, true); state != want {
 				t.Errorf("%v: the state is %s", errno, state)
 			}
 			if d.due() {
-				t.Errorf("%v: it asks for space again at once", errno)
+				t.Errorf("%v: it tries again at once", errno)
 			}
 			<-time.After(retryInterval)
 			if !d.due() {
-				t.Errorf("%v: after %v it does not ask for space again", errno, retryInterval)
+				t.Errorf("%v: after %v it does not try again", errno, retryInterval)
 			}
 		}
 		d := running()
-		d.broken(&fs.PathError{Op: "write", Path: "film", Err: syscall.EIO})
-		if d.failure == "" || d.noSpace != "" || d.state(torrent.Stopped, true) != Failed {
-			t.Errorf("an I/O error: failure %q, no space %q", d.failure, d.noSpace)
+		d.broken(errors.New("a piece too long"))
+		if d.failure == "" || d.waits != "" || d.state(torrent.Stopped, true) != Failed {
+			t.Errorf("another error: failure %q, waits %q", d.failure, d.waits)
 		}
 		d.asked, d.wanted = true, true
 		if !d.hear() || d.failure != "" {
@@ -83,8 +87,8 @@ func TestTroubleWithTheDiskDoesNotLoseAMagnet(t *testing.T) {
 	var released releases
 	d := &download{session: &Session{cfg: Config{Ledger: &released}.withDefaults()}, rain: new(torrent.Torrent), running: true}
 	d.observe(torrent.Stats{Status: torrent.Stopped, Error: fmt.Errorf("cannot write resume info: %w", syscall.EIO)})
-	if d.rain == nil || d.failure == "" {
-		t.Errorf("failure %q; removed: %t", d.failure, d.rain == nil)
+	if d.rain == nil || d.waits != Away {
+		t.Errorf("it waits for %q; removed: %t", d.waits, d.rain == nil)
 	}
 }
 

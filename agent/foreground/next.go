@@ -10,7 +10,7 @@ type situation struct {
 	metadata bool           // the info dictionary is known
 	examined bool           // and was found good
 	reserved bool           // its space is promised
-	due      bool           // it need not wait any longer for space
+	due      bool           // it need not wait any longer for space, or for its disk
 }
 
 // step is something to do to a download.
@@ -47,8 +47,10 @@ func next(s situation) step {
 		return rest
 	case !idle && !(s.examined && s.reserved):
 		return stop
-	case !s.examined:
+	case !s.examined && s.due:
 		return examine
+	case !s.examined:
+		return rest
 	case !s.reserved && s.due:
 		return reserve
 	case !s.reserved:

@@ -18,7 +18,7 @@ func TestNextStepInTheOrderOfADownloadsLife(t *testing.T) {
 		{"rain is left alone while it stops", situation{status: torrent.Stopping, wanted: true, metadata: true, due: true}, rest},
 		{"even if it is to stop", situation{status: torrent.Stopping, reserved: true}, rest},
 		{"metadata is examined", situation{status: torrent.Stopped, wanted: true, metadata: true, due: true}, examine},
-		{"before any other time to ask for space", situation{status: torrent.Stopped, wanted: true, metadata: true}, examine},
+		{"but not all the time, when its disk is away", situation{status: torrent.Stopped, wanted: true, metadata: true}, rest},
 		{"then space is reserved", situation{status: torrent.Stopped, wanted: true, metadata: true, examined: true, due: true}, reserve},
 		{"but not all the time", situation{status: torrent.Stopped, wanted: true, metadata: true, examined: true}, rest},
 		{"then it starts", situation{status: torrent.Stopped, wanted: true, metadata: true, examined: true, reserved: true, due: true}, start},

@@ -47,7 +47,7 @@ func (d *download) run(command func() error, s torrent.Stats) error {
 	if err := command(); err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	d.running, d.noSpace = true, ""
+	d.running, d.waits, d.lacks = true, "", ""
 	d.ended = d.rain.NotifyStop()
 	return nil
 }
@@ -126,19 +126,23 @@ func (d *download) reserve(s torrent.Stats) error {
 		}
 		return nil
 	}
+	if err := d.session.cfg.makeDirectory(); err != nil {
+		return err
+	}
 	promise, found, err := d.session.newPromise(d.files, s.Bytes.Total-completed(s), 0)
 	if err != nil {
 		return err
 	}
 	if (d.had || s.Pieces.Have > 0) && found.present == 0 && !d.afresh {
 		// Most likely a disk that is not mounted: do not fill what it is mounted on.
-		return fmt.Errorf("its files are gone from %s; start it to download them again", d.session.cfg.Directory)
+		return away{fmt.Errorf("its files are gone from %s; it goes on when they are there again, or start it to download them again",
+			d.session.cfg.Directory)}
 	}
 	if promise, err = promise.ask(d.session.cfg.Ledger, d.hash); err != nil {
-		d.wait(err)
+		d.wait(Waiting, err)
 		return nil
 	}
-	d.reserved, d.promise, d.noSpace = true, promise, ""
+	d.reserved, d.promise, d.waits, d.lacks = true, promise, "", ""
 	return nil
 }
 
@@ -150,6 +154,9 @@ func (d *download) letGo() {
 
 // start has rain download or seed.
 func (d *download) start(s torrent.Stats) error {
+	if err := d.session.cfg.makeDirectory(); err != nil {
+		return err
+	}
 	d.fresh, d.had = false, false
 	if s.Pieces.Have > 0 {
 		found, err := survey(d.session.cfg.Directory, d.files)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -63,9 +62,7 @@ func Open(cfg Config) (*Session, error) {
 	if cfg.PortBegin >= cfg.PortEnd {
 		return nil, fmt.Errorf("there are no ports for downloads from %d up to %d", cfg.PortBegin, cfg.PortEnd)
 	}
-	if err := checkDirectory(cfg.Directory); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errReadOnly) {
-		return nil, fmt.Errorf("the download directory cannot be used: %w", err)
-	} else if err != nil {
+	if err := cfg.checkDirectory(); err != nil {
 		// It may come later, and what is in it may be shared. Downloads say so themselves.
 		cfg.Log.Warn("the download directory cannot be written to", "err", err)
 	}
@@ -121,15 +118,23 @@ func databaseError(path string, err error) error {
 }
 
 // checkDirectory makes the directory, and makes sure that it can be written to.
-func checkDirectory(path string) error {
-	if err := os.MkdirAll(path, directoryMode); err != nil {
+func (cfg Config) checkDirectory() error {
+	if err := cfg.makeDirectory(); err != nil {
 		return err
 	}
-	probe, err := os.CreateTemp(path, ".ebb-can-write-*")
+	probe, err := os.CreateTemp(cfg.Directory, ".ebb-can-write-*")
 	if err != nil {
 		return err
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// makeDirectory makes the directory, unless its disk is away.
+func (cfg Config) makeDirectory() error {
+	if err := cfg.Present(cfg.Directory); err != nil {
+		return away{err}
+	}
+	return os.MkdirAll(cfg.Directory, directoryMode)
 }
 
 // load takes over a torrent that rain remembers.
@@ -149,7 +154,7 @@ func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) 
 			}
 		}
 	} else if err := d.examine(); err != nil {
-		d.failure = err.Error()
+		d.broken(err)
 	}
 	d.publish(stats, d.wanted)
 	s.downloads[d.hash] = d

@@ -2,10 +2,12 @@ package foreground_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"ebb/agent/foreground"
@@ -294,7 +296,7 @@ func TestVanishedFilesAreNotDownloadedAgainUnasked(t *testing.T) {
 	w.close()
 	w.remove("film.bin")
 	s := w.open()
-	if picture := w.awaitState(c.Hash, foreground.Failed); !strings.Contains(picture.Why(), "gone") {
+	if picture := w.awaitState(c.Hash, foreground.Away); !strings.Contains(picture.Why(), "gone") {
 		t.Errorf("without its files: %+v", picture)
 	}
 	if w.has("film.bin") {
@@ -332,7 +334,7 @@ func TestFilesThatVanishInAnUncleanStopAreNotDownloadedAgainUnasked(t *testing.T
 		t.Fatal(err)
 	}
 	w.open()
-	if picture := w.awaitState(c.Hash, foreground.Failed); !strings.Contains(picture.Why(), "gone") {
+	if picture := w.awaitState(c.Hash, foreground.Away); !strings.Contains(picture.Why(), "gone") {
 		t.Errorf("without its files: %+v", picture)
 	}
 	if w.has("film.bin") {
@@ -387,17 +389,64 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	}
 	cfg := w.cfg
 	cfg.Database = filepath.Join(t.TempDir(), "db")
-	w.put("file", 1)
-	cfg.Directory = filepath.Join(w.cfg.Directory, "file")
-	if _, err := foreground.Open(cfg); err == nil || !strings.Contains(err.Error(), cfg.Directory) {
-		t.Errorf("a file for a directory: %v", err)
-	}
-	cfg.Directory = t.TempDir()
 	if err := os.WriteFile(cfg.Database, []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := foreground.Open(cfg); err == nil || !strings.Contains(err.Error(), "move "+cfg.Database) {
 		t.Errorf("a damaged database: %v", err)
+	}
+}
+
+func TestDownloadsWaitForTheirDiskAndGoOnByThemselves(t *testing.T) {
+	w := newWorld(t)
+	old, fresh := w.content("old.bin", 1<<20, 64<<10), w.content("fresh.bin", 1<<20, 64<<10)
+	w.seed(old)
+	w.seed(fresh)
+	w.open()
+	w.add(old)
+	w.complete(old)
+	w.close()
+
+	disk := w.cfg.Directory
+	unplugged := disk + "-unplugged"
+	if err := os.Rename(disk, unplugged); err != nil {
+		t.Fatal(err)
+	}
+	var away atomic.Bool
+	away.Store(true)
+	w.cfg.Present = func(string) error {
+		if away.Load() {
+			return errors.New("mount it")
+		}
+		return nil
+	}
+	w.open()
+	w.add(fresh)
+	for _, c := range []*lab.Content{old, fresh} {
+		if picture := w.awaitState(c.Hash, foreground.Away); !strings.Contains(picture.Why(), "mount it") {
+			t.Errorf("without its disk: %+v", picture)
+		}
+	}
+	if _, err := os.Stat(disk); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made where the disk should be: %v", err)
+	}
+	if err := os.Rename(unplugged, disk); err != nil {
+		t.Fatal(err)
+	}
+	away.Store(false)
+	w.complete(old)
+	w.complete(fresh)
+}
+
+func TestADirectoryThatCannotBeUsedKeepsNobodyFromStarting(t *testing.T) {
+	w := newWorld(t)
+	w.put("file", 1)
+	w.cfg.Directory = filepath.Join(w.cfg.Directory, "file")
+	c := w.content("film.bin", 1<<20, 64<<10)
+	w.open()
+	w.add(c)
+	if picture := w.awaitState(c.Hash, foreground.Away); !strings.Contains(picture.Why(), "file") {
+		t.Errorf("a file for a directory: %+v", picture)
 	}
 }
 

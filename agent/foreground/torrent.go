@@ -17,9 +17,10 @@ type State string
 
 // The states of a download.
 const (
-	Metadata    State = "metadata"          // asking peers for the info dictionary
-	Waiting     State = "waiting for space" // tried again every retryInterval
-	Checking    State = "checking"          // opening or hashing files, or about to
+	Metadata    State = "metadata"             // asking peers for the info dictionary
+	Waiting     State = "waiting for space"    // tried again every retryInterval
+	Away        State = "waiting for its disk" // likewise
+	Checking    State = "checking"             // opening or hashing files, or about to
 	Downloading State = "downloading"
 	Seeding     State = "seeding" // complete
 	Stopped     State = "stopped" // by the owner
@@ -31,7 +32,7 @@ type Torrent struct {
 	Hash  swarm.InfoHash
 	Name  string // for display only; "" while a magnet link has not told
 	State State
-	// Error says what is wrong when State is Waiting or Failed, or when rain does not answer; else it is empty.
+	// Error says what is wrong when State is Waiting, Away or Failed, or when rain does not answer; else it is empty.
 	Error string
 	// Length and Completed (hash-checked) are in bytes, and 0 while the metadata is not known.
 	Length, Completed int64
@@ -107,8 +108,8 @@ func (d *download) state(status torrent.Status, wanted bool) State {
 		return Failed
 	case !wanted:
 		return Stopped
-	case d.noSpace != "":
-		return Waiting
+	case d.waits != "":
+		return d.waits
 	case !d.metadata:
 		return Metadata
 	case status == torrent.Downloading:

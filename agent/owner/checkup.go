@@ -143,7 +143,7 @@ func (d *diagnosis) checkDownloads(torrents []foreground.Torrent, reports func(s
 		text, grave := trouble(trackers(append(reports(t.Hash), t.Reports...)))
 		name := cmp.Or(t.Name, t.Hash.String())
 		switch {
-		case t.State == foreground.Failed:
+		case t.State == foreground.Failed || t.State == foreground.Away:
 			d.add(webui.FindingProblem, "downloads", "%s: %s", name, t.Error)
 		case text != "" && grave && t.Peers == 0 && !t.Complete():
 			d.add(webui.FindingProblem, "downloads", "%s has no peers: %s", name, text)

@@ -26,6 +26,7 @@ const AddressFile = "api-address"
 //	fragments/      fragments of background swarms
 //	fragments.db    their index, and the records of the swarms
 //	foreground.db   rain's database of the owner's torrents
+//	mounts          which file systems hold the fragments and the downloads: Mounts
 //	dht-nodes       DHT nodes to start from
 //	downloads/      the owner's downloads, unless foreground.directory says otherwise
 type Directory struct {

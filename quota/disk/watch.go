@@ -29,8 +29,10 @@ const (
 
 // WatchConfig is what a Watch works with.
 type WatchConfig struct {
-	Directory   string // where the fragments and their index are
-	Index       string // the index's file. If it is there while the fragments that were opened are not, the disk is mounted anew
+	Directory string // where the fragments and their index are
+	Index     string // the index's file. If it is there while the fragments that were opened are not, the disk is mounted anew
+	// Present says why the fragments' own disk is away, nil if it is there; it may be nil itself.
+	Present     func() error
 	Preferences func() prefs.Preferences
 	Log         *slog.Logger
 }
@@ -39,6 +41,7 @@ type WatchConfig struct {
 // Unavailable, from any goroutine. One goroutine calls Next, by which the Watch follows the disk.
 type Watch struct {
 	index       string
+	present     func() error
 	preferences func() prefs.Preferences
 	drive       platform.Drive
 	silent      error                // why the drive does not tell whether it sleeps, if it spins
@@ -55,8 +58,11 @@ type Watch struct {
 // awake.
 func NewWatch(cfg WatchConfig) *Watch {
 	w := &Watch{
-		index: cfg.Index, preferences: cfg.Preferences,
+		index: cfg.Index, present: cfg.Present, preferences: cfg.Preferences,
 		toLook: time.NewTicker(lostInterval), toAsk: time.NewTicker(sleepInterval),
+	}
+	if w.present == nil {
+		w.present = func() error { return nil }
 	}
 	var err error
 	if w.drive, err = platform.DriveOf(cfg.Directory); err != nil {
@@ -115,7 +121,7 @@ func (w *Watch) look(lost error) (news string, err error) {
 		return fmt.Sprintf("paused: the disk with the fragments has gone; when it comes back ebb goes on (%v)", lost), nil
 	case lost != nil:
 		// It takes two looks to be sure: the disk that was opened may be about to come back.
-		if fi, err := os.Stat(w.index); err == nil && fi.Mode().IsRegular() {
+		if fi, err := os.Stat(w.index); err == nil && fi.Mode().IsRegular() && w.present() == nil {
 			return "", ErrRemounted
 		}
 	}
