@@ -191,6 +191,9 @@ func (a *adoption) place(ctx context.Context) error {
 		return err
 	}
 	for len(a.todo) > 0 {
+		if a.session.closing.Err() != nil { // ctx hears of it a little later
+			return ErrClosed
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -233,11 +233,11 @@ func (s *Session) Close() error {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
+	s.close()
 	s.mu.Unlock()
 	if closed {
 		return nil
 	}
-	s.close()
 	ended := make(chan error, 1)
 	go func() {
 		s.adoptions.wait()
