@@ -15,7 +15,7 @@ const (
 
 // Period counts the bytes of a calendar day or month. It begins at local midnight, but a router may boot in 1970 and
 // learn the date later, and any clock can be set wrong and set back. So a new one begins only with a day (or month)
-// later than every one seen before, and failing that, when the present one has lasted for 24 hours (or 31 days) of the
+// later than every one seen before, where what was counted before any day was seen belongs to the first; and failing that, when the present one has lasted for 24 hours (or 31 days) of the
 // time that ebb runs. Nothing else makes it forget what it counted. It does no I/O; times come from the caller. The
 // zero value counts a day, and has seen none.
 type Period struct {
@@ -34,9 +34,11 @@ const mostUsed = 1 << 60
 func (p *Period) Count(wall time.Time, up time.Duration, bytes int64) {
 	p.age += max(up-p.up, 0)
 	p.up = max(up, p.up)
-	if now := p.calendar.number(wall); now > p.latest || p.age >= p.calendar.longest() {
-		p.latest, p.age, p.used = max(now, p.latest), 0, 0
+	now := p.calendar.number(wall)
+	if now > p.latest && p.latest > 0 || p.age >= p.calendar.longest() {
+		p.age, p.used = 0, 0
 	}
+	p.latest = max(now, p.latest)
 	p.used += min(max(bytes, 0), mostUsed-p.used)
 }
 
@@ -49,7 +51,7 @@ func (p *Period) Age() time.Duration { return p.age }
 // Renews returns when the next period begins, if the clock is not set until then.
 func (p *Period) Renews(wall time.Time) time.Time {
 	at := wall.Add(p.calendar.longest() - p.age)
-	if next := p.calendar.next(wall); p.calendar.number(wall) >= p.latest && next.Before(at) {
+	if next := p.calendar.next(wall); ClockSet(wall) && p.calendar.number(wall) >= p.latest && next.Before(at) {
 		return next
 	}
 	return at
@@ -81,8 +83,15 @@ func (c Calendar) longest() time.Duration {
 	return 24 * time.Hour
 }
 
-// number names the day or month of a time. Later ones have higher numbers.
+// ClockSet reports whether a clock says what time it is: without a battery it begins at 1970, or where FAT does at 1980,
+// until somebody tells.
+func ClockSet(t time.Time) bool { return t.Year() >= 2000 }
+
+// number names the day or month of a time. Later ones have higher numbers; it is 0 if the clock is not set.
 func (c Calendar) number(t time.Time) int {
+	if !ClockSet(t) {
+		return 0
+	}
 	year, month, day := t.Date()
 	if c == Monthly {
 		return year*100 + int(month)

@@ -12,12 +12,17 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"ebb/agent"
+	"ebb/platform"
 	"ebb/webui"
 )
 
 func main() {
+	if zone := platform.System.Zone(os.LookupEnv("TZ")); zone != nil {
+		time.Local = zone
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
