@@ -93,10 +93,20 @@ $(ARCHITECTURES:%=cross-%): cross-%: $(LINKED)
 # What devices install: build/pack says how each kind is made, firmware/ has what goes in. Go, make and git are enough.
 PACKAGES := $(OUT)/packages
 PACK      = cd build/pack && go run . -root ../.. -out ../../$(PACKAGES)
-.PHONY: packages packagetest linux
-packages: linux
+.PHONY: packages packagetest linux openwrt nas image
+packages: linux openwrt nas
 linux: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5 riscv64) documents
 	$(PACK) linux
+
+openwrt: $(filter-out cross-ppc64le,$(ARCHITECTURES:%=cross-%))
+	$(PACK) openwrt
+
+nas: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5)
+	$(PACK) nas
+
+# Images for containers, without a daemon: firmware/docker/Dockerfile says what is in them.
+image: $(addprefix cross-,amd64 arm64 armv7 armv6 riscv64)
+	$(PACK) image
 
 # What people read and what their shells complete is what this version says of itself. Root's defaults, whoever builds.
 .PHONY: documents
@@ -106,7 +116,7 @@ documents: build
 	$(OUT)/ebb completion zsh >$(OUT)/ebb.zsh
 
 # Each package installed and removed by its own tools, in a root of its own (root, Debian; installs what it needs).
-packagetest: packages
+packagetest: packages image
 	build/packagetest/install.sh
 	build/packagetest/run.sh $(PACKAGES)
 

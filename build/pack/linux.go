@@ -42,6 +42,9 @@ var zshCompletions = map[string]string{
 func linux(j job) error {
 	for _, format := range distributions {
 		for _, a := range linuxArchitectures[format] {
+			if !j.wants(a.ours) {
+				continue
+			}
 			if err := j.distribution(format, a.ours, a.nfpm); err != nil {
 				return fmt.Errorf("%s for %s: %w", format, a.ours, err)
 			}

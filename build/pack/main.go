@@ -20,6 +20,7 @@ type job struct {
 	root    string    // of the repository
 	binary  string    // directory of ebb-linux-*
 	out     string    // where packages go
+	only    string    // the one architecture that packages are made for; empty for all of them
 	version string    // as in semver.org
 	commit  string    // empty if not known
 	licence string    // an identifier of SPDX
@@ -28,26 +29,30 @@ type job struct {
 
 // kinds are the packages that can be asked for.
 var kinds = map[string]func(job) error{
-	"linux": linux,
+	"linux":   linux,
+	"openwrt": openwrt,
+	"image":   images,
+	"nas":     nas,
 }
 
 func main() {
 	root := flag.String("root", ".", "the repository's `directory`")
 	out := flag.String("out", "packages", "the `directory` for packages")
+	only := flag.String("only", "", "the one `architecture` of the Makefile to make packages for")
 	flag.Parse()
-	if err := pack(*root, *out, flag.Args()); err != nil {
+	if err := pack(*root, *out, *only, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
 		os.Exit(1)
 	}
 }
 
-func pack(root, out string, names []string) error {
+func pack(root, out, only string, names []string) error {
 	epoch, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 	if err != nil || epoch < 0 {
 		return fmt.Errorf("SOURCE_DATE_EPOCH has to be a number of seconds since 1970, not %q", os.Getenv("SOURCE_DATE_EPOCH"))
 	}
 	j := job{
-		root: root, binary: filepath.Join(root, "build/out"), out: out,
+		root: root, binary: filepath.Join(root, "build/out"), out: out, only: only,
 		version: os.Getenv("VERSION"), commit: os.Getenv("COMMIT"), licence: os.Getenv("LICENSE_ID"),
 		time: time.Unix(epoch, 0).UTC(),
 	}
@@ -68,6 +73,9 @@ func pack(root, out string, names []string) error {
 	}
 	return nil
 }
+
+// wants reports whether packages are to be made for one of the Makefile's architectures.
+func (j job) wants(architecture string) bool { return j.only == "" || j.only == architecture }
 
 // ebb is the path of the binary for one of the Makefile's architectures.
 func (j job) ebb(architecture string) string {

@@ -18,13 +18,11 @@ package() {
 	echo "${found[0]}"
 }
 
-# later makes packages of the same binaries that say that they are of version 99.0.0, once.
+# later makes packages of the same binary for amd64 that say that they are of version 99.0.0.
 later() {
 	local kind=$1
 	export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" LICENSE_ID="${LICENSE_ID:-LicenseRef-unset}"
-	if [ ! -d "$WORK/later" ]; then
-		(cd "$top/build/pack" && VERSION=99.0.0 go run . -root ../.. -out "$WORK/later" "$kind")
-	fi
+	(cd "$top/build/pack" && VERSION=99.0.0 go run . -root ../.. -out "$WORK/later" -only amd64 "$kind")
 }
 
 # debian makes a clean Debian in a directory.

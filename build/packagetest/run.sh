@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 packages=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- deb rpm alpine arch
+[ $# -gt 0 ] || set -- deb rpm alpine arch openwrt image nas
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
