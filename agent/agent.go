@@ -242,7 +242,7 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		Host: host, PortBegin: first, PortEnd: last,
 		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:   total, Ledger: reservations{a.ledger, a.background},
+		MemoryTotal:   total, Ledger: background.Reservations{Ledger: a.ledger, Engine: a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL, Log: a.log,
 	})

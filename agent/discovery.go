@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"time"
+
 	"ebb/agent/discovery"
+	"ebb/agent/discovery/feeds"
 	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/prefs"
 	"ebb/agent/records"
@@ -14,6 +17,7 @@ import (
 func (a *Agent) openDiscovery() (err error) {
 	a.candidates, err = discovery.NewCandidates(discovery.CandidatesConfig{
 		Sources: func() prefs.Sources { return a.preferences.Get().Sources },
+		Feeds:   a.feeds,
 		Member: func(h swarm.InfoHash) bool {
 			if a.background.Has(h) {
 				return true
@@ -40,12 +44,20 @@ func (a *Agent) openDiscovery() (err error) {
 	})
 	a.prover = discovery.NewProver(discovery.ProverConfig{
 		Candidates: a.candidates,
-		Sources:    map[string]discovery.Source{"rendezvous": a.rendezvous},
-		Proofs:     map[swarm.Kind]discovery.Proof{swarm.KindPeer: discovery.Handshake{Dialer: dialer}},
-		Log:        a.log,
+		Sources: map[string]discovery.Source{"rendezvous": a.rendezvous, "feeds": feeds.New(feeds.Config{
+			Feeds: a.feeds, Candidates: a.candidates, Client: a.guard.Client(), CheckURL: a.guard.CheckURL,
+			Asked: records.In[time.Time](a.store, records.Feeds), UserAgent: "ebb/" + Version, Log: a.log,
+		})},
+		Proofs: map[swarm.Kind]discovery.Proof{
+			swarm.KindPeer: discovery.Handshake{Dialer: dialer},
+			swarm.KindFeed: feeds.Proof{Finder: a.announcer, Dialer: dialer, Port: a.port.Addr().Port()},
+		},
+		Log: a.log,
 	})
 	return nil
 }
+
+func (a *Agent) feeds() []prefs.Feed { return a.preferences.Get().Feeds }
 
 // sharing is what other agents may learn of this one.
 func (a *Agent) sharing() sharing.Sharing {

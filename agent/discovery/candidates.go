@@ -23,6 +23,7 @@ var ErrUnknown = errors.New("not a candidate")
 type Candidates struct {
 	member  func(swarm.InfoHash) bool
 	sources func() prefs.Sources
+	feeds   func() []prefs.Feed
 	log     *slog.Logger
 	wake    chan struct{} // holds a token when there may be claims to test
 	limits  limits
@@ -30,8 +31,8 @@ type Candidates struct {
 	keptVetoes   Saver[Veto]
 	keptRefusals Saver[Refusal]
 
-	mu     sync.Mutex    // guards everything below
-	heeded prefs.Sources // the preferences that the policy was made from; see heed
+	mu     sync.Mutex // guards everything below
+	heeded consent    // the preferences that the policy was made from; see heed
 	policy Policy
 	table  map[swarm.InfoHash]*candidate
 	shares map[string]*share // by Introducer.Key; sum of claims in the table
@@ -46,6 +47,8 @@ type Candidates struct {
 type CandidatesConfig struct {
 	// Sources returns the owner's consent as it stands. It is called with the table locked.
 	Sources func() prefs.Sources
+	// Feeds returns those that the owner has subscribed to, in the same way; nil if there are none.
+	Feeds func() []prefs.Feed
 	// Member reports whether we are in a swarm, foreground or background; such a swarm is not a candidate. It is called
 	// without locks held.
 	Member func(swarm.InfoHash) bool
@@ -60,6 +63,7 @@ func NewCandidates(cfg CandidatesConfig) (*Candidates, error) {
 	c := &Candidates{
 		member:       cfg.Member,
 		sources:      cfg.Sources,
+		feeds:        cfg.Feeds,
 		keptVetoes:   cfg.Vetoes,
 		keptRefusals: cfg.Refusals,
 		log:          cfg.Log,
@@ -134,11 +138,14 @@ func (k *candidate) arrange() {
 
 // heed takes note of the owner's consent as it stands, for candidates that were heard of before too. c.mu is held.
 func (c *Candidates) heed() {
-	now := c.sources()
+	now := consent{Sources: c.sources()}
+	if c.feeds != nil {
+		now.feeds = c.feeds()
+	}
 	if reflect.DeepEqual(now, c.heeded) {
 		return
 	}
-	c.heeded, c.policy = now, policyFrom(now)
+	c.heeded, c.policy = now, policyFrom(now.Sources, now.feeds)
 	for _, k := range c.table {
 		for _, cl := range k.claims {
 			if cl.failures == 0 {
@@ -154,8 +161,21 @@ func (c *Candidates) Wants(kind swarm.Kind) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heed()
-	decision, _ := c.policy.source(kind)
+	decision, _ := c.policy.source(swarm.Introducer{Kind: kind})
 	return decision != Refuse
+}
+
+// Takes reports whether a swarm may become a candidate, as far as its info-hash tells: we are not in it, and nobody has
+// said no to it.
+func (c *Candidates) Takes(h swarm.InfoHash) bool {
+	if c.member(h) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heed()
+	_, vetoed := c.vetoes[h]
+	return !vetoed && !c.policy.Deny[h] && !c.refused(h, time.Now())
 }
 
 // hear takes in what an introducer names, and returns the entries that were news. Swarms that we are in, that the owner

@@ -102,9 +102,9 @@ func (e Entry) check() error {
 	return nil
 }
 
-// tidy makes the texts of an entry short and safe to show, and leaves out the trackers that checkURL refuses. It is
+// Tidy makes the texts of an entry short and safe to show, and leaves out the trackers that checkURL refuses. It is
 // applied to what peers list and, so that they need not refuse it, to what we list.
-func (e Entry) tidy(checkURL func(string) error) Entry {
+func (e Entry) Tidy(checkURL func(string) error) Entry {
 	e.Name = CleanText(e.Name, maxNameRunes)
 	var trackers []string
 	for _, url := range e.Trackers {

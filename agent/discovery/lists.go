@@ -168,7 +168,7 @@ func (l *Lists) answer(p swarm.Introducer, want int) []byte {
 		}
 		e.Trackers = tellable(e.Trackers)
 		// The peer is in the swarm in which we met; and what it would drop as impossible need not be sent.
-		if e = e.tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
+		if e = e.Tidy(l.checkURL); e.Hash != p.ViaHash && e.check() == nil {
 			m.Entries = append(m.Entries, e)
 		}
 	}

@@ -129,7 +129,7 @@ func parseList(entries []bencode.Bytes, checkURL func(string) error) (Message, e
 			continue
 		}
 		seen[e.Hash] = true
-		m.Entries = append(m.Entries, e.tidy(checkURL))
+		m.Entries = append(m.Entries, e.Tidy(checkURL))
 	}
 	return m, nil
 }

@@ -29,15 +29,28 @@ func (d Decision) String() string {
 
 // Policy is the owner's consent, from the preferences.
 type Policy struct {
-	Peers        prefs.Mode // candidates that peers list
-	Neighbours   prefs.Mode // that neighbours list
-	Feeds        prefs.Mode // from the owner's feeds
+	Peers        prefs.Mode            // candidates that peers list
+	Neighbours   prefs.Mode            // that neighbours list
+	Feeds        prefs.Mode            // from the owner's feeds
+	Feed         map[string]FeedPolicy // of those that have more to say, by title
 	MaxSwarmSize prefs.Limit
 	Deny         map[swarm.InfoHash]bool
 }
 
+// FeedPolicy is what the owner says of one feed.
+type FeedPolicy struct {
+	Mode    prefs.Mode // empty: that of all feeds
+	MaxSize prefs.Limit
+}
+
+// consent is the preferences that a policy is made of.
+type consent struct {
+	prefs.Sources
+	feeds []prefs.Feed
+}
+
 // policyFrom takes the policy from the preferences.
-func policyFrom(s prefs.Sources) Policy {
+func policyFrom(s prefs.Sources, feeds []prefs.Feed) Policy {
 	p := Policy{
 		Peers: s.Peers, Neighbours: s.Neighbours, Feeds: s.Feeds,
 		MaxSwarmSize: s.MaxSwarmSize,
@@ -45,6 +58,12 @@ func policyFrom(s prefs.Sources) Policy {
 	}
 	for _, h := range s.Deny {
 		p.Deny[h] = true
+	}
+	for _, f := range feeds {
+		if p.Feed == nil {
+			p.Feed = make(map[string]FeedPolicy)
+		}
+		p.Feed[CleanText(f.Title(), maxClientRunes)] = FeedPolicy{f.Policy, f.MaxSize}
 	}
 	return p
 }
@@ -69,7 +88,7 @@ func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 	case said.Approved:
 		return Join, ruleApproved
 	}
-	if !p.fits(c.Length) {
+	if !fits(c.Length, p.MaxSwarmSize) {
 		return Refuse, fmt.Sprintf("sources.max_swarm_size = %q", p.MaxSwarmSize)
 	}
 	decision, rule := Refuse, ""
@@ -77,7 +96,7 @@ func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 		if in.Verified.IsZero() && !c.Verified.IsZero() {
 			continue
 		}
-		if d, r := p.source(in.Kind); rule == "" || d > decision {
+		if d, r := p.source(in); rule == "" || d > decision {
 			decision, rule = d, r
 		}
 	}
@@ -88,8 +107,8 @@ func Decide(p Policy, c swarm.Candidate, said Said) (Decision, string) {
 const ruleApproved = "approved by the owner"
 
 // fits reports whether a swarm may have so many bytes.
-func (p Policy) fits(length int64) bool {
-	most, limited := p.MaxSwarmSize.Bytes()
+func fits(length int64, limit prefs.Limit) bool {
+	most, limited := limit.Bytes()
 	return !limited || length <= most
 }
 
@@ -100,7 +119,13 @@ func (c *Candidates) Fits(why swarm.Why, length int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heed()
-	return why.ByOwner() || why.Rule == ruleApproved || c.policy.fits(length)
+	if why.ByOwner() || why.Rule == ruleApproved {
+		return true
+	}
+	if why.Kind == swarm.KindFeed && !fits(length, c.policy.Feed[why.Client].MaxSize) {
+		return false
+	}
+	return fits(length, c.policy.MaxSwarmSize)
 }
 
 // judge gives the candidate the state that the policy and the facts make.
@@ -123,28 +148,34 @@ func judge(p Policy, c *swarm.Candidate, said Said) {
 	}
 }
 
-// source is what the policy says of one kind of introducer.
-func (p Policy) source(kind swarm.Kind) (Decision, string) {
+// source is what the policy says of an introducer.
+func (p Policy) source(in swarm.Introducer) (Decision, string) {
 	var name string
 	var mode prefs.Mode
-	switch kind {
+	switch in.Kind {
 	case swarm.KindPeer:
 		name, mode = "peers", p.Peers
 	case swarm.KindNeighbour:
 		name, mode = "neighbours", p.Neighbours
 	case swarm.KindFeed:
 		name, mode = "feeds", p.Feeds
+		if own := p.Feed[in.Client].Mode; own == prefs.ModeOff || own == prefs.ModeAsk && mode == prefs.ModeAuto {
+			return decisionOf(own), fmt.Sprintf("policy = %q of the feed %s", own, in.Client)
+		}
 	case swarm.KindOwner:
 		return Join, "named by the owner"
 	default:
-		return Refuse, fmt.Sprintf("unknown source %q", kind)
+		return Refuse, fmt.Sprintf("unknown source %q", in.Kind)
 	}
-	rule := fmt.Sprintf("sources.%s = %q", name, mode)
+	return decisionOf(mode), fmt.Sprintf("sources.%s = %q", name, mode)
+}
+
+func decisionOf(mode prefs.Mode) Decision {
 	switch mode {
 	case prefs.ModeAuto:
-		return Join, rule
+		return Join
 	case prefs.ModeAsk:
-		return Wait, rule
+		return Wait
 	}
-	return Refuse, rule
+	return Refuse
 }

@@ -82,11 +82,50 @@ func TestPolicyComesFromThePreferences(t *testing.T) {
 	p := policyFrom(prefs.Sources{
 		Peers: prefs.ModeAsk, Neighbours: prefs.ModeOff, Feeds: prefs.ModeAuto,
 		MaxSwarmSize: prefs.LimitTo(5), Deny: []swarm.InfoHash{hash(3)},
-	})
+	}, nil)
 	if p.Peers != prefs.ModeAsk || p.Neighbours != prefs.ModeOff || p.Feeds != prefs.ModeAuto {
 		t.Errorf("modes: %+v", p)
 	}
 	if n, limited := p.MaxSwarmSize.Bytes(); n != 5 || !limited || !p.Deny[hash(3)] || p.Deny[hash(4)] {
 		t.Errorf("limits: %+v", p)
+	}
+}
+
+func TestAFeedMayBeTrustedLessThanOthers(t *testing.T) {
+	for _, test := range []struct {
+		all, own prefs.Mode
+		want     Decision
+		rule     string
+	}{
+		{prefs.ModeAuto, "", Join, `sources.feeds = "auto"`},
+		{prefs.ModeAuto, prefs.ModeAuto, Join, `sources.feeds = "auto"`},
+		{prefs.ModeAuto, prefs.ModeAsk, Wait, `policy = "ask" of the feed Archive`},
+		{prefs.ModeAuto, prefs.ModeOff, Refuse, `policy = "off" of the feed Archive`},
+		{prefs.ModeAsk, prefs.ModeAuto, Wait, `sources.feeds = "ask"`},
+		{prefs.ModeAsk, prefs.ModeOff, Refuse, `policy = "off" of the feed Archive`},
+		{prefs.ModeOff, prefs.ModeAuto, Refuse, `sources.feeds = "off"`},
+	} {
+		p := policyFrom(prefs.Sources{Feeds: test.all}, []prefs.Feed{{URL: "https://a.example/", Name: "Archive", Policy: test.own}})
+		c := swarm.Candidate{Hash: hash(1), Introducers: []swarm.Introducer{{Kind: swarm.KindFeed, Client: "Archive"}}}
+		if d, rule := Decide(p, c, Said{}); d != test.want || rule != test.rule {
+			t.Errorf("%s, %q: %v by %s", test.all, test.own, d, rule)
+		}
+	}
+}
+
+func TestWhatAFeedListedHasToFitItsOwnBound(t *testing.T) {
+	c := newTable(t, allAuto)
+	c.feeds = func() []prefs.Feed { return []prefs.Feed{{URL: "https://a.example/", MaxSize: prefs.LimitTo(100)}} }
+	listed := swarm.Why{Introducer: swarm.Introducer{Kind: swarm.KindFeed, Client: "a.example"}, Rule: `sources.feeds = "auto"`}
+	other, wanted := listed, listed
+	other.Client, wanted.Rule = "b.example", ruleApproved
+	for _, test := range []struct {
+		why    swarm.Why
+		length int64
+		fits   bool
+	}{{listed, 100, true}, {listed, 101, false}, {other, 101, true}, {wanted, 101, true}} {
+		if c.Fits(test.why, test.length) != test.fits {
+			t.Errorf("%d bytes of %s, %s: it does not say %t", test.length, test.why.Client, test.why.Rule, test.fits)
+		}
 	}
 }

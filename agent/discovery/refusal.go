@@ -72,7 +72,7 @@ func (c *Candidates) refused(h swarm.InfoHash, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	if r.Holds(now.Sub(r.At), c.policy.fits(r.Length)) {
+	if r.Holds(now.Sub(r.At), fits(r.Length, c.policy.MaxSwarmSize)) {
 		return true
 	}
 	c.pardon(h)

@@ -75,7 +75,10 @@ func (c *Candidates) tellHeard(by swarm.Introducer, added []Entry) {
 			return
 		}
 		verb := "is in"
-		if !e.Direct() {
+		switch {
+		case by.Kind == swarm.KindFeed:
+			verb = "lists"
+		case !e.Direct():
 			verb = "has heard of"
 		}
 		swarm.Tell(c.log, ToldHeard, e.Hash, fmt.Sprintf("%s %s a swarm we are not in: %s", by, verb, e.label()))

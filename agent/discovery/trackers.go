@@ -16,12 +16,12 @@ const (
 // tellable leaves out the tracker URLs that may carry a pass key: what a tracker knows one of its users by, and by which
 // somebody else could pass for that user. They are the owner's, or of somebody who let one slip; no stranger is told.
 func tellable(trackers []string) []string {
-	return slices.DeleteFunc(slices.Clone(trackers), mayCarryKey)
+	return slices.DeleteFunc(slices.Clone(trackers), MayCarryKey)
 }
 
-// mayCarryKey reports whether a tracker's URL may be one user's own: it has a query, credentials or a fragment, or a
+// MayCarryKey reports whether a tracker's URL may be one user's own: it has a query, credentials or a fragment, or a
 // part of its path, or of its host's name below the domain, that looks like a key.
-func mayCarryKey(tracker string) bool {
+func MayCarryKey(tracker string) bool {
 	u, err := url.Parse(tracker)
 	if err != nil || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return true

@@ -17,7 +17,7 @@ func TestTrackersWithAPassKeyAreNotTold(t *testing.T) {
 		"udp://[2001:db8:1234:5678::9]:6969/announce",
 		"http://example2029.org/ann",
 	} {
-		if mayCarryKey(public) {
+		if MayCarryKey(public) {
 			t.Errorf("%s is not told, although anybody may know it", public)
 		}
 	}
@@ -38,7 +38,7 @@ func TestTrackersWithAPassKeyAreNotTold(t *testing.T) {
 		"https://0123456789abcdef0123456789abcdef.tracker.example.org/announce",
 		"not a URL%",
 	} {
-		if !mayCarryKey(private) {
+		if !MayCarryKey(private) {
 			t.Errorf("%s is told to strangers", private)
 		}
 	}

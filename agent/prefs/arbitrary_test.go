@@ -98,8 +98,12 @@ func preferences() *rapid.Generator[prefs.Preferences] {
 				Deny: rapid.SliceOf(rapid.Map(rapid.SliceOfN(rapid.Byte(), 20, 20),
 					func(b []byte) swarm.InfoHash { return swarm.InfoHash(b) })).Draw(t, "deny"),
 			},
-			Feeds: rapid.SliceOf(rapid.Map(hosts, func(h string) prefs.Feed {
-				return prefs.Feed{URL: "https://" + h + "/?a=1&b=%20#<\"'>"}
+			Feeds: rapid.SliceOf(rapid.Custom(func(t *rapid.T) prefs.Feed {
+				return prefs.Feed{
+					URL: "https://" + hosts.Draw(t, "host") + "/?a=1&b=%20#<\"'>", Name: rapid.StringMatching(`[ -~]{0,20}`).Draw(t, "name"),
+					Policy:  rapid.SampledFrom([]prefs.Mode{"", prefs.ModeOff, prefs.ModeAsk, prefs.ModeAuto}).Draw(t, "policy"),
+					MaxSize: limits().Draw(t, "size"),
+				}
 			})).Draw(t, "feeds"),
 			Sharing: prefs.Sharing{ListBackground: rapid.Bool().Draw(t, "list bg"), ListForeground: rapid.Bool().Draw(t, "list fg")},
 			Network: prefs.Network{

@@ -2,6 +2,7 @@ package prefs
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -68,6 +69,9 @@ func notInHostName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
+// maxFeedName bounds a feed's name, in bytes: it stands in sentences.
+const maxFeedName = 64
+
 func feedURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) ||
@@ -75,6 +79,20 @@ func feedURL(text string) error {
 		return errors.New(`not a feed's address; write it like "https://example.org/feed.xml"`)
 	}
 	return nil
+}
+
+func feedName(text string) error {
+	if len(text) > maxFeedName || !isPlain(text) {
+		return fmt.Errorf("not a name; write a few words, at most %d bytes", maxFeedName)
+	}
+	return nil
+}
+
+func feedPolicy(m Mode) error {
+	if m == "" {
+		return nil
+	}
+	return oneOf(modes)(m)
 }
 
 func stateDirectory(path string) error {

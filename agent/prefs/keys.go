@@ -105,6 +105,45 @@ type key struct {
 	text    func(p *Preferences) string // the value as TOML
 }
 
+// feedKey is one key of a [[feed]].
+type feedKey struct {
+	name  string
+	put   func(f *Feed, value any) *fault
+	check func(f *Feed) *fault
+	text  func(f *Feed) string // the value as TOML; empty if it has its default, and is left out
+}
+
+// feedKeys are those of a [[feed]]; the first must be given.
+var feedKeys = []feedKey{
+	ofFeed("url", func(f *Feed) *string { return &f.URL }, feedURL),
+	ofFeed("name", func(f *Feed) *string { return &f.Name }, feedName),
+	ofFeed("policy", func(f *Feed) *Mode { return &f.Policy }, feedPolicy),
+	ofFeed("max_size", func(f *Feed) *Limit { return &f.MaxSize }, limitAboveZero),
+}
+
+func ofFeed[T comparable](name string, field func(*Feed) *T, check func(T) error) feedKey {
+	return feedKey{
+		name: name,
+		put: func(f *Feed, value any) *fault {
+			if value == "" { // as JSON has it
+				*field(f) = *new(T)
+				return nil
+			}
+			if err := assign(field(f), value); err != nil {
+				return &fault{show(value), err}
+			}
+			return nil
+		},
+		check: func(f *Feed) *fault { return checked(*field(f), check) },
+		text: func(f *Feed) string {
+			if *field(f) == *new(T) {
+				return ""
+			}
+			return show(*field(f))
+		},
+	}
+}
+
 // fault says what is wrong with a value, and shows the value as TOML.
 type fault struct {
 	value  string
@@ -220,7 +259,11 @@ func sectionNames() []string {
 // keyNames returns the keys of a section, which may be feedSection; none if there is no such section.
 func keyNames(of string) []string {
 	if of == feedSection {
-		return []string{"url"}
+		var names []string
+		for _, k := range feedKeys {
+			names = append(names, k.name)
+		}
+		return names
 	}
 	var names []string
 	for _, s := range sections {

@@ -74,8 +74,10 @@ func (p Preferences) Validate() error {
 		}
 	}
 	for _, feed := range p.Feeds {
-		if f := checked(feed.URL, feedURL); f != nil {
-			found = append(found, badValue("feed.url", f))
+		for _, k := range feedKeys {
+			if f := k.check(&feed); f != nil {
+				found = append(found, badValue(feedSection+"."+k.name, f))
+			}
 		}
 	}
 	return found.err()
@@ -147,20 +149,23 @@ func (b *builder) feeds(value any) {
 			return !slices.ContainsFunc(tables[i+1:], func(t map[string]any) bool { _, has := t[name]; return has })
 		}
 		b.unknown(feedSection, table, keyNames(feedSection), last)
-		url, given := table["url"]
-		if !given {
+		if _, given := table["url"]; !given {
 			b.report(Problem{Key: "feed.url", Text: fmt.Sprintf(`feed %d has no url; write url = "https://…" below its [[feed]]`, i+1)}, i == len(tables)-1, feedSection)
 			continue
 		}
 		feed := &b.prefs.Feeds[i]
-		var f *fault
-		if err := assign(&feed.URL, url); err != nil {
-			f = &fault{show(url), err}
-		} else {
-			f = checked(feed.URL, feedURL)
-		}
-		if f != nil {
-			b.report(badValue("feed.url", f), last("url"), feedSection, "url")
+		for _, k := range feedKeys {
+			value, given := table[k.name]
+			if !given {
+				continue
+			}
+			f := k.put(feed, value)
+			if f == nil {
+				f = k.check(feed)
+			}
+			if f != nil {
+				b.report(badValue(feedSection+"."+k.name, f), last(k.name), feedSection, k.name)
+			}
 		}
 	}
 }

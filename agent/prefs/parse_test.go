@@ -40,6 +40,9 @@ deny           = ["0123456789ABCDEF0123456789abcdef01234567"]
 
 [[feed]]
 url = "https://example.org/a.xml"
+name = "Archive"
+policy = "ask"
+max_size = "50GiB"
 [[feed]]
 url = "http://example.org:8080/b.xml"
 
@@ -89,7 +92,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		p.Sources.MaxSwarmSize != prefs.LimitTo(100<<30) || p.Sources.Deny[0].String() != "0123456789abcdef0123456789abcdef01234567" {
 		t.Errorf("sources: %+v", p.Sources)
 	}
-	if !reflect.DeepEqual(p.Feeds, []prefs.Feed{{URL: "https://example.org/a.xml"}, {URL: "http://example.org:8080/b.xml"}}) {
+	if !reflect.DeepEqual(p.Feeds, []prefs.Feed{{URL: "https://example.org/a.xml", Name: "Archive", Policy: prefs.ModeAsk, MaxSize: prefs.LimitTo(50 << 30)}, {URL: "http://example.org:8080/b.xml"}}) {
 		t.Errorf("feeds: %+v", p.Feeds)
 	}
 	if p.Sharing != (prefs.Sharing{}) {
@@ -183,7 +186,8 @@ func TestParseSaysWhatIsWrongAndWhatWouldBeRight(t *testing.T) {
 		{"\n[backgruond]\nstorage = \"1GiB\"", `line 2: unknown key "backgruond" (did you mean "background"?)`},
 		{"[web]\nfavourite_colour = 1", `line 2: unknown key "web.favourite_colour"`},
 		{"[web.tls]\nkey = 1", `line 1: unknown key "web.tls"`},
-		{"[[feed]]\nurl = \"http://a.example\"\nname = 1", `line 3: unknown key "feed.name"`},
+		{"[[feed]]\nurl = \"http://a.example\"\nname = 1", `line 3: feed.name = 1: not a text; write it in quotes`},
+		{"[[feed]]\nurl = \"http://a.example\"\nnaem = 1", `line 3: unknown key "feed.naem" (did you mean "name"?)`},
 		{"url = \"http://a.example\"", `line 1: unknown key "url" (it belongs in a [[feed]])`},
 		{"\n\"\\u0000\\n\" = 1", `line 2: unknown key "\u0000\u000a"`},
 		// Shapes.
@@ -317,7 +321,7 @@ func TestJSONHasTheNamesAndUnitsOfTheFile(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"storage":"20GiB"`, `"upload":"5Mbit/s"`, `"hours":["22:00-07:00","12:00-13:00"]`, `"write_budget":"3GiB/day"`, `"disk_sleep":"ignore"`, `"peers":"ask"`,
-		`"deny":["0123456789abcdef0123456789abcdef01234567"]`, `"feed":[{"url":"https://example.org/a.xml"},`, `"dht":false`,
+		`"deny":["0123456789abcdef0123456789abcdef01234567"]`, `"feed":[{"url":"https://example.org/a.xml","name":"Archive",`, `"dht":false`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in %s", want, text)

@@ -1,6 +1,7 @@
 package prefs
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -71,9 +72,26 @@ type Sources struct {
 	Deny []swarm.InfoHash `toml:"deny" json:"deny"`
 }
 
-// Feed is an RSS or Atom document whose items carry torrents or magnets (BEP 36).
+// Feed is a document that lists swarms: RSS or Atom (BEP 36), CSV, JSON, or lines.
 type Feed struct {
 	URL string `toml:"url" json:"url"` // http or https
+	// Name is what the owner calls it; empty means by its host.
+	Name string `toml:"name" json:"name"`
+	// Policy is what happens to its candidates; empty means as Sources.Feeds says, which no feed's own policy exceeds.
+	Policy Mode `toml:"policy" json:"policy"`
+	// MaxSize is the largest torrent that is taken from it.
+	MaxSize Limit `toml:"max_size" json:"max_size"`
+}
+
+// Title is what the feed is called: its name, or else the host of its URL.
+func (f Feed) Title() string {
+	if f.Name != "" {
+		return f.Name
+	}
+	if u, err := url.Parse(f.URL); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return f.URL
 }
 
 // Sharing says what other agents may learn from the lists that we pass.

@@ -38,11 +38,16 @@ func (p Preferences) Text() []byte {
 }
 
 func (p Preferences) writeFeeds(b *strings.Builder) {
-	b.WriteString("\n# Feeds (RSS or Atom) of torrents worth helping: archives, distributions, data sets.\n")
+	b.WriteString("\n# Feeds of torrents worth helping, such as archives, distributions, data sets: RSS, Atom, CSV, JSON, or lines.\n")
 	if len(p.Feeds) == 0 {
-		fmt.Fprintf(b, "# [[%s]]\n# url = \"https://example.org/feed.xml\"\n", feedSection)
+		fmt.Fprintf(b, "# [[%s]]\n# url = \"https://example.org/feed.xml\"\n# name = \"Archive\"\n# policy = \"ask\"\n# max_size = \"50GiB\"\n", feedSection)
 	}
 	for _, feed := range p.Feeds {
-		fmt.Fprintf(b, "[[%s]]\nurl = %s\n", feedSection, quote(feed.URL))
+		fmt.Fprintf(b, "[[%s]]\n", feedSection)
+		for _, k := range feedKeys {
+			if text := k.text(&feed); text != "" {
+				fmt.Fprintf(b, "%s = %s\n", k.name, text)
+			}
+		}
 	}
 }

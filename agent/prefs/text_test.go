@@ -24,7 +24,7 @@ func TestTextHasEverySectionAndKeyInOrder(t *testing.T) {
 	p := with(func(p *prefs.Preferences) {
 		p.Background.Storage = prefs.StorageOf(1)
 		p.Foreground.Directory = "/srv/downloads"
-		p.Feeds = []prefs.Feed{{URL: "https://example.org/feed.xml"}}
+		p.Feeds = []prefs.Feed{{URL: "https://example.org/feed.xml", Name: "Archive", Policy: prefs.ModeAsk, MaxSize: prefs.LimitTo(1 << 30)}}
 	})
 	var tree map[string]any
 	meta, err := toml.Decode(string(p.Text()), &tree)
@@ -108,7 +108,16 @@ func TestValidateNamesWhatAProgramSetWrong(t *testing.T) {
 		`feed.url = "https://"`:                 func(p *prefs.Preferences) { p.Feeds = []prefs.Feed{{URL: "https://"}} },
 		`feed.url = "https://a.example:99999/"`: func(p *prefs.Preferences) { p.Feeds = []prefs.Feed{{URL: "https://a.example:99999/"}} },
 		`feed.url = "//a.example/feed"`:         func(p *prefs.Preferences) { p.Feeds = []prefs.Feed{{URL: "//a.example/feed"}} },
-		`background.monthly_transfer = "0"`:     func(p *prefs.Preferences) { p.Background.MonthlyTransfer = prefs.LimitTo(0) },
+		`feed.policy = "maybe"`: func(p *prefs.Preferences) {
+			p.Feeds = []prefs.Feed{{URL: "https://a.example/", Policy: "maybe"}}
+		},
+		`feed.max_size = "0"`: func(p *prefs.Preferences) {
+			p.Feeds = []prefs.Feed{{URL: "https://a.example/", MaxSize: prefs.LimitTo(0)}}
+		},
+		`feed.name = "a\u0007b"`: func(p *prefs.Preferences) {
+			p.Feeds = []prefs.Feed{{URL: "https://a.example/", Name: "a\ab"}}
+		},
+		`background.monthly_transfer = "0"`: func(p *prefs.Preferences) { p.Background.MonthlyTransfer = prefs.LimitTo(0) },
 		`network.wan_interface = "sixteen-letters-"`: func(p *prefs.Preferences) {
 			p.Network.WANInterface = "sixteen-letters-"
 		},

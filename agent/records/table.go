@@ -6,6 +6,7 @@
 //	vetoes  by info-hash, JSON: a Table
 //	refused by info-hash, JSON: a Table
 //	moves   by info-hash, JSON: a Table
+//	feeds   by the SHA-1 of the feed's URL, JSON: a Table
 //	line    what was learned of the line, by the name of its interface: text, kept by whoever learns
 //	quota   what was written today, and transferred this month: one text each, kept by those who count
 //
@@ -25,6 +26,7 @@ const (
 	Vetoes   = "vetoes"
 	Refusals = "refused"
 	Moves    = "moves"
+	Feeds    = "feeds"
 )
 
 // Table is a table of values by info-hash.
