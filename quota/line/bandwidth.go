@@ -12,16 +12,18 @@ const Unlimited = -1
 
 // Bandwidth limits all background traffic together, up and down. Its methods may be called by any number of goroutines.
 //
-// Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile. Connections to neighbours
-// are apart: they do not use the line.
+// Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile, and one grant: two full
+// segments (or a second's worth, where that is less), which are the least that is acknowledged at once. Connections to
+// neighbours are apart: they do not use the line.
 type Bandwidth struct {
 	up, down         *gate
 	nearUp, nearDown *gate // those of connections to neighbours: without a limit
 	neighbour        atomic.Pointer[func(netip.Addr) bool]
 	local            func(netip.Addr) bool // that of this file; tests have their own
 
-	mu    sync.Mutex // guards conns
-	conns map[*conn]struct{}
+	mu     sync.Mutex // guards the fields below
+	conns  map[*conn]struct{}
+	newest uint64 // the number of the newest of them
 }
 
 // NewBandwidth returns a Bandwidth with limits in bytes per second, up being what is sent. 0 lets nothing
@@ -73,6 +75,8 @@ func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
 	c.socket = newSocket(inner, b.local)
 	c.home = b
 	b.mu.Lock()
+	b.newest++
+	c.id = b.newest
 	b.conns[c] = struct{}{}
 	b.mu.Unlock()
 	return c
