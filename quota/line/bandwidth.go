@@ -19,7 +19,7 @@ type Bandwidth struct {
 	up, down         *gate
 	nearUp, nearDown *gate // those of connections to neighbours: without a limit
 	neighbour        atomic.Pointer[func(netip.Addr) bool]
-	local            func(netip.Addr) bool // that of this file; tests have their own
+	local            func(netip.Addr) bool // see setLocal
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*conn]struct{}
@@ -32,7 +32,7 @@ func NewBandwidth(up, down int64) *Bandwidth {
 	return &Bandwidth{
 		up: newGate(up), down: newGate(down),
 		nearUp: newGate(Unlimited), nearDown: newGate(Unlimited),
-		local: local,
+		local: here,
 		conns: map[*conn]struct{}{},
 	}
 }
@@ -82,9 +82,13 @@ func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
 	return c
 }
 
-// local reports whether the way to an address does not pass the line, as far as the address itself tells. Connections
-// to it know nothing of the line's queue.
-func local(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() }
+// here reports whether an address is this machine's, or on the same link as its name says. Who knows the routes knows
+// more: see setLocal.
+func here(a netip.Addr) bool { return a.IsLoopback() || a.IsLinkLocalUnicast() }
+
+// setLocal takes a function that reports whether the way to an address does not pass the line. Connections to such
+// addresses know nothing of the line's queue. It is called before the first Wrap.
+func (b *Bandwidth) setLocal(is func(netip.Addr) bool) { b.local = is }
 
 // near reports whether a connection is one to a neighbour.
 func (b *Bandwidth) near(c net.Conn) bool {

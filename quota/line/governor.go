@@ -82,6 +82,9 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	g.month.Count(g.began, 0, 0)
 	g.decision = govern.Decision{State: govern.Paused, Reason: "paused: ebb has just started"}
 	cfg.Bandwidth.SetLimits(0, 0)
+	if cfg.Platform != (platform.Files{}) {
+		cfg.Bandwidth.setLocal(g.local)
+	}
 	return g
 }
 
@@ -197,6 +200,14 @@ func (g *Governor) keep(now bool) {
 func (g *Governor) busyLine() busyLine {
 	s := g.Status()
 	return busyLine{peer: g.busiestPeer(), link: s.Interface, clear: s.Delayed && s.Delay < noQueue}
+}
+
+// local reports whether the way to an address does not pass the line, as the routes say now.
+func (g *Governor) local(a netip.Addr) bool {
+	g.mu.Lock()
+	wan, router := g.around.Interface, g.decision.Router
+	g.mu.Unlock()
+	return g.cfg.Platform.Local(a, wan, router)
 }
 
 // busiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if

@@ -111,9 +111,9 @@ func (c *Controller) Decide(s Sample) Decision {
 
 	d := Decision{
 		Up: payload(limits.Up, s.Wire.Overhead.Up), Down: payload(limits.Down, s.Wire.Overhead.Down),
-		Position: c.where.String(),
-		Line:     Rates{c.up.line.rate, c.down.line.rate},
-		Usual:    time.Duration(c.calm.level * float64(time.Millisecond)), Bound: time.Duration(bound * float64(time.Millisecond)),
+		Position: c.where.String(), Router: c.where.router,
+		Line:  Rates{c.up.line.rate, c.down.line.rate},
+		Usual: time.Duration(c.calm.level * float64(time.Millisecond)), Bound: time.Duration(bound * float64(time.Millisecond)),
 		Delay: time.Duration(c.queue * float64(time.Millisecond)), Delayed: known,
 	}
 	if router {

@@ -25,7 +25,7 @@ const (
 	// mostGrant bounds it: more saves no system calls worth speaking of.
 	mostGrant = 128 << 10
 	// lateMost is how late somebody may wake up without a loss: some kernels count time in hundredths of a second.
-	lateMost = 10 * time.Millisecond
+	lateMost = 20 * time.Millisecond
 	// countedMost bounds what may have passed without a grant and not be paid for.
 	countedMost = time.Second
 )

@@ -99,6 +99,7 @@ type Decision struct {
 	State        State
 	Reason       string
 	Position     string
+	Router       bool  // it is on the router, as far as is known
 	Line         Rates // what it is believed to carry
 	Others       Rates
 	Delay        time.Duration
