@@ -1,6 +1,9 @@
 package govern
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // line is what one direction of the line is believed to carry. Rates are bytes per second on the wire, times seconds.
 //
@@ -17,6 +20,8 @@ type line struct {
 	since float64 // seconds since, in which it was used up
 	pause float64 // seconds after a queue before it grows
 
+	age  float64            // seconds for which this has been believed
+	was  float64            // the rate then
 	seen [lineProof]float64 // what passed at the last ticks
 	next int
 }
@@ -112,4 +117,25 @@ func (l *line) grow(dt float64) {
 		speed = min(lineGently*min(trying, lineGentle)+lineFaster*max(trying-lineGentle, 0), 2*lineTry)
 	}
 	l.rate = min(l.rate*math.Exp(speed*dt), most)
+}
+
+// believed lets dt seconds pass, and says what is believed for how long, and why. What changes by less than lineSame is
+// the same belief.
+func (l *line) believed(dt float64) Belief {
+	l.age += dt
+	if math.Abs(l.rate-l.was) > lineSame*l.was {
+		l.was, l.age = l.rate, 0
+	}
+	why := "nobody told, and no queue has shown yet"
+	switch {
+	case l.told > 0 && math.Abs(l.rate-l.told) <= lineSame*l.told:
+		why = "as it was told"
+	case l.found > 0 && l.rate <= l.found*(1+lineSame):
+		why = "a queue of ours began at " + Bits(l.found)
+	case l.found > 0:
+		why = "a queue of ours began at " + Bits(l.found) + " once, and none has shown at more since"
+	case l.told > 0:
+		why = "it was told " + Bits(l.told) + ", and no queue has shown at more"
+	}
+	return Belief{l.rate, time.Duration(l.age * float64(time.Second)), why}
 }

@@ -1,6 +1,9 @@
 package govern
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // queueSense follows the queue as one direction sees it, and finds out whose it is by trying: when there is one, we send
 // a little less. If it goes, it was ours. If it does not, or if it comes too fast to be ours, we leave the line, and come
@@ -16,6 +19,7 @@ type queueSense struct {
 	passed    float64 // what passed then
 	eased     int     // how often less was sent since
 	worst     float64 // ms, lately
+	foreign   float64 // ms of it that are not ours, while we are away
 	pause     float64 // seconds without a queue before it comes back
 	lastClear float64 // seconds since there was none at a tick
 
@@ -57,6 +61,8 @@ const (
 	staysAfter = 10.0
 	staysShare = 0.15
 	staysMost  = 60.0
+	// oursGone is after how many seconds away what we sent has left the queue.
+	oursGone = 1.0
 	// silentAfter is the number of seconds without any measurement after which nothing is known.
 	silentAfter = 5.0
 )
@@ -159,6 +165,9 @@ func (q *queueSense) judge(r reading, passed float64) verdict {
 		return leave
 	}
 	q.worst = max(q.worst*0.95, r.queue)
+	if q.since >= oursGone/2 {
+		q.foreign = min(q.foreign*1.02, r.queue)
+	}
 	if q.since >= q.pause && q.lastClear == 0 && q.since >= firstPause || q.stays() {
 		q.enter(inTheClear)
 		return return_
@@ -187,5 +196,13 @@ func (q *queueSense) leave(r reading) {
 		q.pause = min(q.pause*2, longestPause)
 	}
 	q.enter(leaving)
-	q.worst = r.queue
+	q.worst, q.foreign = r.queue, math.Inf(1)
+}
+
+// String says what was measured, while we are away: what is left of the queue when what we sent has gone is not ours.
+func (q *queueSense) String() string {
+	if q.since < oursGone || math.IsInf(q.foreign, 0) {
+		return fmt.Sprintf("the line's queue is %.0f ms, and somebody else may need it", q.worst)
+	}
+	return fmt.Sprintf("the line's queue was %.0f ms, and %.0f of them are not ours", q.worst, min(q.foreign, q.worst))
 }

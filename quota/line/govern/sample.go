@@ -93,18 +93,27 @@ type Sample struct {
 	Used     string // why no transfer is left, "" if there is some
 }
 
+// Belief is what one direction of the line is believed to carry, since when and why.
+type Belief struct {
+	Rate float64 // bytes per second on the wire
+	For  time.Duration
+	Why  string // as the end of a sentence
+}
+
 // Decision is what the background may do from now on.
 type Decision struct {
-	Up, Down     int64 // payload, bytes per second
-	State        State
-	Reason       string
-	Position     string
-	Router       bool  // it is on the router, as far as is known
-	Line         Rates // what it is believed to carry
-	Others       Rates
-	Delay        time.Duration
-	Delayed      bool // the delay is known
-	Usual, Bound time.Duration
+	Up, Down int64 // payload, bytes per second
+	State    State
+	Reason   string
+	Position string
+	Router   bool      // it is on the router, as far as is known
+	Line     Rates     // what it is believed to carry
+	Beliefs  [2]Belief // the same, up and down
+	Others   Rates
+	Delay    time.Duration
+	Delayed  bool          // the delay is known
+	Usual    time.Duration // what is measured without a queue, and not counted
+	Bound    time.Duration // from which on there is a queue
 }
 
 // clean makes a rate of what should be one.
