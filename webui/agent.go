@@ -18,6 +18,9 @@ type Agent interface {
 	// be cheap.
 	Status(ctx context.Context) (Status, error)
 
+	// Line returns the last ten minutes of the line, the oldest moment first.
+	Line(ctx context.Context) ([]LineMoment, error)
+
 	// Preferences returns those in force.
 	Preferences(ctx context.Context) (prefs.Preferences, error)
 	// SetPreferences saves p and puts it into force. p has been validated. The call is never made twice at the same

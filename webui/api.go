@@ -55,6 +55,18 @@ func list[T listed](s *server, get func(context.Context) ([]T, error)) endpoint 
 	}
 }
 
+func (s *server) getLine(w http.ResponseWriter, r *http.Request) error {
+	moments, err := s.agent.Line(r.Context())
+	if err != nil {
+		return err
+	}
+	if moments == nil {
+		moments = []LineMoment{}
+	}
+	s.answer(w, r, http.StatusOK, List[LineMoment]{Total: len(moments), Items: moments})
+	return nil
+}
+
 // matching returns the items in whose name all words of a question stand, in any case, or whose info-hash begins with it.
 func matching[T listed](items []T, question string) []T {
 	words := strings.Fields(strings.ToLower(question))

@@ -20,7 +20,7 @@ var everyEndpoint = []string{
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
 	"POST foreground/H/verify", "GET foreground/H/details",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",
-	"GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor", "GET openapi.yaml",
+	"GET line", "GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor", "GET openapi.yaml",
 }
 
 func endpoint(text string) (method, path string) {

@@ -112,6 +112,7 @@ func (s *server) api() http.Handler {
 		"background/{hash}/veto":    {"POST": act(s.agent.Veto)},
 		"background/{hash}/why":     {"GET": one(s, s.agent.Why)},
 
+		"line":                      {"GET": s.getLine},
 		"candidates":                {"GET": list(s, s.agent.Candidates)},
 		"candidates/{hash}/approve": {"POST": act(s.agent.Approve)},
 

@@ -96,6 +96,19 @@ type LinkStatus struct {
 	QueueDelayMS float64 `json:"queue_delay_ms"` // that our own sends see
 }
 
+// LineMoment is what the line to the Internet was like for some seconds. Rates are on the wire.
+type LineMoment struct {
+	At           time.Time `json:"at"` // its end
+	Up           int64     `json:"up"` // of the background
+	Down         int64     `json:"down"`
+	OthersUp     int64     `json:"others_up"` // of the rest of the household; 0 where that does not show
+	OthersDown   int64     `json:"others_down"`
+	LineUp       int64     `json:"line_up"` // what the line was believed to carry
+	LineDown     int64     `json:"line_down"`
+	QueueDelayMS float64   `json:"queue_delay_ms"` // the longest
+	Why          string    `json:"why"`            // what the background did, and why
+}
+
 // ForegroundTorrent is one of the owner's torrents.
 type ForegroundTorrent struct {
 	Hash         swarm.InfoHash `json:"hash"`

@@ -44,6 +44,7 @@ func commands() []command {
 		{"status", "[-json]", "show what the agent is doing, and why", status},
 		{"page", "", "print links that open the page and let you in", page},
 		{"watch", "", "show the same live, until Ctrl-C", watch},
+		{"line", "[-json]", "draw the last ten minutes of the line: rates, its queue, and why", drawLine},
 		{"list", "[-json] [-hashes]", "list your downloads and the swarms that are helped", list},
 		{"add", "[-background] [-stopped] [-json] MAGNET|URL|INFO-HASH|FILE", "download a torrent; or only help its swarm, in the background", add},
 		{"start", "HASH", "start a download", start},

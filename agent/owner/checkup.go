@@ -17,6 +17,7 @@ import (
 	"ebb/quota/disk"
 	"ebb/quota/disk/fragstore"
 	"ebb/quota/line"
+	"ebb/quota/line/govern"
 	"ebb/webui"
 )
 
@@ -45,6 +46,7 @@ func (o *Owner) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) 
 	d.checkDHT(o.cfg.DHT, time.Since(o.started))
 	d.checkLine(ctx, o.cfg.Preferences.Get())
 	d.checkFirstHop(o.cfg.Governor.FirstHop())
+	d.checkBelief(o.cfg.Governor.Status().Beliefs)
 	return webui.Diagnosis{Findings: d}, nil
 }
 
@@ -200,5 +202,15 @@ func (d *diagnosis) checkFirstHop(known line.FirstHop) {
 		d.add(webui.FindingNote, about, "none answers, so only the background's own connections tell of the line's queue: %s", known.Silence)
 	default:
 		d.add(webui.FindingNote, about, "it has not been asked, or not while the line was free: it is while the background is busy")
+	}
+}
+
+// checkBelief tells what the line is believed to carry, since when and why.
+func (d *diagnosis) checkBelief(beliefs [2]govern.Belief) {
+	for i, direction := range []string{"up", "down"} {
+		if b := beliefs[i]; b.Rate > 0 {
+			d.add(webui.FindingOK, "what the line carries "+direction, "%s is believed since %s: %s", govern.Bits(b.Rate),
+				time.Now().Add(-b.For).Format("2 January 15:04"), b.Why)
+		}
 	}
 }

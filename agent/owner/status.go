@@ -116,3 +116,16 @@ func (o *Owner) foregroundStatus(p prefs.Preferences) webui.ForegroundStatus {
 	}
 	return s
 }
+
+// Line is the last ten minutes of the line.
+func (o *Owner) Line(context.Context) ([]webui.LineMoment, error) {
+	history := o.cfg.Governor.History()
+	moments := make([]webui.LineMoment, len(history))
+	for i, m := range history {
+		moments[i] = webui.LineMoment{
+			At: m.At, Up: int64(m.Own.Up), Down: int64(m.Own.Down), OthersUp: int64(m.Others.Up), OthersDown: int64(m.Others.Down),
+			LineUp: int64(m.Line.Up), LineDown: int64(m.Line.Down), QueueDelayMS: float64(m.Queue.Microseconds()) / 1000, Why: m.Reason,
+		}
+	}
+	return moments, nil
+}

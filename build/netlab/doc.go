@@ -8,8 +8,9 @@
 //	                        wan1                           └─ peerN
 //	       192.168.1.1, 198.51.100.9
 //
-// Each name is a namespace. The line is a token bucket with a deep buffer at either end of wan0 (and of wan1, which
-// takes over when a test says so). Everything beyond the ISP is a fixed time away: a process of ours carries packets
+// Each name is a namespace. The line has a deep buffer at either end of wan0 (and of wan1, which takes over when a test
+// says so), and each packet takes its time on it, as in a modem; a token bucket is a variant. Everything beyond the ISP
+// is a fixed time away: a process of ours carries packets
 // between two TUN devices and holds each for as long ([Path]). There is no NAT: routes lead to the household.
 // Connections that cross the line use cubic on both sides, as their routes say, except where a program chooses for
 // itself.

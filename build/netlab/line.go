@@ -13,6 +13,9 @@ import (
 type Line struct {
 	Up, Down int64
 	Buffer   time.Duration // what each direction may queue, at its rate
+	// Burst is how many bytes may pass at once after a pause, as through a token bucket; 0: each packet takes its time,
+	// as in a modem.
+	Burst int64
 }
 
 // MBit is 1 Mbit/s in bytes per second.
@@ -22,17 +25,17 @@ const MBit = 1_000_000 / 8
 func HomeLine() Line { return Line{Up: 10 * MBit, Down: 50 * MBit, Buffer: 500 * time.Millisecond} }
 
 const (
-	mtu = 1500
-	// burstTime is what a token bucket may send at once after a pause, in time. Timers of the kernel are exact to
-	// less, so the rate is met; and no queue is hidden in it.
-	burstTime = 2 * time.Millisecond
+	mtu   = 1500
+	frame = mtu + 14
+	// lateness is what the kernel's timers may be late without a loss, in time: a bucket of one frame alone would lose
+	// a part of its rate.
+	lateness = 200 * time.Microsecond
 )
 
-// bucket is the arguments of a tbf that lets through rate bytes per second and holds what a buffer of that time holds.
-func bucket(rate int64, buffer time.Duration) []string {
-	const frame = mtu + 14
-	burst := max(2*frame, int64(float64(rate)*burstTime.Seconds()))
-	limit := max(2*frame, int64(float64(rate)*buffer.Seconds()))
+// bucket is the arguments of a tbf that is this direction of the line.
+func (l Line) bucket(rate int64) []string {
+	burst := max(l.Burst, frame+int64(float64(rate)*lateness.Seconds()))
+	limit := max(2*frame, int64(float64(rate)*l.Buffer.Seconds()))
 	return []string{"tbf", "rate", strconv.FormatInt(rate, 10) + "bps", // bps is bytes per second to tc
 		"burst", strconv.FormatInt(burst, 10), "limit", strconv.FormatInt(limit, 10)}
 }
@@ -44,7 +47,7 @@ func (w *World) SetLine(l Line) error {
 		if s.down {
 			rate = l.Down
 		}
-		if err := s.at.tc(append([]string{"qdisc", "replace", "dev", s.dev, "root", "handle", "1:"}, bucket(rate, l.Buffer)...)...); err != nil {
+		if err := s.at.tc(append([]string{"qdisc", "replace", "dev", s.dev, "root", "handle", "1:"}, l.bucket(rate)...)...); err != nil {
 			return fmt.Errorf("setting the line's rate: %w", err)
 		}
 	}

@@ -104,15 +104,15 @@ func TestOwner(t *testing.T) {
 }
 
 func TestBucket(t *testing.T) {
-	got := strings.Join(bucket(10*MBit, 500*time.Millisecond), " ")
-	if want := "tbf rate 1250000bps burst 3028 limit 625000"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	line := HomeLine()
+	if got, want := strings.Join(line.bucket(line.Up), " "), "tbf rate 1250000bps burst 1764 limit 625000"; got != want {
+		t.Errorf("each packet takes its time: %q, want %q", got, want)
 	}
-	got = strings.Join(bucket(50*MBit, 500*time.Millisecond), " ")
-	if want := "tbf rate 6250000bps burst 12500 limit 3125000"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	line.Burst = 16_000
+	if got, want := strings.Join(line.bucket(line.Down), " "), "tbf rate 6250000bps burst 16000 limit 3125000"; got != want {
+		t.Errorf("a token bucket: %q, want %q", got, want)
 	}
-	if got := strings.Join(bucket(MBit, 0), " "); !strings.HasSuffix(got, "limit 3028") {
+	if got := strings.Join(Line{}.bucket(MBit), " "); !strings.HasSuffix(got, "limit 3028") {
 		t.Errorf("no buffer: %q, want room for two packets", got)
 	}
 }

@@ -12,16 +12,18 @@ const Unlimited = -1
 
 // Bandwidth limits all background traffic together, up and down. Its methods may be called by any number of goroutines.
 //
-// Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile. Connections to neighbours
-// are apart: they do not use the line.
+// Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile, and one grant: two full
+// segments (or a second's worth, where that is less), which are the least that is acknowledged at once. Connections to
+// neighbours are apart: they do not use the line.
 type Bandwidth struct {
 	up, down         *gate
 	nearUp, nearDown *gate // those of connections to neighbours: without a limit
 	neighbour        atomic.Pointer[func(netip.Addr) bool]
-	local            func(netip.Addr) bool // that of this file; tests have their own
+	local            func(netip.Addr) bool // see setLocal
 
-	mu    sync.Mutex // guards conns
-	conns map[*conn]struct{}
+	mu     sync.Mutex // guards the fields below
+	conns  map[*conn]struct{}
+	newest uint64 // the number of the newest of them
 }
 
 // NewBandwidth returns a Bandwidth with limits in bytes per second, up being what is sent. 0 lets nothing
@@ -30,7 +32,7 @@ func NewBandwidth(up, down int64) *Bandwidth {
 	return &Bandwidth{
 		up: newGate(up), down: newGate(down),
 		nearUp: newGate(Unlimited), nearDown: newGate(Unlimited),
-		local: local,
+		local: here,
 		conns: map[*conn]struct{}{},
 	}
 }
@@ -73,14 +75,20 @@ func (b *Bandwidth) Wrap(inner net.Conn) net.Conn {
 	c.socket = newSocket(inner, b.local)
 	c.home = b
 	b.mu.Lock()
+	b.newest++
+	c.id = b.newest
 	b.conns[c] = struct{}{}
 	b.mu.Unlock()
 	return c
 }
 
-// local reports whether the way to an address does not pass the line, as far as the address itself tells. Connections
-// to it know nothing of the line's queue.
-func local(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() }
+// here reports whether an address is this machine's, or on the same link as its name says. Who knows the routes knows
+// more: see setLocal.
+func here(a netip.Addr) bool { return a.IsLoopback() || a.IsLinkLocalUnicast() }
+
+// setLocal takes a function that reports whether the way to an address does not pass the line. Connections to such
+// addresses know nothing of the line's queue. It is called before the first Wrap.
+func (b *Bandwidth) setLocal(is func(netip.Addr) bool) { b.local = is }
 
 // near reports whether a connection is one to a neighbour.
 func (b *Bandwidth) near(c net.Conn) bool {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ebb/quota/line/govern"
 )
 
 // wire is a connection that takes and gives whatever it is asked for, at once, and remembers what went out and when.
@@ -462,7 +464,7 @@ func TestReadingAsksForNoMoreThanMayPass(t *testing.T) {
 		if _, err := io.ReadFull(c, make([]byte, 200*kib)); err != nil {
 			t.Error(err)
 		}
-		if inner.largest > 16*kib/10 {
+		if inner.largest > govern.SmallestGrant {
 			t.Errorf("%d bytes were asked for at once, at 16 KiB/s", inner.largest)
 		}
 	})

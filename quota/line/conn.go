@@ -16,6 +16,7 @@ type conn struct {
 	reading, writing *deadline
 	closing          sync.Once
 
+	id             uint64       // no other connection has it
 	home           *Bandwidth   // keeps it among its connections until it is closed; nil: nobody does
 	sent, received atomic.Int64 // bytes that passed
 	socket         *socket      // what the kernel tells of it; nil: nothing
@@ -97,7 +98,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		limited = &io.LimitedReader{R: r, N: 1<<63 - 1}
 	}
 	for limited.N > 0 {
-		n, err := c.up.grant(int(min(limited.N, largestGrant)), c.writing)
+		n, err := c.up.grant(int(min(limited.N, largestRead)), c.writing)
 		if err != nil {
 			return written, err
 		}

@@ -26,7 +26,7 @@
 // restart, in the store that it is given.
 //
 // Connections to addresses that are local or a neighbour's are told from those across the line in bandwidth.go, and
-// nowhere else.
+// nowhere else: by the kernel's routes (platform), not by the class of the address.
 //
 // # Locks
 //

@@ -51,6 +51,7 @@ type Governor struct {
 	last       time.Time
 	around     govern.Surroundings
 	decision   govern.Decision
+	past       past
 	month      quota.Period  // what was transferred in it, both ways
 	kept       int64         // of the month's transfer, as it was last written down
 	keptAt     time.Duration // since began
@@ -82,6 +83,9 @@ func NewGovernor(cfg GovernorConfig) *Governor {
 	g.month.Count(g.began, 0, 0)
 	g.decision = govern.Decision{State: govern.Paused, Reason: "paused: ebb has just started"}
 	cfg.Bandwidth.SetLimits(0, 0)
+	if cfg.Platform != (platform.Files{}) {
+		cfg.Bandwidth.setLocal(g.local)
+	}
 	return g
 }
 
@@ -128,6 +132,7 @@ func (g *Governor) tick() {
 		DT: dt, Around: around, Wire: wire, Own: govern.Rates{Up: wire.Up / over, Down: wire.Down / over},
 		Allotted: lends, Used: g.usedUp(lends, now),
 	})
+	g.past.add(now, dt, govern.Rates{Up: wire.Up / over, Down: wire.Down / over}, g.decision)
 	if g.decision.Up != before.Up || g.decision.Down != before.Down {
 		g.cfg.Bandwidth.SetLimits(g.decision.Up, g.decision.Down)
 	}
@@ -199,6 +204,14 @@ func (g *Governor) busyLine() busyLine {
 	return busyLine{peer: g.busiestPeer(), link: s.Interface, clear: s.Delayed && s.Delay < noQueue}
 }
 
+// local reports whether the way to an address does not pass the line, as the routes say now.
+func (g *Governor) local(a netip.Addr) bool {
+	g.mu.Lock()
+	wan, router := g.around.Interface, g.decision.Router
+	g.mu.Unlock()
+	return g.cfg.Platform.Local(a, wan, router)
+}
+
 // busiestPeer returns the address of the peer across the line with whom most was exchanged lately; the zero Addr if
 // nothing was, or the background is paused.
 func (g *Governor) busiestPeer() netip.Addr {
@@ -211,16 +224,17 @@ func (g *Governor) busiestPeer() netip.Addr {
 // GovernorStatus is what there is to show.
 type GovernorStatus struct {
 	State       govern.State
-	Reason      string        // a sentence that begins with the state
-	Position    string        // on the router or behind it, in words; "" before the first decision
-	Interface   string        // to the internet; "" if it is not known
-	Line        govern.Rates  // what the line is believed to carry, bytes per second on the wire
-	Others      govern.Rates  // what the rest of the household uses; 0 where that does not show
-	Limits      govern.Rates  // bytes of payload per second
-	Delay       time.Duration // for which packets wait in the line's queue, when it was last measured
-	Delayed     bool          // it was measured at the last tick
-	Transferred int64         // bytes in this month, both ways
-	Renews      time.Time     // when the next month begins
+	Reason      string           // a sentence that begins with the state
+	Position    string           // on the router or behind it, in words; "" before the first decision
+	Interface   string           // to the internet; "" if it is not known
+	Line        govern.Rates     // what the line is believed to carry, bytes per second on the wire
+	Beliefs     [2]govern.Belief // the same, up and down, with why; none before the first decision
+	Others      govern.Rates     // what the rest of the household uses; 0 where that does not show
+	Limits      govern.Rates     // bytes of payload per second
+	Delay       time.Duration    // for which packets wait in the line's queue, when it was last measured
+	Delayed     bool             // it was measured at the last tick
+	Transferred int64            // bytes in this month, both ways
+	Renews      time.Time        // when the next month begins
 }
 
 // Status returns what the last tick found.
@@ -230,10 +244,17 @@ func (g *Governor) Status() GovernorStatus {
 	d := g.decision
 	return GovernorStatus{
 		State: d.State, Reason: d.Reason, Position: d.Position, Interface: g.around.Interface,
-		Line: d.Line, Others: d.Others, Limits: govern.Rates{Up: float64(d.Up), Down: float64(d.Down)},
+		Line: d.Line, Beliefs: d.Beliefs, Others: d.Others, Limits: govern.Rates{Up: float64(d.Up), Down: float64(d.Down)},
 		Delay: d.Delay, Delayed: d.Delayed,
 		Transferred: g.month.Used(), Renews: g.month.Renews(time.Now()),
 	}
+}
+
+// History returns the last ten minutes, the oldest moment first.
+func (g *Governor) History() []Moment {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.past.list()
 }
 
 // FirstHop returns what is known of the first hop beyond the line. It asks nobody.

@@ -64,7 +64,8 @@ type tcpInfo struct {
 	segsOut, segsIn uint32 // they wrap
 	dataSegsIn      uint32
 	acked           uint64        // bytes of ours that arrived
-	rtt, least      time.Duration // the smoothed round trip, and the least of the last minutes; 0: not known
+	rtt, vary       time.Duration // the smoothed round trip, and how much one differs from it; 0: not known
+	least           time.Duration // of the last minutes; 0: not known
 }
 
 // shortest is the least round trip that is known of the connection; 0: none. Kernels before 4.6 do not keep the least.
@@ -89,13 +90,14 @@ func roundTrip(before, now *tcpInfo) (time.Duration, bool) {
 	if now.acked <= before.acked {
 		return 0, false
 	}
-	acks := int(now.segsIn-before.segsIn) - int(now.dataSegsIn-before.dataSegsIn)
-	if acks <= 0 {
-		acks = 1 // it came along with data
-	}
-	left := math.Pow(sampleWeight, float64(acks))
+	left := math.Pow(sampleWeight, float64(acksBetween(before, now)))
 	mean := (float64(now.rtt) - float64(before.rtt)*left) / (1 - left)
 	return time.Duration(min(max(mean, 0), float64(longestTrip))), true
+}
+
+// acksBetween returns how many acknowledgements came between two looks, at least 1: it may have come along with data.
+func acksBetween(before, now *tcpInfo) int {
+	return max(int(now.segsIn-before.segsIn)-int(now.dataSegsIn-before.dataSegsIn), 1)
 }
 
 // onWire returns the bytes that passed between two looks, headers and acknowledgements included.

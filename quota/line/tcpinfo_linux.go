@@ -22,7 +22,7 @@ func (s *socket) read() (tcpInfo, bool) {
 		sent:    info.Bytes_sent, received: info.Bytes_received,
 		segsOut: info.Segs_out, segsIn: info.Segs_in, dataSegsIn: info.Data_segs_in,
 		acked: info.Bytes_acked,
-		rtt:   time.Duration(info.Rtt) * time.Microsecond, least: leastOf(info.Min_rtt),
+		rtt:   time.Duration(info.Rtt) * time.Microsecond, vary: time.Duration(info.Rttvar) * time.Microsecond, least: leastOf(info.Min_rtt),
 	}, true
 }
 

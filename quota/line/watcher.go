@@ -5,13 +5,12 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"ebb/quota/line/govern"
 )
 
-// watcher knows what the background puts on the wire, and how long the line's queue is, by what the kernel tells of
-// its connections. It may be used by several goroutines, but there should be one watcher for a Bandwidth: two would
+// watcher knows what the background puts on the wire, and how long the round trips of its connections are, by what the
+// kernel tells of them. It may be used by several goroutines, but there should be one watcher for a Bandwidth: two would
 // take each other's measurements away.
 type watcher struct {
 	bandwidth *Bandwidth
@@ -21,6 +20,7 @@ type watcher struct {
 	up, down float64      // payload that had passed by the last look
 	overhead govern.Rates // bytes on the wire for each of payload
 	busy     []busyConn   // at the last look; reused
+	ways     []govern.Way // what was told of them; reused
 }
 
 // lastLook is what a watcher last saw of a connection.
@@ -28,8 +28,6 @@ type lastLook struct {
 	sent, received int64  // payload that had passed by then
 	when           uint64 // which of the looks read info; 0: none did
 	info           tcpInfo
-	least          time.Duration // the shortest round trip it ever had; 0: not known
-	trusted        bool          // it was seen while the queue was short, so least was measured without a queue
 }
 
 type busyConn struct {
@@ -40,8 +38,6 @@ type busyConn struct {
 const (
 	// watchMost is how many connections are looked at, the busiest: they carry nearly everything.
 	watchMost = 32
-	// shortQueue is a delay at which there is no queue worth the name.
-	shortQueue = 8 * time.Millisecond
 	// overheadShare is the part of the difference by which one look changes the overhead.
 	overheadShare = 0.1
 	mostOverhead  = 4.0 // requests of 17 bytes have more, but nobody sends only those for long
@@ -53,7 +49,7 @@ func newWatcher(b *Bandwidth) *watcher {
 	return &watcher{bandwidth: b, overhead: govern.Rates{Up: govern.GuessedOverhead, Down: govern.GuessedOverhead}}
 }
 
-// look returns what happened since the last call.
+// look returns what happened since the last call. The ways are valid until the next one.
 func (w *watcher) look() govern.Wire {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,9 +60,9 @@ func (w *watcher) look() govern.Wire {
 	payload := govern.Rates{Up: float64(up) - w.up, Down: float64(down) - w.down}
 	w.up, w.down = float64(up), float64(down)
 
-	wire := govern.Wire{Busy: len(w.busy)}
+	var wire govern.Wire
+	w.ways = w.ways[:0]
 	var exact, covered govern.Rates // of the connections whose counters were read at the last look and at this one
-	var trusted, all delayed
 	for _, c := range w.busy {
 		before, was := c.seen.info, c.seen.when
 		now, ok := c.socket.read()
@@ -75,9 +71,6 @@ func (w *watcher) look() govern.Wire {
 			continue
 		}
 		c.seen.info, c.seen.when = now, w.looks
-		if least := now.shortest(); least > 0 && (c.seen.least == 0 || least < c.seen.least) {
-			c.seen.least = least
-		}
 		if was == 0 {
 			continue
 		}
@@ -86,23 +79,12 @@ func (w *watcher) look() govern.Wire {
 			exact.Up, exact.Down = exact.Up+out, exact.Down+in
 			covered.Up, covered.Down = covered.Up+float64(c.out), covered.Down+float64(c.in)
 		}
-		if trip, ok := roundTrip(&before, &now); ok && c.seen.least > 0 {
-			queue := max(trip-c.seen.least, 0)
-			all.add(queue)
-			if c.seen.trusted {
-				trusted.add(queue)
-			}
-		}
+		way := govern.Way{ID: c.id, Bytes: float64(c.out + c.in), Least: now.shortest(), Vary: now.vary, Acks: float64(acksBetween(&before, &now))}
+		way.Trip, way.Measured = roundTrip(&before, &now)
+		wire.Acked += float64(now.acked - before.acked)
+		w.ways = append(w.ways, way)
 	}
-	wire.Delay, wire.Known = trusted.least, trusted.known
-	if !trusted.known {
-		wire.Delay, wire.Known = all.least, all.known
-	}
-	if wire.Known && wire.Delay < shortQueue {
-		for _, c := range w.busy {
-			c.seen.trusted = c.seen.trusted || c.seen.when == w.looks
-		}
-	}
+	wire.Ways = w.ways
 	w.overhead.Up = overheadOf(w.overhead.Up, exact.Up, covered.Up)
 	w.overhead.Down = overheadOf(w.overhead.Down, exact.Down, covered.Down)
 	wire.Overhead = w.overhead
@@ -145,18 +127,6 @@ func (w *watcher) gather() {
 		slices.SortFunc(w.busy, func(a, b busyConn) int { return cmp.Compare(b.out+b.in, a.out+a.in) })
 		clear(w.busy[watchMost:])
 		w.busy = w.busy[:watchMost]
-	}
-}
-
-// delayed is the least of some delays.
-type delayed struct {
-	least time.Duration
-	known bool
-}
-
-func (d *delayed) add(delay time.Duration) {
-	if !d.known || delay < d.least {
-		d.least, d.known = delay, true
 	}
 }
 

@@ -23,6 +23,7 @@ type Agent struct {
 	foreground  []webui.ForegroundTorrent
 	background  []webui.BackgroundSwarm
 	candidates  []webui.Candidate
+	line        []webui.LineMoment
 	why         map[swarm.InfoHash]webui.Why
 	calls       []string
 	sources     []webui.Source
@@ -305,6 +306,13 @@ func (a *Agent) Why(_ context.Context, h swarm.InfoHash) (webui.Why, error) {
 		return why, fmt.Errorf("swarm %s: %w", h, webui.ErrNotFound)
 	}
 	return why, a.failure
+}
+
+// Line implements webui.Agent.
+func (a *Agent) Line(context.Context) ([]webui.LineMoment, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.line), a.failure
 }
 
 // Candidates implements webui.Agent.

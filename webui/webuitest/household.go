@@ -123,6 +123,17 @@ func NewHousehold(now time.Time) *Agent {
 			Sentence:   "A feed of yours named it, and you want to be asked.",
 		},
 	}
+	for i := range 300 {
+		moment := webui.LineMoment{
+			At: now.Add(time.Duration(i-299) * 2 * time.Second), Up: 4 * mib, LineUp: 5 * mib, LineDown: 30 * mib, QueueDelayMS: 2,
+			Why: "sharing: the line is free",
+		}
+		if i >= 200 && i < 230 {
+			moment.Up, moment.OthersUp, moment.QueueDelayMS = 20*kib, 4*mib, 62
+			moment.Why = "yielding: someone in the house is uploading at 33.6 Mbit/s"
+		}
+		a.line = append(a.line, moment)
+	}
 	a.candidates = []webui.Candidate{
 		{
 			Candidate: swarm.Candidate{

@@ -12,10 +12,13 @@ type reading struct {
 	told     float64 // what the line carries, as the owner or the router says; 0: they do not
 	learned  float64 // what the line carries, as was learned; 0: nothing was
 	allotted float64 // what the owner lends; negative: as much as is not felt
+	arrived  float64 // what of ours arrived
 	queue    float64 // the queueing delay in ms
+	bounds   float64 // the same in bounds: 1 and more is a queue
+	clear    bool    // there is none, however few measurements say so
 	known    bool    // the queue was measured since the last reading
-	busy     int     // connections that carry something
 	mine     bool    // the queue is in this direction, as far as can be told
+	ours     bool    // if it is ours, it is in this direction
 	pressed  bool    // the machine is short of something
 }
 
@@ -30,8 +33,10 @@ type direction struct {
 	line  line
 	queue queueSense
 	limit float64
-	peak  float64    // the most that the background used lately: how fast it comes back depends on it
-	last  [2]float64 // what passed at the last ticks, the newest first: in all on the router, else own
+	tent  float64 // where a queue showed as it came back the last time; 0: it did not
+	held  float64 // seconds since it came back
+	back  bool    // it is coming back
+	tries bool    // it tries whether the line carries more
 
 	debt   float64            // bytes of ours that the interface has not counted yet
 	stood  float64            // the queue at the last tick, in ms
@@ -78,26 +83,25 @@ const (
 	// trickleRouter and trickleBehind are the parts of the line that it keeps when it gives way, on the router and
 	// behind it. Where only the queue tells, some packets must go on measuring it.
 	trickleRouter = 0.003
-	trickleBehind = 0.02
-	// comeBack is the time in seconds in which the background comes back to its peak. At the start startShare of the
-	// line counts as its peak; it never counts as less than leastPeak of the line, and falls to a third (1/e) in
-	// peakDecay seconds in which less is used.
+	trickleBehind = 0.012
+	// comeBack is about how long it takes in seconds to come back. It begins with backFrom of what it may have, or with
+	// tentShare of where a queue showed the last time, and grows by backFaster more each second, each second.
 	comeBack   = 8.0
-	startShare = 0.25
-	leastPeak  = 0.04
-	peakDecay  = 60.0
+	backFrom   = 0.1
+	backFaster = 0.08
+	tentShare  = 0.7
+	// tentHeld is for how long it must have been back without a queue for the next one to be ours, in seconds, and
+	// tentSame how close that must be to the last one, as a part.
+	tentHeld = 2.0
+	tentSame = 0.25
+	// knownShare is the part of the line from which on a queue may be ours: with less, somebody else is there.
+	knownShare = 0.5
 	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: it may stand in a
 	// queue before it is counted, and some drivers count in lumps.
 	debtDecay = 2.0
 	debtMost  = 2.0
-	// ownAtQueue is the part of what we sent when the queue grew that the line carried, where only that is known.
-	ownAtQueue = 0.95
-	// bigShare is the part of its limit that the background uses if it has enough to send.
-	bigShare = 0.5
-	fullLine = 0.8  // of the line's rate: it counts as full
-	usedUp   = 0.8  // of the limit: with less, it is the line or the peers that hold us up
-	allOf    = 0.93 // of the limit: with more, nothing does
-	almost   = 0.95 // of the ceiling: the limit counts as having reached it
+	// usedUp is the part of its limit that the background uses if it has enough to send.
+	usedUp = 0.85
 	// mostRate is beyond every line: 1 Tbit/s.
 	mostRate = 1e12 / 8
 )
@@ -106,85 +110,104 @@ const (
 func (d *direction) observe(r reading) {
 	d.line.know(r.told, r.learned)
 	if r.router {
-		d.line.pass(r.wan, r.known && r.queue > delaySmall)
+		d.line.pass(r.wan, r.known && r.bounds >= 1)
 	}
-	if d.peak == 0 {
-		d.peak = startShare * d.line.rate
-	}
-	// That the background uses little while it gives way says nothing of how much it used.
-	if d.giving <= 0 && !d.queue.yielding && d.taken < d.line.rate/2 {
-		d.peak *= math.Exp(-r.dt / peakDecay)
-	}
-	d.peak = max(r.own, d.peak)
 	d.notice(r)
 }
 
 // decide returns the limit from now on.
 func (d *direction) decide(r reading) float64 {
-	passed := r.own
-	if r.router {
-		passed = r.wan
-	}
-	full := passed >= fullLine*d.line.rate
-	big := r.own >= bigShare*d.limit
-	slack := lateness(r.own, r.busy)
-	verdict, stands := d.queue.judge(r, slack, full, big)
-	if verdict == ease && d.queue.again(passed) {
-		stands = true
-	}
-	// When a queue stands, we may have sent less just now; then the line carried what passed before. But if it is the
-	// line that holds us up, it carries what passes now.
-	held := r.own < usedUp*d.limit
-	most := passed
-	if !held {
-		most = max(passed, d.last[0], d.last[1])
-	}
-	if stands && (r.router || big) {
-		if !r.router {
-			most *= ownAtQueue
-		}
-		if most < d.line.rate && d.queue.believes(most, held) {
-			d.line.stand(most)
-			d.queue.standing, d.queue.lingering = 0, 0
-		}
-	}
-	bound := d.limit >= almost*d.ceiling(r.allotted) // so that more would be noticed
-	d.line.creep(r.dt, bound, bound && r.known && r.queue < delaySmall+slack && r.own >= allOf*d.limit)
-
 	ceiling := d.ceiling(r.allotted)
 	trickle := trickleRouter
-	if !r.router || d.queue.yielding && d.taken < d.line.rate/4 {
+	if !r.router || d.queue.state == leaving && d.taken < d.line.rate/4 {
 		trickle = trickleBehind
 	}
 	least := min(trickle*d.line.rate, ceiling)
 	room := roomShare*d.line.rate - takenShare*d.taken
 	target := min(ceiling, max(room, least))
-	sent := min(d.limit, max(r.own, least)) // what a cut is a part of
-	switch verdict {
-	case leave:
-		d.peak = min(d.peak, max(passed, d.last[0], d.last[1]))
-	case cut:
-		target = min(target, max(cutTo*sent, least))
+
+	passed := r.own
+	if r.router {
+		passed = r.wan
+	}
+	carried := min(passed, max(r.arrived, passed/4)+passed-r.own) // what the line carried of it
+	if r.arrived == 0 {
+		carried = passed
+	}
+	used := r.ours && d.limit > 0 && r.own >= usedUp*d.limit
+	d.held += r.dt
+	switch verdict := d.queue.judge(r, passed); verdict {
 	case ease:
-		target = min(target, max(easeTo*sent-r.queue/1000/easeWithin*passed, least))
+		if !r.router && d.back && carried < knownShare*d.line.rate {
+			d.queue.leave(r)
+			d.lost(carried, used)
+			break
+		}
+		if d.queue.since == 0 && used {
+			d.queue.passed = carried
+		}
+		d.limit = max(min(easeTo*min(d.limit, max(r.own, least)), .95*carried), least)
+	case gone:
+		switch {
+		case !used:
+		case d.queue.passed >= knownShare*d.line.rate:
+			d.line.find(d.queue.passed)
+			d.limit = min(d.limit, autoShare*d.line.rate)
+		default:
+			d.lost(d.queue.passed, used)
+			d.back, d.held = true, 0
+		}
+	case leave:
+		d.lost(carried, used)
+	case return_:
+		d.back, d.held = true, 0
+		d.limit = max(backFrom*target, least)
+		if d.tent > 0 {
+			d.limit = min(max(tentShare*d.tent, least), target)
+		}
 	}
-	if r.known && r.mine && d.queue.above > 0 { // no more until it is clear what made the queue
-		target = min(target, d.limit)
+	if d.queue.state == inTheClear && r.known && r.bounds < .5 && used && target >= ceiling && d.limit >= .98*ceiling {
+		before := d.line.rate
+		d.line.grow(r.dt)
+		d.tries = d.line.rate > before
+	} else if d.queue.state != inTheClear || !used {
+		d.tries = false
 	}
-	gives := d.giving > 0 || d.queue.yielding || r.pressed
-	if gives {
-		target = least
-	}
-	d.last = [2]float64{passed, d.last[0]}
-	if pace := min(max(d.peak, leastPeak*d.line.rate), d.line.rate) / comeBack; target > d.limit+pace*r.dt {
-		target = d.limit + pace*r.dt
+	ceiling = d.ceiling(r.allotted) // the line may be believed to carry more now, or less
+	target = min(ceiling, max(roomShare*d.line.rate-takenShare*d.taken, least))
+	gives := d.giving > 0 || d.queue.state == leaving || r.pressed
+	switch {
+	case gives:
+		if d.limit > least {
+			d.back, d.held = true, 0
+		}
+		d.limit, d.why = least, noNeed
+	case d.queue.state == easing:
+		d.limit, d.why = min(d.limit, target), noNeed
+	case target > d.limit && (d.limit < backFrom*target || r.own >= usedUp*d.limit):
+		d.limit = max(d.limit, backFrom*target)
+		d.limit = min(d.limit*math.Exp(min(backFaster*max(d.held, .5), .5)*r.dt), target)
 		d.why = comingBack
-	} else {
-		d.why = noNeed
+		if d.limit >= target {
+			d.back, d.tent, d.why = false, 0, noNeed
+		}
+	default: // what is not used need not grow
+		d.limit, d.why = min(d.limit, target), noNeed
 	}
-	d.limit = target
 	d.explain(r, ceiling, gives, room)
 	return d.limit
+}
+
+// lost notes that a queue made us leave while this rate was carried. If that has happened at the same rate before, after
+// some time without a queue, nobody else is there: it is what the line carries.
+func (d *direction) lost(carried float64, used bool) {
+	if !used {
+		return
+	}
+	if d.back && d.held >= tentHeld && d.tent > 0 && math.Abs(carried-d.tent) < tentSame*d.tent {
+		d.line.find(carried)
+	}
+	d.tent = carried
 }
 
 // ceiling is the most that the background may have of the line.
@@ -233,12 +256,12 @@ func (d *direction) explain(r reading, ceiling float64, gives bool, room float64
 	switch {
 	case r.pressed:
 		d.why = forMachine
-	case taken && (gives && d.taken > d.line.rate/4 || d.giving > 0 || !d.queue.yielding && room < ceiling/4):
+	case taken && (gives && d.taken > d.line.rate/4 || d.giving > 0 || d.queue.state != leaving && room < ceiling/4):
 		d.why = forOthers
 		if d.fore > d.others {
 			d.why = forOwner
 		}
-	case d.queue.yielding:
+	case d.queue.state == leaving:
 		d.why = forQueue
 	case taken && d.limit < ceiling:
 		d.why = roomBeside

@@ -1,204 +1,208 @@
 package govern
 
-import "math"
-
-// patience tells a queue from a delay that is just how the way to our peers is: one that does not move for long,
-// whatever we send, was made by no flow. Times are in seconds, delays in milliseconds.
-type patience struct {
-	bias      float64 // the delay that is no queue
-	low, high float64 // the bounds of the delay for so long
-	steadily  float64
-}
-
-const (
-	// biasAfter is for how long a delay stays the same before it counts as none; biasRange and biasShare say what is
-	// the same, in ms and as a part of it. The queue of a TCP flow goes up and down more than this.
-	biasAfter = 30.0
-	biasRange = 4.0
-	biasShare = 0.15
-	// biasMost is the most that can be no queue, in ms: a full buffer does not move either.
-	biasMost = 60.0
+import (
+	"fmt"
+	"math"
 )
 
-// queue returns what of a measured delay is a queue, in ms.
-func (p *patience) queue(delay, dt float64) float64 {
-	p.bias = min(p.bias, delay)
-	low, high := min(p.low, delay), max(p.high, delay)
-	if p.steadily == 0 || high-low > max(biasRange, biasShare*high) || delay-p.bias <= delaySmall || delay > biasMost {
-		low, high, p.steadily = delay, delay, 0
-	}
-	p.low, p.high = low, high
-	if p.steadily += dt; p.steadily >= biasAfter {
-		p.bias, p.steadily = low, 0
-	}
-	return delay - p.bias
-}
-
-// Bounds of the queueing delay, in ms.
-const (
-	delaySmall    = 8.0  // up to here there is no queue
-	delayStanding = 10.0 // so much, for standingAfter, is a queue that stands: more arrives than leaves
-	delayOurs     = 20.0 // on the router, so much for two ticks is a reason to send less
-	delaySharp    = 25.0 // so much for two ticks comes from somebody else, or from a line that became slower
-	delayExtreme  = 60.0 // so much needs no second tick
-	delayGrows    = 4.0  // by so much a queue grows in a tick, if it does
-)
-
-// Between what we send on a connection there are gaps, the longer the less it carries, and the peer waits through a gap
-// before it acknowledges an odd segment, for up to 40 ms. So a delay has to be longer to be one: by the time in which a
-// connection sends sparseBytes (a third of the gap between two grants, for not every segment is odd), and at most by
-// sparseSlack ms.
-const (
-	sparseBytes = SmallestGrant / 3
-	sparseSlack = 24.0
-)
-
-// lateness returns by how many ms a delay has to be longer if so many connections carry so much together, in bytes per
-// second.
-func lateness(rate float64, busy int) float64 {
-	return min(1000*sparseBytes*float64(max(busy, 1))/max(rate, 1), sparseSlack)
-}
-
-const (
-	standingAfter = 0.5  // seconds
-	lingersAfter  = 3.0  // seconds after which a small queue stands, too
-	clearAfter    = 1.5  // seconds without a queue after which whoever needed the line is gone
-	silentAfter   = 5.0  // seconds without any measurement after which nothing is known
-	cutTo         = 0.7  // what is left of our rate after a cut because of a queue on the router
-	easeTo        = 0.85 // the same for a small queue behind the router
-	easeWithin    = 0.5  // seconds in which that queue is to be gone
-	beliefShare   = 0.7  // of the rate at which a queue was found: with less it would go
-	againWithin   = 10.0 // seconds
-	cutPause      = 0.75 // seconds that a cut has to take effect
-)
-
-// queueSense follows the queue as one direction sees it.
+// queueSense follows the queue as one direction sees it, and finds out whose it is by trying: when there is one, we send
+// a little less. If it goes, it was ours. If it does not, or if it comes too fast to be ours, we leave the line, and come
+// back when it is gone: a little at first, and more as long as it stays away.
 type queueSense struct {
-	yielding  bool    // somebody else's flow made the queue
-	clear     float64 // seconds without a queue
-	elsewhere float64 // seconds for which the queue has been in the other direction
+	recent    [lookBack]float64 // the queue at the last ticks that measured it, in bounds
+	n         int
+	state     queueState
+	since     float64 // seconds in this state
+	clearFor  float64 // seconds for which there was no queue before
 	silent    float64 // seconds without a measurement
-	standing  float64 // seconds with a standing queue
-	lingering float64 // seconds with any, less those without
-	sharp     int     // ticks with a sharp one
-	ours      int     // ticks with one of ours
-	above     int     // ticks with any
-	rest      float64 // seconds until the next cut
-	last      float64 // ms, at the last tick that measured it
+	peak      float64 // the longest queue since less is sent, in bounds
+	passed    float64 // what passed then
+	eased     int     // how often less was sent since
 	worst     float64 // ms, lately
-	short     bool    // there was a time without a queue
-	eased     float64 // what we sent when it was eased last
-	since     float64 // seconds since
-	began     float64 // what passed when this queue was first believed to stand; 0: there is none
+	foreign   float64 // ms of it that are not ours, while we are away
+	pause     float64 // seconds without a queue before it comes back
+	lastClear float64 // seconds since there was none at a tick
+
+	trial            bool    // it came back although there was one, which had not moved for long
+	moved            bool    // it did not follow, and it is nobody's
+	still, low, high float64 // seconds for which it has not moved while we are away, and its bounds, in ms
 }
 
-// believes reports whether a queue that stands while this rate passes can have been made by what passes. It cannot if
-// it still stands when much less passes, and that because we send less and not because the line holds us up. Nor can it
-// if it stood from the beginning: then it is how the way to our peers is.
-func (q *queueSense) believes(rate float64, held bool) bool {
-	if !q.short {
-		return false
-	}
-	if q.began == 0 {
-		q.began = rate
-	}
-	return held || rate >= q.began*beliefShare
-}
+type queueState int
 
-// again reports whether a small queue comes back at the same rate: then it was not made by somebody who sent for a
-// moment.
-func (q *queueSense) again(rate float64) bool {
-	again := q.since < againWithin && math.Abs(rate-q.eased) < lineSame*rate
-	q.eased, q.since = rate, 0
-	return again
-}
+const (
+	inTheClear queueState = iota
+	easing                // a little less is sent, to see whether the queue follows
+	leaving               // somebody needs the line
+)
+
+const (
+	// lookBack is how many ticks are looked at to tell that a queue is gone.
+	lookBack = 6
+	// seenTwice is how many in a row must show one: a machine that stands still for a moment spoils a single one.
+	seenTwice = 2
+	// sharply is how many bounds of a queue are too many to be ours.
+	sharply = 5.0
+	// easeTo is what is left of our rate when it is eased, easeFor for how long we look what that does, in seconds.
+	easeTo  = 0.85
+	easeFor = 1.0
+	// easeMost is how often it is eased.
+	easeMost = 2
+	// follows is the part of the queue that must be gone by then if it was ours.
+	follows = 0.15
+	// tested is what must be left of what passed for that to be a test: what the kernel has taken still goes out.
+	tested = 0.9
+	// firstPause and longestPause are the seconds without a queue before we come back; it doubles each time that
+	// somebody is still there.
+	firstPause   = 1.0
+	longestPause = 6.0
+	// staysAfter is after how many seconds a queue that does not move is none: by less than staysShare of it, and no more
+	// than staysMost, in ms, for a full buffer does not move either.
+	staysAfter = 10.0
+	staysShare = 0.15
+	staysMost  = 60.0
+	// oursGone is after how many seconds away what we sent has left the queue.
+	oursGone = 1.0
+	// silentAfter is the number of seconds without any measurement after which nothing is known.
+	silentAfter = 5.0
+)
 
 // verdict is what is to be done about the queue.
 type verdict int
 
 const (
-	letBe verdict = iota
-	ease          // send a little less
-	cut           // send much less
-	leave         // somebody needs the line
+	letBe   verdict = iota
+	ease            // send a little less
+	gone            // it was ours, and is gone
+	leave           // somebody needs the line
+	return_         // nobody needs it any more
 )
 
-// judge takes a reading of the queue. Slack is by how many ms it has to be longer to be one; full means that the line
-// carries all that it is believed to, big that we send much of what we may. It returns what to do, and reports whether
-// the queue stands.
-func (q *queueSense) judge(r reading, slack float64, full, big bool) (verdict, bool) {
-	queue := r.queue
-	q.rest = max(q.rest-r.dt, 0)
+// least is the least of the last so many ticks; it is below any bound while less were seen.
+func (q *queueSense) least(ticks int) float64 {
+	if q.n < ticks {
+		return math.Inf(-1)
+	}
+	least := math.Inf(1)
+	for i := range ticks {
+		least = min(least, q.recent[(q.n-1-i)%lookBack])
+	}
+	return least
+}
+
+// stays reports whether the queue has not moved for so long that no flow makes it: what does not follow whatever we or
+// others do is how the ways to our peers are now. That of TCP goes up and down by more.
+func (q *queueSense) stays() bool {
+	return q.still >= staysAfter
+}
+
+// judge takes a reading: the queue in bounds (1 and more is a queue) and in ms, and what passes.
+func (q *queueSense) judge(r reading, passed float64) verdict {
 	q.since += r.dt
+	q.moved = false
 	if !r.known {
-		q.silent += r.dt
-		if q.silent >= silentAfter {
-			q.yielding, q.standing, q.lingering, q.sharp, q.ours = false, 0, 0, 0, 0
+		if q.silent += r.dt; q.silent >= silentAfter && q.state != inTheClear {
+			q.enter(inTheClear)
+			return return_
 		}
-		return letBe, false
+		return letBe
 	}
 	q.silent = 0
-	// One tick may be an acknowledgement that was late because there was nothing more to acknowledge.
-	q.above = counted(q.above, queue >= delaySmall+slack)
-	switch {
-	case q.above == 0:
-		q.clear += r.dt
-		if queue <= delaySmall {
-			q.began, q.short = 0, true
-		}
-	case q.above >= 2:
-		q.clear = 0
+	q.recent[q.n%lookBack] = r.bounds
+	q.n++
+	if q.n >= 1<<30 {
+		q.n = q.n%lookBack + lookBack
 	}
-	if q.yielding {
-		q.worst = max(q.worst*0.9, queue)
-		q.elsewhere = lasting(q.elsewhere, r.dt, !r.mine)
-		if q.clear >= clearAfter || q.elsewhere >= standingAfter {
-			*q = queueSense{short: true}
-		}
-		return letBe, false
+	q.lastClear += r.dt
+	if r.clear {
+		q.lastClear = 0
 	}
-	if !r.mine {
-		q.standing, q.lingering, q.sharp, q.ours = 0, 0, 0, 0
-		return letBe, false
-	}
-	q.standing = lasting(q.standing, r.dt, queue > delayStanding+slack)
-	q.sharp = counted(q.sharp, queue > delaySharp+slack)
-	q.ours = counted(q.ours, queue > delayOurs+slack)
-	if queue > delaySmall {
-		q.lingering += r.dt
+	now := q.least(seenTwice)
+	if q.state != leaving || r.queue > staysMost {
+		q.still = 0
 	} else {
-		q.lingering = max(q.lingering-r.dt, 0)
+		low, high := min(q.low, r.queue), max(q.high, r.queue)
+		if q.still == 0 || high-low > max(leastFelt, staysShare*high) {
+			low, high, q.still = r.queue, r.queue, 0
+		}
+		q.low, q.high = low, high
+		q.still += r.dt
 	}
-	stands := q.standing >= standingAfter || q.lingering >= lingersAfter
-	// After a cut the queue takes a moment to go. If it grows all the same, it is somebody else's.
-	sharp := q.sharp >= 2 && (q.rest == 0 || queue > q.last+delayGrows)
-	q.last = queue
-	switch {
-	case sharp && !(r.router && full) || queue > delayExtreme:
-		q.yielding, q.clear, q.worst, q.standing, q.lingering = true, 0, queue, 0, 0
-		return leave, false
-	case q.rest > 0:
-		return letBe, stands
-	case r.router && q.ours >= 2 && big:
-		q.rest = cutPause
-		return cut, stands
-	case !r.router && q.above >= 2 && big:
-		q.rest = cutPause
-		return ease, stands
+	switch q.state {
+	case inTheClear:
+		switch {
+		case !r.mine || now < 1:
+			return letBe
+		case now >= sharply && !r.router:
+			q.leave(r)
+			return leave
+		}
+		q.clearFor = q.since
+		q.enter(easing)
+		q.peak, q.passed, q.eased = r.bounds, passed, 1
+		return ease
+	case easing:
+		q.peak = max(q.peak, r.bounds)
+		switch {
+		case now >= sharply && now >= q.peak && !r.router:
+			q.leave(r)
+			return leave
+		case q.since < easeFor:
+			return letBe
+		case r.bounds < 1:
+			q.enter(inTheClear)
+			return gone
+		case r.bounds < q.peak*(1-follows) && q.eased < easeMost || r.router && passed > tested*q.passed:
+			q.since, q.peak = 0, r.bounds
+			q.eased++
+			return ease
+		case r.router: // nobody else uses the line, as the counters say: it is the ways
+			q.enter(inTheClear)
+			q.moved = true
+			return letBe
+		}
+		q.leave(r)
+		return leave
 	}
-	return letBe, stands
+	q.worst = max(q.worst*0.95, r.queue)
+	if q.since >= oursGone/2 {
+		q.foreign = min(q.foreign*1.02, r.queue)
+	}
+	if q.since >= q.pause && q.lastClear == 0 && q.since >= firstPause || q.stays() {
+		q.enter(inTheClear)
+		return return_
+	}
+	return letBe
 }
 
-func lasting(seconds, dt float64, on bool) float64 {
-	if !on {
-		return 0
+func (q *queueSense) enter(s queueState) {
+	if s == inTheClear && q.state == leaving {
+		q.trial = q.stays()
 	}
-	return seconds + dt
+	q.state, q.since = s, 0
+	if s == inTheClear {
+		q.n = 0 // what was seen before says nothing of what we do now
+	}
 }
 
-func counted(ticks int, on bool) int {
-	if !on {
-		return 0
+// leave is for longer each time that somebody is still there when we come back.
+func (q *queueSense) leave(r reading) {
+	if q.state == inTheClear {
+		q.clearFor = q.since
 	}
-	return ticks + 1
+	if q.clearFor > comeBack || q.pause == 0 {
+		q.pause = firstPause
+	} else {
+		q.pause = min(q.pause*2, longestPause)
+	}
+	q.enter(leaving)
+	q.worst, q.foreign = r.queue, math.Inf(1)
+}
+
+// String says what was measured, while we are away: what is left of the queue when what we sent has gone is not ours.
+func (q *queueSense) String() string {
+	if q.since < oursGone || math.IsInf(q.foreign, 0) {
+		return fmt.Sprintf("the line's queue is %.0f ms, and somebody else may need it", q.worst)
+	}
+	return fmt.Sprintf("the line's queue was %.0f ms, and %.0f of them are not ours", q.worst, min(q.foreign, q.worst))
 }

@@ -20,24 +20,24 @@ func (c *Controller) reason(s Sample) (State, string) {
 	}
 	switch d.why {
 	case forOthers:
-		return Yielding, fmt.Sprintf("yielding: someone in the house is %s at %s", verb, bits(max(d.others, d.taken-d.fore)))
+		return Yielding, fmt.Sprintf("yielding: someone in the house is %s at %s", verb, Bits(max(d.others, d.taken-d.fore)))
 	case forOwner:
 		return Yielding, "yielding: your own downloads need the line"
 	case forQueue:
-		return Yielding, fmt.Sprintf("yielding: the line's queue is %d ms long, so somebody else needs it", int(d.queue.worst))
+		return Yielding, "yielding: " + d.queue.String()
 	case comingBack:
 		return Sharing, "sharing: the line is free again, and the background is coming back"
 	case roomBeside:
 		if d.fore > d.others {
 			return Sharing, "sharing: your own downloads leave room on the line"
 		}
-		return Sharing, fmt.Sprintf("sharing: someone in the house is %s at %s, which leaves room", verb, bits(max(d.others, d.taken-d.fore)))
+		return Sharing, fmt.Sprintf("sharing: someone in the house is %s at %s, which leaves room", verb, Bits(max(d.others, d.taken-d.fore)))
 	}
 	return Sharing, "sharing: the line is free"
 }
 
-// bits writes a rate, given in bytes per second, the way lines are sold.
-func bits(rate float64) string {
+// Bits writes a rate, given in bytes per second, the way lines are sold.
+func Bits(rate float64) string {
 	switch mega := rate * 8 / 1e6; {
 	case mega < 1:
 		return fmt.Sprintf("%.0f kbit/s", mega*1000)

@@ -2,262 +2,231 @@ package govern
 
 import (
 	"math"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
-func TestWhatOthersTakeAnewIsGivenWayTo(t *testing.T) {
-	const trickle = .04 // Mbit/s
-	for name, c := range map[string]struct {
-		before, now float64 // Mbit/s of 10
-		yields      bool
-	}{
-		"next to nothing":           {0, .2, false},
-		"something small":           {0, .6, true},
-		"a call that varies":        {2, 2.6, false},
-		"something beside the call": {2, 3.2, true},
-	} {
-		g := newRig(true).ticks(minute, Rates{Up: c.before * megabit})
-		g.ticks(1, Rates{Up: c.now * megabit})
-		if yields := g.up() < trickle; yields != c.yields {
-			t.Errorf("%s: %.2f Mbit/s, %q", name, g.up(), g.now.Reason)
-		}
-	}
-	g := newRig(true).ticks(minute, Rates{})
-	for others := 1.0; others <= 9; others += .5 { // no chance to come back in between
-		if g.ticks(1, Rates{Up: others * megabit}); g.up() > trickle {
-			t.Errorf("beside a flow that has reached %.1f Mbit/s: %.2f", others, g.up())
-		}
-	}
+// rig drives a controller by hand, on a line of 10/50 Mbit/s.
+type rig struct {
+	Controller
+	s      Sample
+	now    Decision
+	stands float64 // ms in the line's queue
+	least  float64 // ms that are measured without one
 }
 
-// If we think that we send more than we do, nobody must hide behind the difference for long.
-func TestAnErrorInOurOwnRateHidesNobody(t *testing.T) {
-	for _, wrong := range []float64{.97, 1.05} {
-		g := newRig(true)
-		step := func(n int, others float64) {
-			for range n {
-				sent := float64(g.now.Up) * GuessedOverhead
-				g.s.Own = Rates{Up: sent * wrong}
-				g.s.Around.WAN = Rates{Up: sent + others}
-				g.now = g.Controller.Decide(g.s)
-			}
-		}
-		step(2*minute, 0)
-		g.expect(t, "alone", 8.5, 9.31, Sharing, "sharing: ")
-		step(3, 5*megabit)
-		g.expect(t, "somebody uploads", 0, .04, Yielding, "yielding: someone in the house is uploading at ")
+func newRig(router bool) *rig {
+	g := &rig{s: Sample{
+		DT: Tick, Allotted: Allotment{Auto, Auto, Uncapped},
+		Wire:   Wire{Overhead: Rates{GuessedOverhead, GuessedOverhead}},
+		Around: Surroundings{Line: Rates{10 * megabit, 50 * megabit}, Seen: router},
+	}}
+	if router {
+		g.s.Around.Facts = Facts{Forwarding: true, LANs: 1, Forwarded: 1e5, Received: 1e6}
 	}
-}
-
-func TestQueuesBehindTheRouter(t *testing.T) {
-	at := func(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
-	for name, c := range map[string]struct {
-		delays      []float64 // ms, at the next ticks
-		least, most float64   // Mbit/s afterwards
-	}{
-		"none":               {[]float64{5, 7, 5, 7, 5, 7}, 9.2, 9.31},
-		"one small":          {[]float64{12}, 9.2, 9.31}, // an acknowledgement that was late
-		"one that is long":   {[]float64{30}, 9.2, 9.31},
-		"small for a while":  {[]float64{12, 12}, 7.6, 7.8},
-		"long for two ticks": {[]float64{30, 30}, .1, .21},
-		"extreme":            {[]float64{100}, .1, .21},
-	} {
-		g := newRig(false).ticks(minute, Rates{})
-		for _, ms := range c.delays {
-			g.s.Wire.Delay = at(ms)
-			g.ticks(1, Rates{})
-		}
-		if g.up() < c.least || g.up() > c.most {
-			t.Errorf("%s: %.2f Mbit/s, %q", name, g.up(), g.now.Reason)
-		}
-	}
-
-	g := newRig(false).ticks(minute, Rates{})
-	g.s.Wire.Delay = at(100)
-	g.ticks(4, Rates{})
-	g.s.Wire.Known = false // nothing of ours is on its way
-	g.ticks(16, Rates{})
-	g.expect(t, "4 s without a measurement", 0, .21, Yielding, "yielding: ")
-	g.ticks(minute, Rates{})
-	g.expect(t, "a minute without", 9.2, 9.31, Sharing, "sharing: the line is free")
-}
-
-func TestPatience(t *testing.T) {
-	var p patience
-	for range 4 * 3600 {
-		if q := p.queue(490, .25); q != 490 {
-			t.Fatalf("a full buffer counts as %v ms", q)
-		}
-	}
-	for i := range 4 * 3600 {
-		if q := p.queue(30+20*float64(i%2), .25); q < 30 {
-			t.Fatalf("a queue that goes up and down counts as %v ms", q)
-		}
-	}
-	for range 4 * 31 {
-		p.queue(40, .25)
-	}
-	if q := p.queue(40, .25); q != 0 {
-		t.Errorf("what does not move counts as %v ms", q)
-	}
-	p.queue(1, .25)
-	if q := p.queue(40, .25); q != 39 {
-		t.Errorf("when the way is short again, 40 ms count as %v", q)
-	}
-}
-
-func TestWhatIsBelievedOfTheLine(t *testing.T) {
-	near := func(what string, got, want float64) {
-		t.Helper()
-		if math.Abs(got-want) > want/1000 {
-			t.Errorf("%s: %v, want %v", what, got, want)
-		}
-	}
-	var l line
-	l.know(0, 0)
-	near("nothing is known", l.rate, lineFirst)
-	l.creep(1, true, false)
-	near("and nothing used", l.rate, lineFirst)
-	l.creep(1, true, true)
-	near("a second later", l.rate, lineFirst*1.25)
-	l.stand(100e3)
-	l.creep(59, true, true)
-	near("a queue", l.rate, 100e3)
-	l.creep(2, true, true)
-	near("a minute later", l.rate, 100e3*1.01*1.01)
-	other := line{}
-	other.know(0, 1e6)
-	other.creep(4, true, true)
-	near("what was learned", other.rate, 1e6)
-	other.creep(2, true, true)
-	near("and no queue shows", other.rate, 1e6*1.05*1.05)
-	l.know(1e6, 0)
-	near("somebody tells", l.rate, 1e6)
-	l.stand(500e3)
-	l.creep(6, false, false)
-	near("nobody needs more", l.rate, 500e3)
-	l.creep(1, true, false)
-	near("somebody does", l.rate, 500e3*1.03)
-	l.stand(490e3)
-	l.creep(6, true, false)
-	near("the same again: a longer pause", l.rate, 490e3)
-	for range 200 {
-		l.creep(1, true, false)
-	}
-	near("at last", l.rate, 1e6)
-	l.know(0, 3e6)
-	near("it is taken back", l.rate, 1e6)
-	l.stand(1)
-	near("the least", l.rate, lineLeast)
-}
-
-func TestWhichDirectionTheQueueIsIn(t *testing.T) {
-	for name, c := range map[string]struct{ up, down, taken, want float64 }{
-		"ours":                         {.93, .1, 0, 1},
-		"both":                         {.93, .95, 0, 1},
-		"the other":                    {.3, .9, 0, 0},
-		"others fill the other":        {.93, 1, .9, 0},
-		"others fill the other, we to": {1.1, 1, .9, 1},
-		"acknowledgements only, of a line that is said to be faster": {.02, .1, 0, 0},
-	} {
-		up, down := direction{line: line{rate: 100}}, direction{line: line{rate: 1000}, taken: c.taken * 1000}
-		if got := up.blames(c.up*100, &down, c.down*1000); got != (c.want == 1) {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// What the peers' kernels hold back is no queue, and the less a connection carries, the more that is.
-func TestLateAcknowledgementsAreAllowedFor(t *testing.T) {
-	for name, c := range map[string]struct {
-		rate        float64 // Mbit/s
-		busy        int
-		least, most float64 // ms
-	}{
-		"nothing is sent":        {0, 0, sparseSlack, sparseSlack},
-		"a trickle":              {.2, 4, sparseSlack, sparseSlack},
-		"something":              {4, 4, 7, 9},
-		"the same on one":        {4, 1, 1, 3},
-		"as much as a fast line": {1000, 4, 0, .1},
-	} {
-		if got := lateness(c.rate*megabit, c.busy); got < c.least || got > c.most {
-			t.Errorf("%s: %.2f ms, want %v to %v", name, got, c.least, c.most)
-		}
-	}
-}
-
-// moment lets the background send own of a line that passes wan, both in Mbit/s, while a queue stands.
-func (g *rig) moment(own, wan, ms float64) *rig {
-	g.s.Own, g.s.Around.WAN = Rates{Up: own * megabit}, Rates{Up: wan * megabit}
-	g.s.Wire.Delay, g.s.Wire.Busy = time.Duration(ms*float64(time.Millisecond)), 4
-	g.now = g.Controller.Decide(g.s)
+	g.least = 1
 	return g
 }
 
-// The router's own queue keeps the kernel from sending more than the line carries, so it stays short however long it
-// lasts.
-func TestAShortQueueThatStaysIsTheLines(t *testing.T) {
-	g := newRig(true).ticks(minute, Rates{})
-	for range 16 {
-		g.moment(5, 5, 11)
+// queue is how long the line's queue is from now on, in ms, as four connections see it; negative: nothing is measured.
+func (g *rig) queue(ms float64) *rig {
+	g.s.Wire.Ways = nil
+	for id := range uint64(4) {
+		way := Way{ID: id, Bytes: 1e5, Acks: 15, Least: 20 * time.Millisecond, Measured: ms >= 0}
+		way.Trip = way.Least + time.Duration(ms*float64(time.Millisecond))
+		g.s.Wire.Ways = append(g.s.Wire.Ways, way)
 	}
-	if line := g.now.Line.Up / megabit; line < 4.9 || line > 5.1 {
-		t.Errorf("the line is believed to carry %.1f Mbit/s while 5 pass and 11 ms of queue stay", line)
+	return g
+}
+
+// ticks lets the background use all that it may while others use the line, which carries 10/50 Mbit/s: what is more
+// stands in its queue.
+func (g *rig) ticks(n int, others Rates) *rig {
+	for range n {
+		sent := Rates{float64(g.now.Up) * GuessedOverhead, float64(g.now.Down) * GuessedOverhead}
+		more := max((sent.Up+others.Up)/(10*megabit), (sent.Down+others.Down)/(50*megabit)) - 1
+		g.stands = min(max(g.stands+more*Tick.Seconds()*1000, 0), 500)
+		passes := min(1, 1/(1+more))
+		g.queue(g.least + g.stands)
+		g.s.Own, g.s.Wire.Acked = sent, float64(g.now.Up)*passes*Tick.Seconds()
+		g.s.Around.WAN = Rates{sent.Up + others.Up, sent.Down + others.Down}
+		g.now = g.Controller.Decide(g.s)
 	}
-	g = newRig(true).ticks(minute, Rates{})
-	for i := range 400 {
-		g.moment(9.3, 9.3, []float64{3, 4, 11, 5}[i%4])
-	}
-	if line := g.now.Line.Up / megabit; line < 9.9 {
-		t.Errorf("the line is believed to carry %.1f Mbit/s for queues that come and go", line)
+	return g
+}
+
+func (g *rig) up() float64 { return float64(g.now.Up) * GuessedOverhead / megabit }
+
+func (g *rig) expect(t *testing.T, what string, least, most float64, state State, reason string) {
+	t.Helper()
+	if g.up() < least || g.up() > most || g.now.State != state || !strings.HasPrefix(g.now.Reason, reason) {
+		t.Errorf("%s: up %.2f Mbit/s, %s, %q; want %v to %v, %s, %q", what, g.up(), g.now.State, g.now.Reason, least, most, state, reason)
 	}
 }
 
-// When the router's queue drains, more leaves it than we send. Nobody else sends that.
-func TestAQueueThatDrainsIsNobodysUpload(t *testing.T) {
+const (
+	minute  = 240 // ticks
+	megabit = 1e6 / 8
+)
+
+func TestReasons(t *testing.T) {
+	const whole, most = 8.9, 9.8 // more is tried at times
 	g := newRig(true).ticks(minute, Rates{})
-	g.moment(8, 8, 17)
-	for range 8 {
-		g.moment(5, 5, 22)
+	g.expect(t, "alone", whole, most, Sharing, "sharing: the line is free")
+
+	g.ticks(1, Rates{Up: 8.1 * megabit})
+	g.expect(t, "an upload", 0, .04, Yielding, "yielding: someone in the house is uploading at 8.1 Mbit/s")
+	g.ticks(60, Rates{Up: 8.1 * megabit})
+	g.expect(t, "an upload that leaves little", 0, .1, Yielding, "yielding: someone in the house is uploading at 8.1 Mbit/s")
+	g.ticks(2*minute, Rates{})
+	g.expect(t, "afterwards", whole, most, Sharing, "sharing: the line is free")
+
+	g.ticks(minute, Rates{Up: 2 * megabit})
+	g.expect(t, "a call", 7, 7.2, Sharing, "sharing: someone in the house is uploading at 2.0 Mbit/s, which leaves room")
+	g.ticks(minute, Rates{})
+
+	g.ticks(20, Rates{Down: 40 * megabit})
+	g.expect(t, "a download", whole, most, Yielding, "yielding: someone in the house is downloading at 40.0 Mbit/s")
+	if down := float64(g.now.Down) / megabit; down > 5 {
+		t.Errorf("a download: down %.2f Mbit/s", down)
 	}
-	g.moment(4.4, 4.7, 8)
-	if g.up() < 4 {
-		t.Errorf("%.2f Mbit/s, %q", g.up(), g.now.Reason)
+	g.ticks(minute, Rates{})
+
+	g.s.Around.Foreground = Rates{Up: 9 * megabit / GuessedOverhead}
+	g.ticks(4, Rates{Up: 9 * megabit})
+	g.expect(t, "the foreground", 0, .04, Yielding, "yielding: your own downloads need the line")
+	g.s.Around.Foreground = Rates{}
+	g.ticks(20, Rates{})
+	g.expect(t, "coming back", 0, 7, Sharing, "sharing: the line is free again, and the background is coming back")
+	g.ticks(minute, Rates{})
+
+	g.s.Around.Pressure = "memory"
+	g.ticks(1, Rates{})
+	g.expect(t, "pressure", 0, .04, Yielding, "yielding: the machine is short of memory")
+	g.s.Around.Pressure = ""
+	g.s.Used = "the month's 500 GiB are used up until 1 December"
+	g.ticks(1, Rates{})
+	g.expect(t, "used up", 0, 0, Paused, "paused: the month's 500 GiB are used up until 1 December")
+	g.s.Used = ""
+	g.s.Allotted = Allotment{}
+	g.ticks(1, Rates{})
+	g.expect(t, "nothing is lent", 0, 0, Paused, "paused: you lend no bandwidth")
+	g.s.Allotted = Allotment{Auto, Auto, Uncapped}
+	g.ticks(minute, Rates{})
+
+	g.s.Around.Seen = false
+	g.least = 120
+	g.ticks(2, Rates{})
+	g.expect(t, "a queue behind the router", 0, .21, Yielding, "yielding: the line's queue is 1")
+	if !strings.Contains(g.now.Position, "is not there") {
+		t.Errorf("position: %q", g.now.Position)
+	}
+	g.least = 1
+	g.ticks(5, Rates{})
+	g.expect(t, "a second later", 0, 7, Sharing, "sharing: the line is free again")
+	g.ticks(minute, Rates{})
+	g.expect(t, "a minute later", whole, most, Sharing, "sharing: the line is free")
+}
+
+func TestPositions(t *testing.T) {
+	for name, c := range map[string]struct {
+		facts  Facts
+		router bool
+	}{
+		"router":                            {Facts{true, 1, 1e6, 1e7}, true},
+		"router that was just started":      {Facts{true, 1, 10, 1000}, false},
+		"hardware forwards":                 {Facts{true, 2, 2e4, 1e7}, true},
+		"NAS with containers":               {Facts{true, 0, 1e6, 1e7}, false},
+		"NAS in two networks, containers":   {Facts{true, 1, 2000, 1e8}, false},
+		"NAS in two networks":               {Facts{false, 1, 0, 1e8}, false},
+		"what the facts are nobody can say": {Facts{}, false},
+	} {
+		var w whereabouts
+		if got := w.onRouter(Surroundings{Seen: true, Facts: c.facts}); got != c.router || strings.HasPrefix(w.String(), "on the router") != c.router {
+			t.Errorf("%s: %v, %q", name, got, w.String())
+		}
+		if w.onRouter(Surroundings{Facts: c.facts}) {
+			t.Errorf("%s: on the router although the interface is away", name)
+		}
 	}
 }
 
-// While there is a queue the background does not grow, and a cut is given time to work, unless the queue grows all the
-// same.
-func TestACutIsGivenTimeToWork(t *testing.T) {
-	back := func() *rig {
-		g := newRig(false).ticks(minute, Rates{})
-		for range 4 {
-			g.moment(9.3, 9.3, 100)
+func TestANumberOfTheOwnersIsABoundOnTheWire(t *testing.T) {
+	for _, router := range []bool{true, false} {
+		g := newRig(router)
+		g.s.Allotted.Up = int64(5 * megabit)
+		g.ticks(2*minute, Rates{})
+		g.expect(t, "5 of 10", 4.9, 5, Sharing, "sharing: the line is free")
+		g.s.Allotted.Up = int64(100 * megabit)
+		g.ticks(2*minute, Rates{})
+		g.expect(t, "100 of 10", 9.3, 9.41, Sharing, "sharing: the line is free")
+		g.s.Allotted.Up = 1000
+		g.ticks(1, Rates{})
+		g.expect(t, "1000 B/s at once", .007, .008, Sharing, "sharing: the line is free")
+	}
+}
+
+// Whatever the senses say, the limits are within the allotment; and when all is quiet again, it comes back.
+func TestArbitrarySamples(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		odd := rapid.SampledFrom([]float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1, 1e-300, 1e300, 125e3, 1.25e6, 6.25e6, 1.25e9})
+		rate := rapid.OneOf(odd, rapid.Float64Range(0, 2e6))
+		rates := rapid.Custom(func(t *rapid.T) Rates { return Rates{rate.Draw(t, "up"), rate.Draw(t, "down")} })
+		duration := rapid.OneOf(rapid.SampledFrom([]time.Duration{0, -1, Tick, math.MinInt64, math.MaxInt64, time.Hour}), rapid.Map(rapid.IntRange(0, 400), func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }))
+		ways := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Way {
+			return Way{ID: rapid.Uint64Range(0, 5).Draw(t, "ID"), Bytes: rate.Draw(t, "bytes"), Acks: rate.Draw(t, "acks"), Trip: duration.Draw(t, "trip"), Least: duration.Draw(t, "least"), Measured: rapid.Bool().Draw(t, "measured")}
+		}), 0, 4)
+		allotted := rapid.SampledFrom([]int64{Auto, 0, 1, 5000, 600_000, math.MaxInt64})
+		var c Controller
+		s := Sample{}
+		for range rapid.IntRange(0, 60).Draw(t, "phases") {
+			s = Sample{
+				DT: duration.Draw(t, "dt"), Own: rates.Draw(t, "own"),
+				Wire:     Wire{Overhead: rates.Draw(t, "overhead"), Acked: rate.Draw(t, "acked"), Ways: ways.Draw(t, "ways")},
+				Allotted: Allotment{allotted.Draw(t, "up"), allotted.Draw(t, "down"), Uncapped},
+				Around: Surroundings{
+					WAN: rates.Draw(t, "WAN"), Seen: rapid.Bool().Draw(t, "seen"), Foreground: rates.Draw(t, "foreground"),
+					Line: rates.Draw(t, "line"), Learned: rates.Draw(t, "learned"),
+					Probe: duration.Draw(t, "probe"), ProbeAge: duration.Draw(t, "age"), Probed: rapid.Bool().Draw(t, "probed"),
+					Facts:    Facts{rapid.Bool().Draw(t, "forwards"), rapid.IntRange(0, 2).Draw(t, "LANs"), 1e5, 1e6},
+					Pressure: rapid.SampledFrom([]string{"", "", "memory"}).Draw(t, "pressure"),
+				},
+			}
+			for range rapid.IntRange(1, 40).Draw(t, "ticks") {
+				d := c.Decide(s)
+				check := func(limit, allotted int64, learned float64) {
+					if limit < 0 || allotted >= 0 && limit > allotted || float64(limit) > mostRate {
+						t.Fatalf("a limit of %d of %d", limit, allotted)
+					}
+					if !(learned >= 0 && learned <= mostRate) {
+						t.Fatalf("a line of %v", learned)
+					}
+				}
+				check(d.Up, s.Allotted.Up, d.Line.Up)
+				check(d.Down, s.Allotted.Down, d.Line.Down)
+				if d.Reason == "" || !strings.HasPrefix(d.Reason, string(d.State)+": ") || strings.ContainsAny(d.Reason, "\n%") {
+					t.Fatalf("%s: %q", d.State, d.Reason)
+				}
+			}
 		}
-		for range 6 {
-			g.moment(.2, .2, 0)
+		g := newRig(s.Around.Seen)
+		g.Controller, g.s.Around.Facts = c, s.Around.Facts
+		g.ticks(15*minute, Rates{})
+		if g.up() < .8*autoShare*10 {
+			t.Fatalf("when all is quiet, up %.2f Mbit/s: %s %+v calm %+v", g.up(), g.now.Reason, g.Controller.up, g.Controller.calm)
 		}
-		for g.up() < 5 {
-			g.moment(g.up(), g.up(), 0)
-		}
-		return g
-	}
-	g := back()
-	before := g.up()
-	if g.moment(5, 5, 16); g.up() > before {
-		t.Errorf("it grows from %.2f to %.2f Mbit/s while there is a queue", before, g.up())
-	}
-	g.moment(5.1, 5.1, 40)
-	cut := g.up()
-	if cut > 4.3 || cut < 3 {
-		t.Errorf("after two ticks %.2f Mbit/s", cut)
-	}
-	if g.moment(cut, cut, 42); g.up() < cut*.9 {
-		t.Errorf("the queue goes, and yet it falls to %.2f Mbit/s: %q", g.up(), g.now.Reason)
-	}
-	g = back().moment(5, 5, 16).moment(5.1, 5.1, 40).moment(3.9, 3.9, 55)
-	if g.up() > .3 {
-		t.Errorf("the queue grows, and it sends %.2f Mbit/s", g.up())
+	})
+}
+
+// BenchmarkDecide is what deciding costs, four times a second.
+func BenchmarkDecide(b *testing.B) {
+	g := newRig(true)
+	b.ReportAllocs()
+	for b.Loop() {
+		g.ticks(1, Rates{Up: rand.Float64() * megabit})
 	}
 }

@@ -38,12 +38,19 @@ type Wire struct {
 	Up, Down float64 // bytes on the wire: with headers, acknowledgements, and what was sent twice
 	// Overhead is how many bytes on the wire there were lately for each byte of payload: at least 1.
 	Overhead Rates
-	// Delay is how much longer than without a queue packets took to a peer and back. It is the least of all peers',
-	// because the queue that all of them share is the line's. Known means that anything was measured since the last
-	// look.
-	Delay time.Duration
-	Known bool
-	Busy  int // connections by which something passed
+	Ways     []Way   // of the busiest connections across the line
+	Acked    float64 // bytes of payload that were acknowledged
+}
+
+// Way is what a connection tells of the way to its peer and back since the last look.
+type Way struct {
+	ID       uint64        // of the connection; no two have had the same
+	Bytes    float64       // of payload, both ways together
+	Trip     time.Duration // the mean of the round trips that were measured
+	Acks     float64       // of how many: acknowledgements without data
+	Measured bool          // there was one
+	Vary     time.Duration // by how much a round trip differs from their mean, as the kernel smooths it (RFC 6298)
+	Least    time.Duration // the shortest round trip of the connection, as far as the kernel remembers; 0: not known
 }
 
 // Allotment is what the owner lets the background have of the line: bytes per second on the wire.
@@ -86,16 +93,27 @@ type Sample struct {
 	Used     string // why no transfer is left, "" if there is some
 }
 
+// Belief is what one direction of the line is believed to carry, since when and why.
+type Belief struct {
+	Rate float64 // bytes per second on the wire
+	For  time.Duration
+	Why  string // as the end of a sentence
+}
+
 // Decision is what the background may do from now on.
 type Decision struct {
 	Up, Down int64 // payload, bytes per second
 	State    State
 	Reason   string
 	Position string
-	Line     Rates // what it is believed to carry
+	Router   bool      // it is on the router, as far as is known
+	Line     Rates     // what it is believed to carry
+	Beliefs  [2]Belief // the same, up and down
 	Others   Rates
 	Delay    time.Duration
-	Delayed  bool // the delay is known
+	Delayed  bool          // the delay is known
+	Usual    time.Duration // what is measured without a queue, and not counted
+	Bound    time.Duration // from which on there is a queue
 }
 
 // clean makes a rate of what should be one.
