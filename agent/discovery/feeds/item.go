@@ -147,10 +147,6 @@ func withoutFile(text string) string {
 	return u.String()
 }
 
-func (i *Item) health() swarm.Health {
-	return swarm.Health{Seeds: i.Seeds, Leechers: i.Leechers, Copies: swarm.Unknown}
-}
-
 func countOf(text string, otherwise int) int {
 	n, err := strconv.ParseInt(strings.ReplaceAll(text, ",", ""), 10, 64)
 	if err != nil || n < 0 {
