@@ -48,6 +48,8 @@ const (
 	easeFor = 1.0
 	// easeMost is how often it is eased.
 	easeMost = 2
+	// easeTests is how often it is where less is not sent so soon, or cannot be: the limit is at its least already.
+	easeTests = 5
 	// follows is the part of the queue that must be gone by then if it was ours.
 	follows = 0.15
 	// tested is what must be left of what passed for that to be a test: what the kernel has taken still goes out.
@@ -152,7 +154,7 @@ func (q *queueSense) judge(r reading, passed float64) verdict {
 		case r.bounds < 1:
 			q.enter(inTheClear)
 			return gone
-		case r.bounds < q.peak*(1-follows) && q.eased < easeMost || r.router && passed > tested*q.passed:
+		case r.bounds < q.peak*(1-follows) && q.eased < easeMost, r.router && passed > tested*q.passed && q.eased < easeTests:
 			q.since, q.peak = 0, r.bounds
 			q.eased++
 			return ease
