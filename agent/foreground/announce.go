@@ -51,7 +51,7 @@ func (s *Session) announce(to Announcer, allow func(netip.Addr) bool, announced 
 		h := t.Hash
 		to.Remove(h)
 		to.Add(peersource.Torrent{
-			Hash: h, Port: t.Port, DHT: true, Owner: true, Announce: t.MetadataKnown,
+			Hash: h, Port: t.Port, DHT: true, Owner: true, Onlooker: !t.MetadataKnown,
 			Left: func() int64 {
 				t, _ := s.Torrent(h)
 				return t.Length - t.Completed
