@@ -35,6 +35,7 @@ type lastLook struct {
 type busyConn struct {
 	*conn
 	out, in int64 // payload since the last look
+	owners  bool  // it is the owner's own
 }
 
 const (
@@ -64,10 +65,13 @@ func (w *watcher) look() govern.Wire {
 	payload := govern.Rates{Up: float64(up) - w.up, Down: float64(down) - w.down}
 	w.up, w.down = float64(up), float64(down)
 
-	wire := govern.Wire{Busy: len(w.busy)}
+	var wire govern.Wire
 	var exact, covered govern.Rates // of the connections whose counters were read at the last look and at this one
 	var trusted, all delayed
 	for _, c := range w.busy {
+		if !c.owners {
+			wire.Busy++
+		}
 		before, was := c.seen.info, c.seen.when
 		now, ok := c.socket.read()
 		if !ok {
@@ -81,7 +85,7 @@ func (w *watcher) look() govern.Wire {
 		if was == 0 {
 			continue
 		}
-		if was == w.looks-1 && now.counted && before.counted {
+		if was == w.looks-1 && now.counted && before.counted && !c.owners {
 			out, in := c.socket.onWire(&before, &now)
 			exact.Up, exact.Down = exact.Up+out, exact.Down+in
 			covered.Up, covered.Down = covered.Up+float64(c.out), covered.Down+float64(c.in)
@@ -134,7 +138,7 @@ func (w *watcher) gather() {
 	w.bandwidth.mu.Lock()
 	for c := range w.bandwidth.conns {
 		sent, received := c.sent.Load(), c.received.Load()
-		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received}
+		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received, owners: c.own}
 		c.seen.sent, c.seen.received = sent, received
 		if c.socket != nil && (b.out+b.in > 0 || c.seen.when == w.looks-1 && c.seen.when > 0) {
 			w.busy = append(w.busy, b)
