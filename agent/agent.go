@@ -17,6 +17,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
+	"ebb/agent/foreground/door"
 	"ebb/agent/owner"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
@@ -63,6 +64,7 @@ type Agent struct {
 	dhtConn    net.PacketConn
 	dht        *peersource.DHT // nil when network.dht is false
 	announcer  *peersource.Announcer
+	door       *door.Door
 	foreground *foreground.Session
 	background *background.Engine
 	memory     *memory.Watch
@@ -203,8 +205,8 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		Client:  client(),
 		Local:   local,
 		Control: a.guard.Control,
-		Wrap:    a.bandwidth.Wrap,
-		Log:     a.log,
+		Wrap:    a.bandwidth.Wrap, Owner: func(h swarm.InfoHash) bool { return a.door.Knows(h) },
+		Log: a.log,
 	})
 	if err != nil {
 		return listenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
@@ -237,14 +239,15 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		host = a.guard.Local.String()
 	}
 	first, last := foreground.PortsBeside(a.port.Addr().Port())
+	a.door = door.New(door.Config{Dialer: a.port, Allow: a.guard.AllowAddr, Log: a.log})
 	a.foreground, err = foreground.Open(foreground.Config{
 		Directory: a.downloads(), Present: a.mounts.Present, Database: a.state.File("foreground.db"),
 		Host: host, PortBegin: first, PortEnd: last,
 		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:   total, Ledger: reservations{a.ledger, a.background},
+		MemoryTotal:   total, Ledger: owner.Reservations{Ledger: a.ledger, Background: a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
-		CheckURL:       a.guard.CheckURL, Log: a.log,
+		CheckURL:       a.guard.CheckURL, Door: a.door, PeerPort: a.port.Addr().Port(), Log: a.log,
 	})
 	if err != nil {
 		return records.OpenError("the downloads", err)
@@ -388,9 +391,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("background", quiet(func(ctx context.Context) { a.background.RunAllotted(ctx, a.allotted, a.preferences.Changed) }))
 	start("owner", quiet(a.owner.Run))
 	start("foreground swarms", quiet(a.sharing().Follow))
-	if a.dht != nil {
-		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
-	}
+	start("door", a.door.Run)
+	start("downloads' swarms", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	web := webui.New(webui.Config{ // at the page's address, and at the commands' socket
 		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), TokensPath: a.state.File(webui.TokensFile),
 		AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },

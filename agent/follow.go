@@ -4,10 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"ebb/agent/background"
-	"ebb/agent/swarm"
 	"ebb/quota"
-	"ebb/quota/disk"
 )
 
 // addNode takes DHT nodes that peers name; nil without a DHT.
@@ -22,17 +19,4 @@ func (a *Agent) addNode() func(netip.AddrPort) {
 func (a *Agent) allotted() (on bool, why string) {
 	on, _, why = quota.Allotted(a.preferences.Get(), a.ledger.Usage().Allotment, time.Now())
 	return on, why
-}
-
-// reservations is where downloads reserve their space. What is reclaimed for them is the background's loss.
-type reservations struct {
-	*disk.Ledger
-	background *background.Engine
-}
-
-// Reserve implements foreground.Ledger.
-func (r reservations) Reserve(h swarm.InfoHash, remaining func() int64) error {
-	reclaimed, err := r.Ledger.Reserve(h, remaining)
-	r.background.Reclaimed(reclaimed)
-	return err
 }
