@@ -17,6 +17,7 @@ import (
 	"ebb/agent/discovery"
 	"ebb/agent/discovery/rendezvous"
 	"ebb/agent/foreground"
+	"ebb/agent/foreground/door"
 	"ebb/agent/owner"
 	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
@@ -63,6 +64,7 @@ type Agent struct {
 	dhtConn    net.PacketConn
 	dht        *peersource.DHT // nil when network.dht is false
 	announcer  *peersource.Announcer
+	door       *door.Door
 	foreground *foreground.Session
 	background *background.Engine
 	memory     *memory.Watch
@@ -203,16 +205,16 @@ func (a *Agent) openNetwork(p prefs.Preferences) (err error) {
 		Client:  client(),
 		Local:   local,
 		Control: a.guard.Control,
-		Wrap:    a.bandwidth.Wrap,
-		Log:     a.log,
+		Wrap:    a.bandwidth.Wrap, Owner: func(h swarm.InfoHash) bool { return a.door.Knows(h) },
+		Log: a.log,
 	})
 	if err != nil {
-		return listenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
+		return owner.ListenError("the peer port", "network.peer_address", p.Network.PeerAddress, err)
 	}
 	a.opened(a.port.Close)
 	if p.Network.DHT {
 		if a.dhtConn, err = net.ListenPacket("udp", a.port.Addr().String()); err != nil {
-			return listenError("the DHT's port", "network.peer_address", a.port.Addr().String(), err)
+			return owner.ListenError("the DHT's port", "network.peer_address", a.port.Addr().String(), err)
 		}
 		a.opened(a.dhtConn.Close)
 		a.dht = peersource.NewDHT(a.dhtConn, peersource.DHTConfig{
@@ -237,14 +239,15 @@ func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 		host = a.guard.Local.String()
 	}
 	first, last := foreground.PortsBeside(a.port.Addr().Port())
+	a.door = door.New(door.Config{Dialer: a.port, Allow: a.guard.AllowAddr, Log: a.log})
 	a.foreground, err = foreground.Open(foreground.Config{
 		Directory: a.downloads(), Present: a.mounts.Present, Database: a.state.File("foreground.db"),
 		Host: host, PortBegin: first, PortEnd: last,
 		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
 		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:   total, Ledger: background.Reservations{Ledger: a.ledger, Engine: a.background},
+		MemoryTotal:   total, Ledger: owner.Reservations{Ledger: a.ledger, Background: a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
-		CheckURL:       a.guard.CheckURL, Log: a.log,
+		CheckURL:       a.guard.CheckURL, Door: a.door, PeerPort: a.port.Addr().Port(), Log: a.log,
 	})
 	if err != nil {
 		return records.OpenError("the downloads", err)
@@ -298,7 +301,7 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 func (a *Agent) openWeb(prefs.Preferences) (err error) {
 	a.page, err = webui.OpenPlace(webui.PlaceConfig{
 		Preferences: a.preferences, Moved: a.writeAddress, Log: a.log,
-		Explain: func(address string, err error) error { return listenError("the page", "web.address", address, err) },
+		Explain: func(address string, err error) error { return owner.ListenError("the page", "web.address", address, err) },
 	})
 	if err != nil {
 		return err
@@ -388,9 +391,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("background", quiet(func(ctx context.Context) { a.background.RunAllotted(ctx, a.allotted, a.preferences.Changed) }))
 	start("owner", quiet(a.owner.Run))
 	start("foreground swarms", quiet(a.sharing().Follow))
-	if a.dht != nil {
-		start("foreground's DHT", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
-	}
+	start("door", a.door.Run)
+	start("downloads' swarms", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
 	web := webui.New(webui.Config{ // at the page's address, and at the commands' socket
 		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), TokensPath: a.state.File(webui.TokensFile),
 		AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },

@@ -20,7 +20,6 @@ func (e *Engine) announce(s *membership) {
 		Trackers: s.record.Trackers,
 		Port:     e.cfg.Port,
 		DHT:      true,
-		Announce: true,
 		Left: func() int64 {
 			s.mu.Lock()
 			defer s.mu.Unlock()

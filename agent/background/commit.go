@@ -85,7 +85,7 @@ func (l *live) blame(f *fetch) {
 
 // shun bans a peer, and gives up what it had a part in: other peers would only complete its rubbish.
 func (l *live) shun(p *peer) {
-	l.book.ban(p.conn.RemoteAddr().Addr())
+	l.book.Ban(p.conn.RemoteAddr().Addr())
 	p.conn.Close()
 	for _, f := range l.fetches {
 		if _, sent := f.senders[p]; (sent || f.from == p) && f.got.Count() < f.got.Len() {

@@ -143,7 +143,7 @@ func (l *live) ready(d *donation, now time.Time) bool {
 	if room >= 0 {
 		return true
 	}
-	if len(l.peers) == 0 || l.book.dialing > 0 {
+	if len(l.peers) == 0 || l.book.Dialing > 0 {
 		return false
 	}
 	for p := range l.peers {

@@ -94,11 +94,11 @@ func TestDonorIsTakenFromOnceTheRarestAreKnown(t *testing.T) {
 			t.Fatal("it began before a connected peer had said what it has")
 		}
 		d.hasAllBut(slow, 3, 4)
-		d.book.dialing = 1
+		d.book.Dialing = 1
 		if d.draw(time.Now()); d.donation.began {
 			t.Fatal("it began while another peer was being dialled")
 		}
-		d.book.dialing = 0
+		d.book.Dialing = 0
 		d.draw(time.Now())
 		d.drain()
 		if donor.expectEnd(d.us, true); !slices.Contains(donor.gave(), 3) {

@@ -13,7 +13,7 @@ func (l *live) takeIntroduction(p *peer, x *peerwire.Extensions) {
 	if x.Port != 0 && !p.addr.IsValid() {
 		p.addr = netip.AddrPortFrom(p.conn.RemoteAddr().Addr(), x.Port)
 		if l.engine.cfg.AllowAddr(p.addr.Addr()) {
-			l.book.met(p.addr)
+			l.book.Met(p.addr)
 		}
 	}
 	if l.meta != nil {

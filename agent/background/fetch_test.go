@@ -120,7 +120,7 @@ func TestOnlyThoseWhoSentBlocksAreBlamedForABadPiece(t *testing.T) {
 	if honest.strikes != 0 || liar.strikes != 1 {
 		t.Errorf("%d strikes for the honest peer, %d for the liar", honest.strikes, liar.strikes)
 	}
-	if _, banned := d.book.banned[liar.conn.RemoteAddr().Addr()]; !banned {
+	if !d.book.Banned(liar.conn.RemoteAddr().Addr()) {
 		t.Error("the only sender of a bad piece is not banned")
 	}
 }

@@ -67,7 +67,7 @@ func (l *live) review() {
 	changed := onlyUpload != l.onlyUpload
 	l.onlyUpload = onlyUpload
 	if !onlyUpload {
-		l.book.revive()
+		l.book.Revive()
 	}
 	for p := range l.peers {
 		l.showInterest(p)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ebb/agent/background/choose"
+	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/quota/disk/fragstore"
 )
@@ -47,7 +48,7 @@ type live struct {
 	held     peerwire.Bitfield
 	copies   []uint16 // by piece: connected peers that have it
 	peers    map[*peer]struct{}
-	book     addressBook
+	book     peersource.Book
 	fetches  map[uint32]*fetch
 	donation *donation // nil without a donor
 	need     float64
@@ -111,7 +112,7 @@ func newLive(ctx context.Context, e *Engine, s *membership) *live {
 		reclaimed: make(chan struct{}, 1),
 		yield:     make(chan struct{}, 1),
 		peers:     make(map[*peer]struct{}),
-		book:      newAddressBook(),
+		book:      peersource.NewBook(),
 		fetches:   make(map[uint32]*fetch),
 		lent:      make(map[uint32]*peer),
 	}
@@ -120,7 +121,7 @@ func newLive(ctx context.Context, e *Engine, s *membership) *live {
 	l.lonely.Store(&now)
 	for _, text := range s.record.Peers {
 		if a, err := netip.ParseAddrPort(text); err == nil {
-			l.book.add(a)
+			l.book.Add(a)
 		}
 	}
 	return l
@@ -212,7 +213,7 @@ func (l *live) goDormant(asked bool) bool {
 	if len(l.peers) > 0 || len(l.fetches) > 0 || l.donation != nil {
 		return false
 	}
-	if !asked && (l.book.dialing > 0 || time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut()) {
+	if !asked && (l.book.Dialing > 0 || time.Since(l.lastUseful) < dormantAfter && !l.engine.places.shut()) {
 		return false
 	}
 	l.swarm.mu.Lock()

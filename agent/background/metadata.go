@@ -47,7 +47,7 @@ func (l *live) seekMetadata(now time.Time) {
 		if x.MetadataSize == 0 || x.M[peerwire.ExtensionMetadata] == 0 {
 			continue
 		}
-		fetch, err := peerwire.NewMetadataFetch(l.swarm.hash, x.MetadataSize)
+		fetch, err := peerwire.NewMetadataFetch(l.swarm.hash, x.MetadataSize, peerwire.MaxMetadata, new(peerwire.MetadataMemory))
 		if err != nil {
 			p.conn.Close() // no torrent has metadata of that size
 			continue
@@ -65,7 +65,7 @@ func (l *live) seekMetadata(now time.Time) {
 }
 
 func (l *live) requestMetadata(p *peer) {
-	if request := l.meta.fetch.Next(); request != nil {
+	if _, request, ok := l.meta.fetch.Next(); ok {
 		if p.conn.SendExtended(peerwire.ExtensionMetadata, request) != nil {
 			p.conn.Close()
 		}
@@ -90,14 +90,18 @@ func (l *live) takeMetadata(p *peer, payload []byte) bool {
 		l.seekMetadata(time.Now())
 		return true
 	}
-	raw, err := l.meta.fetch.Add(payload)
+	done, err := l.meta.fetch.Add(m)
+	var raw []byte
+	if done {
+		raw, err = l.meta.fetch.Info()
+	}
 	switch {
 	case errors.Is(err, peerwire.ErrMetadataHash):
-		l.book.ban(p.conn.RemoteAddr().Addr())
+		l.book.Ban(p.conn.RemoteAddr().Addr())
 		return false
 	case err != nil:
 		return false
-	case raw == nil:
+	case !done:
 		l.requestMetadata(p)
 		return true
 	}

@@ -85,9 +85,9 @@ func (l *live) handleJoined(p *peer) {
 	now := time.Now()
 	switch {
 	case p.dialed:
-		l.book.dialing--
+		l.book.Dialing--
 	case p.addr.IsValid():
-		l.book.met(p.addr)
+		l.book.Met(p.addr)
 	}
 	p.live, p.lastBlock, p.depth = l, now, minDepth
 	if other := l.twin(p); other != nil && l.outranks(p, other) {
@@ -100,14 +100,14 @@ func (l *live) handleJoined(p *peer) {
 		case !other.addr.IsValid():
 			other.addr = p.addr
 		case p.addr.IsValid() && p.addr != other.addr:
-			l.book.parted(p.addr, now)
+			l.book.Parted(p.addr, now)
 		}
 		return
 	}
 	if !l.seat(p) {
 		p.conn.Close()
 		if p.addr.IsValid() {
-			l.book.parted(p.addr, now)
+			l.book.Parted(p.addr, now)
 		}
 		return
 	}
@@ -227,9 +227,9 @@ func (l *live) handleParted(p *peer) {
 		p.addr = netip.AddrPort{} // that is still connected
 	}
 	if p.addr.IsValid() {
-		l.book.parted(p.addr, time.Now())
+		l.book.Parted(p.addr, time.Now())
 		if p.useless {
-			l.book.spare(p.addr)
+			l.book.Spare(p.addr)
 		}
 	}
 	if now := time.Now(); len(l.peers) == 0 {

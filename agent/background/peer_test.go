@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ebb/agent/peersource"
 	"ebb/agent/peerwire"
 	"ebb/quota/disk/fragstore"
 )
@@ -16,32 +17,32 @@ func TestPeerThatCameToUsIsNotDialled(t *testing.T) {
 	listens := addr("127.0.0.1:7")
 	t.Run("once it has said where it listens", func(t *testing.T) {
 		d := newAgent(t, 1<<30).direct(c)
-		d.book.add(listens)
+		d.book.Add(listens)
 		p, _ := d.meet()
 		d.hear(p, peerwire.Message{Type: peerwire.ExtensionHandshake, Extensions: &peerwire.Extensions{Port: listens.Port()}})
-		if a, entry := d.book.due(time.Now()); entry != nil {
+		if a, ok := d.book.Due(time.Now()); ok {
 			t.Errorf("%v is dialled, where a connected peer listens", a)
 		}
 		d.handleParted(p)
-		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry == nil {
+		if _, ok := d.book.Due(time.Now().Add(peersource.RedialInterval + time.Second)); !ok {
 			t.Error("it is not dialled after it has parted")
 		}
 	})
 	t.Run("once it was dialled and found to be connected", func(t *testing.T) {
 		d := newAgent(t, 1<<30).direct(c)
-		d.book.add(listens)
+		d.book.Add(listens)
 		p, other := d.meet()
-		d.book.entries[listens].connected = true
+		d.book.Met(listens)
 		again, err := d.us.port.Dial(t.Context(), other.addr(), c.info.Hash)
 		if err != nil {
 			t.Fatal(err)
 		}
 		d.handleJoined(&peer{conn: again, addr: listens})
-		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry != nil {
+		if _, ok := d.book.Due(time.Now().Add(peersource.RedialInterval + time.Second)); ok {
 			t.Error("it is dialled again and again while it is connected")
 		}
 		d.handleParted(p)
-		if _, entry := d.book.due(time.Now().Add(redialInterval + time.Second)); entry == nil {
+		if _, ok := d.book.Due(time.Now().Add(peersource.RedialInterval + time.Second)); !ok {
 			t.Error("it is not dialled after it has parted")
 		}
 	})
@@ -54,22 +55,25 @@ func TestSeedIsNotDialledAgainByASeed(t *testing.T) {
 	d := us.direct(c)
 	p, other := d.meet()
 	p.addr = other.addr()
-	d.book.add(p.addr)
-	d.book.entries[p.addr].connected = true
+	d.book.Add(p.addr)
+	d.book.Met(p.addr)
 	d.hear(p, peerwire.Message{Type: peerwire.HaveAll})
 	d.handleParted(p)
-	later := time.Now().Add(redialInterval + time.Second)
-	if _, entry := d.book.due(later); entry != nil {
+	later := time.Now().Add(peersource.RedialInterval + time.Second)
+	if _, ok := d.book.Due(later); ok {
 		t.Error("a seed dials a seed every two minutes")
 	}
 	if _, err := us.store.Delete(fragstore.Key{Hash: c.info.Hash, Index: 2}); err != nil {
 		t.Fatal(err)
 	}
 	d.handleLost([]uint32{2})
-	if _, entry := d.book.due(later); entry == nil {
+	if _, ok := d.book.Due(later); !ok {
 		t.Error("it is not dialled although it has the fragment that was lost")
 	}
 }
+
+// mostAddresses is how many a peersource.Book takes.
+const mostAddresses = 500
 
 func TestOnePeerDoesNotFillTheAddressBook(t *testing.T) {
 	c := makeContent(t, 3, false)
@@ -83,8 +87,8 @@ func TestOnePeerDoesNotFillTheAddressBook(t *testing.T) {
 		}
 		d.hear(p, peerwire.Message{Type: peerwire.Extended, Name: peerwire.ExtensionPEX, Payload: peerwire.MarshalPEX(made, nil)})
 	}
-	if n := len(d.book.entries); n > maxAddresses/2 {
-		t.Errorf("one peer has filled %d of the %d places for addresses", n, maxAddresses)
+	if n := d.book.Len(); n > mostAddresses/2 {
+		t.Errorf("one peer has filled %d of the %d places for addresses", n, mostAddresses)
 	}
 }
 

@@ -131,7 +131,7 @@ func (p *peer) use(now time.Time) {
 
 // seat decides whether the swarm takes a peer in, and gives it a place.
 func (l *live) seat(p *peer) bool {
-	if _, bad := l.book.banned[p.conn.RemoteAddr().Addr()]; bad {
+	if l.book.Banned(p.conn.RemoteAddr().Addr()) {
 		return false
 	}
 	if len(l.peers) >= l.engine.places.share() && !l.displace(p.host(), false) {
@@ -152,7 +152,7 @@ func (l *live) displace(host netip.Prefix, dialled bool) bool {
 
 // roomFor reports whether the swarm may dial an address.
 func (l *live) roomFor(addr netip.Addr) bool {
-	if len(l.peers)+l.book.dialing >= wantedPeers && !l.displace(swarm.Host(addr), true) {
+	if len(l.peers)+l.book.Dialing >= wantedPeers && !l.displace(swarm.Host(addr), true) {
 		return false
 	}
 	return l.engine.places.room(len(l.engine.dials), addr)

@@ -180,12 +180,12 @@ func TestNobodyIsDialledWithoutAPlace(t *testing.T) {
 	d.meet()
 	d.cancel() // none is really dialled
 	d.handleFound([]netip.AddrPort{addr("192.0.2.1:1"), addr("192.0.2.2:2")})
-	if n := d.book.dialing; n != 0 {
+	if n := d.book.Dialing; n != 0 {
 		t.Errorf("%d are dialled although there is no place", n)
 	}
 	d.us.engine.SetMostConns(3)
 	d.dial(time.Now())
-	if n := d.book.dialing; n == 0 {
+	if n := d.book.Dialing; n == 0 {
 		t.Error("nobody is dialled although there are places")
 	}
 }

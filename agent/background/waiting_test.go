@@ -237,10 +237,10 @@ func TestNothingIsServedFetchedOrDialledWhileTheDiskSleeps(t *testing.T) {
 	}
 	q, _ := d.seed()
 	d.hear(q, peerwire.Message{Type: peerwire.Interested})
-	d.book.add(addr("127.0.0.1:1"))
+	d.book.Add(addr("127.0.0.1:1"))
 	d.handleTick(now.Add(2 * 10 * time.Second))
-	if who := served([]*peer{p, q}); len(who) > 0 || len(d.fetches) > 0 || d.book.dialing > 0 {
-		t.Errorf("peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.dialing)
+	if who := served([]*peer{p, q}); len(who) > 0 || len(d.fetches) > 0 || d.book.Dialing > 0 {
+		t.Errorf("peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.Dialing)
 	}
 	if got := d.waiting(); got != waitsForDisk {
 		t.Errorf("the owner is told that it waits for %q", got)
@@ -248,8 +248,8 @@ func TestNothingIsServedFetchedOrDialledWhileTheDiskSleeps(t *testing.T) {
 
 	us.asleep.Store(false)
 	d.handleTick(now.Add(2*10*time.Second + time.Second))
-	if who := served([]*peer{p, q}); len(who) != 2 || len(d.fetches) == 0 || d.book.dialing == 0 {
-		t.Errorf("with the disk awake peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.dialing)
+	if who := served([]*peer{p, q}); len(who) != 2 || len(d.fetches) == 0 || d.book.Dialing == 0 {
+		t.Errorf("with the disk awake peers %v are served, %d pieces fetched, %d peers dialled", who, len(d.fetches), d.book.Dialing)
 	}
 	if got := d.waiting(); got != "" {
 		t.Errorf("with the disk awake it waits for %q", got)

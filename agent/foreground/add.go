@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/anacrolix/torrent/bencode"
@@ -44,33 +43,25 @@ func (s *Session) AddURI(ctx context.Context, uri string, start bool) (swarm.Inf
 	if err != nil {
 		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
-	m.Trackers = s.allowed(m.Name, m.Trackers)
-	// rain gets a link of our own making, without what we have not checked.
-	link := metainfo.Magnet{InfoHash: metainfo.Hash(m.Hash), DisplayName: m.Name, Trackers: m.Trackers, Params: make(url.Values)}
-	for _, peer := range m.Peers {
-		link.Params.Add("x.pe", peer.String())
+	l := link{magnet: true, added: addedNow(), name: m.Name, peers: m.Peers}
+	for _, tracker := range s.allowed(m.Name, m.Trackers) {
+		l.tiers = append(l.tiers, []string{tracker}) // a link knows no tiers: each is announced to
 	}
-	return m.Hash, s.add(ctx, newcomer{
-		hash: m.Hash, start: start, name: m.Name, trackers: m.Trackers,
-		give: func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
-			opt.StopAfterMetadata = true // they are checked, and space is reserved, before anything is stored
-			return s.rain.AddURI(link.String(), opt)
-		},
-	})
+	return m.Hash, s.add(ctx, newcomer{hash: m.Hash, start: start, link: &l})
 }
 
 // newcomer is a torrent to be added.
 type newcomer struct {
-	hash     swarm.InfoHash
-	start    bool
-	name     string                                                     // for display, until the metadata is known
-	trackers []string                                                   // likewise
-	adopted  bool                                                       // by Adopt, which has made sure that it can be added
-	promise  *promise                                                   // of its room, if that is reserved already
-	give     func(*torrent.AddTorrentOptions) (*torrent.Torrent, error) // gives it to rain
+	hash    swarm.InfoHash
+	start   bool
+	name    string                                                     // for display, until the metadata is known
+	adopted bool                                                       // by Adopt, which has made sure that it can be added
+	promise *promise                                                   // of its room, if that is reserved already
+	link    *link                                                      // of a magnet, whose metadata is to be found
+	give    func(*torrent.AddTorrentOptions) (*torrent.Torrent, error) // gives any other to rain
 }
 
-// add gives a torrent to rain, without starting it, and to a keeper.
+// add gives a torrent to rain, without starting it, and to a keeper. A magnet goes to a keeper alone.
 func (s *Session) add(ctx context.Context, n newcomer) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -90,22 +81,12 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 	}); err != nil {
 		return fmt.Errorf("adding a download: %w", err)
 	}
-	id := h.String()
-	t, err := n.give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
+	d, err := s.give(n)
 	if err != nil {
-		return errors.Join(addingFailed(err), forget())
+		return errors.Join(err, forget())
 	}
-	d := s.newDownload(t)
 	d.fresh, d.wanted = true, n.start
 	d.reserved, d.promise = n.promise != nil, n.promise
-	d.picture.Name, d.picture.Trackers = n.name, n.trackers
-	if t.Stats().Pieces.Total > 0 {
-		if err := d.examine(); diskFault(err) {
-			d.broken(err)
-		} else if err != nil {
-			return errors.Join(err, s.rain.RemoveTorrent(id, true), forget())
-		}
-	}
 	d.picture.State, d.picture.Error = d.state(torrent.Stopped, n.start), d.lacks
 	d.tell("added", "added")
 	s.mu.Lock()
@@ -113,6 +94,30 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 	s.downloads[h] = d
 	s.startKeeper(d)
 	return nil
+}
+
+// give makes a download of a newcomer.
+func (s *Session) give(n newcomer) (*download, error) {
+	if n.link != nil {
+		if err := s.saveLink(n.hash, *n.link); err != nil {
+			return nil, fmt.Errorf("adding a download: %w", err)
+		}
+		return s.newMagnet(n.hash, *n.link), nil
+	}
+	id := n.hash.String()
+	t, err := n.give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
+	if err != nil {
+		return nil, addingFailed(err)
+	}
+	d := s.newDownload(n.hash, t.AddedAt())
+	d.rain = t
+	d.picture.Name = n.name
+	if err := d.examine(); diskFault(err) {
+		d.broken(err)
+	} else if err != nil {
+		return nil, errors.Join(err, s.rain.RemoveTorrent(id, true))
+	}
+	return d, nil
 }
 
 // addingFailed explains why rain does not take a torrent.
@@ -136,7 +141,7 @@ func (s *Session) makeRoom(h swarm.InfoHash) error {
 	if err != nil {
 		return nil
 	}
-	if s.rain.GetTorrent(h.String()) != nil {
+	if !d.look().dropped {
 		return fmt.Errorf("%s: %w", d.title(), ErrExists)
 	}
 	s.forget(d)

@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"math"
 	"math/bits"
+	"net/netip"
 	"time"
 
 	"github.com/cenkalti/rain/v2/torrent"
 
+	"ebb/agent/foreground/door"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/quota/memory"
@@ -39,6 +41,13 @@ type Ledger interface {
 	Withdraw(h swarm.InfoHash)
 }
 
+// Door takes in and dials the connections of downloads; satisfied by *door.Door.
+type Door interface {
+	Put(door.Swarm)
+	Remove(swarm.InfoHash)
+	Found(swarm.InfoHash, []netip.AddrPort)
+}
+
 // Config says how to run the downloads.
 type Config struct {
 	// Directory is where the owner's files go. It is created if needed.
@@ -62,6 +71,9 @@ type Config struct {
 	// FragmentsApart says whether the pieces that Adopt gets are on another file system than Directory, so that placing
 	// them frees no room here; nil means that they are not.
 	FragmentsApart func() bool
+	// Door is where connections of downloads come in, at PeerPort, and are dialled.
+	Door     Door
+	PeerPort uint16
 	// CheckURL says which trackers and web seeds, as named by torrents and magnet links, may be contacted; the others
 	// are left out. nil means all. It sees names, not what they resolve to: rain resolves them itself.
 	CheckURL func(url string) error
@@ -112,7 +124,7 @@ func (cfg Config) rain(files *diskFiles) torrent.Config {
 	c.HealthCheckTimeout = math.MaxInt64
 	c.RPCEnabled = false
 	c.DHTEnabled = false // the agent has one DHT node for everything
-	c.MaxTorrentSize = maxTorrentFile
+	c.MaxTorrentSize = peerwire.MaxTorrentFile
 	c.MaxPieces = peerwire.MaxPieces
 	c.MaxMetadataSize = nestingLimit(cfg.MemoryTotal)
 	c.TrackerStopTimeout = stopTimeout

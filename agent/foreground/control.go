@@ -22,7 +22,7 @@ func (s *Session) want(h swarm.InfoHash, wanted bool) error {
 	if err != nil {
 		return err
 	}
-	gone := s.rain.GetTorrent(h.String()) == nil
+	gone := d.look().dropped
 	s.mu.Lock()
 	switch {
 	case s.closed:
@@ -128,7 +128,7 @@ func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 	}
 	s.forget(d)
 	var errs []error
-	if err := s.rain.RemoveTorrent(h.String(), true); err != nil {
+	if err := d.forgetAll(); err != nil {
 		errs = append(errs, fmt.Errorf("removing %s: %w", d.title(), err))
 	}
 	d.letGo()

@@ -36,8 +36,10 @@ func (s *Session) RainStatus(h swarm.InfoHash) torrent.Status {
 
 // RainTrackers returns where rain announces the torrent.
 func (s *Session) RainTrackers(h swarm.InfoHash) (urls []string) {
-	for _, tracker := range s.rain.GetTorrent(h.String()).Trackers() {
-		urls = append(urls, tracker.URL)
+	if t := s.rain.GetTorrent(h.String()); t != nil { // else it is a magnet
+		for _, tracker := range t.Trackers() {
+			urls = append(urls, tracker.URL)
+		}
 	}
 	return urls
 }

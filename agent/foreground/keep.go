@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"ebb/agent/foreground/door"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
@@ -50,10 +51,11 @@ type download struct {
 
 	// The rest belongs to the keeper, and to others only while there is none.
 
-	rain     *torrent.Torrent // nil once it was removed because of bad metadata
+	rain     *torrent.Torrent // nil while the metadata is not known, and once it was dropped
+	seek     *door.Seek       // looks for the metadata; nil once it is known, and once it was dropped
+	link     link             // how peers are found
 	contents                  // known when examined
 	examined bool
-	metadata bool
 	fresh    bool // not started yet since it was added
 	had      bool // some of it was on disk when the session began
 	afresh   bool // the owner wants it even if its files are gone
@@ -97,7 +99,7 @@ func (d *download) tend(ctx context.Context) {
 	for range maxSteps {
 		wanted := d.hear()
 		d.distrust()
-		if d.rain == nil {
+		if d.seek != nil && !d.tendSeek(wanted) || d.rain == nil {
 			return
 		}
 		stats, ok := d.ask(ctx)
@@ -112,7 +114,6 @@ func (d *download) tend(ctx context.Context) {
 			status:   stats.Status,
 			wanted:   wanted,
 			failed:   d.failure != "",
-			metadata: d.metadata,
 			examined: d.examined,
 			reserved: d.reserved,
 			due:      d.due(),
@@ -171,16 +172,11 @@ func (d *download) ask(ctx context.Context) (torrent.Stats, bool) {
 // observe takes note of what rain has done by itself.
 func (d *download) observe(s torrent.Stats) {
 	d.looks++
-	d.metadata = s.Pieces.Total > 0
 	d.rates.add(time.Now(), s.Bytes.Downloaded, s.Bytes.Uploaded)
 	if s.Status == torrent.Stopped && d.running {
 		d.running = false
 		switch {
 		case s.Error == nil:
-		case !d.metadata && !errors.As(s.Error, new(syscall.Errno)):
-			// rain takes no metadata of private torrents from peers (BEP 27), nor any that it cannot read. There is
-			// nothing in it for the owner.
-			d.drop(s.Error)
 		default:
 			d.broken(s.Error)
 		}
@@ -268,7 +264,12 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	p.Peers, p.Seeds = s.Peers.Total, d.seeds
 	p.Reports = d.reports
 	p.Port = uint16(s.Port)
-	p.MetadataKnown = d.metadata
+	p.MetadataKnown = d.rain != nil
+	p.seek = d.seek
+	if d.seek != nil {
+		p.Metadata = d.seek.Progress()
+		p.Peers = p.Metadata.Peers
+	}
 	if d.examined {
 		p.Name, p.Private, p.Trackers, p.files = d.name, d.private, d.trackers, d.files
 	}
@@ -305,14 +306,26 @@ func (d *download) due() bool { return !time.Now().Before(d.retryAt) }
 // drop removes a download that can never go on, and leaves only the reason for the owner to see.
 func (d *download) drop(err error) {
 	d.fail(err)
-	d.rain = nil
-	if err := d.session.rain.RemoveTorrent(d.hash.String(), true); err != nil {
+	if err := d.forgetAll(); err != nil {
 		d.session.cfg.Log.Error("removing a torrent", "hash", d.hash.String(), "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.picture.State, d.picture.Error = Failed, d.failure
-	d.picture.MetadataKnown, d.picture.Port = false, 0
+	d.picture.State, d.picture.Error, d.picture.dropped = Failed, d.failure, true
+	d.picture.MetadataKnown, d.picture.Port, d.picture.seek = false, 0, nil
+}
+
+// forgetAll removes what is kept of a download, but for its files.
+func (d *download) forgetAll() error {
+	var errs []error
+	if d.seek != nil {
+		errs = append(errs, d.seek.Remove())
+	}
+	if d.rain != nil {
+		errs = append(errs, d.session.rain.RemoveTorrent(d.hash.String(), true))
+	}
+	d.rain, d.seek = nil, nil
+	return errors.Join(append(errs, d.session.forgetLink(d.hash))...)
 }
 
 func (d *download) tell(kind, text string) {

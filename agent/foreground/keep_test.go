@@ -27,7 +27,7 @@ func TestTroubleWithTheDiskMakesADownloadWaitAndOtherTroubleMakesItFail(t *testi
 		running := func() *download {
 			released = 0
 			s := &Session{cfg: Config{Ledger: &released}.withDefaults()}
-			return &download{session: s, metadata: true, examined: true, reserved: true, promise: new(promise)}
+			return &download{session: s, examined: true, reserved: true, promise: new(promise)}
 		}
 		for errno, want := range map[syscall.Errno]State{
 			syscall.ENOSPC: Waiting, syscall.EDQUOT: Waiting,

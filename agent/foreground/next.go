@@ -7,8 +7,7 @@ type situation struct {
 	status   torrent.Status // of rain's
 	wanted   bool           // the owner wants it to run
 	failed   bool           // it cannot go on before the owner says so
-	metadata bool           // the info dictionary is known
-	examined bool           // and was found good
+	examined bool           // its metadata was found good
 	reserved bool           // its space is promised
 	due      bool           // it need not wait any longer for space, or for its disk
 }
@@ -17,13 +16,12 @@ type situation struct {
 type step int
 
 const (
-	rest          step = iota // nothing, for now
-	fetchMetadata             // have rain ask peers for the info dictionary
-	examine                   // check the info dictionary, and which files it wants
-	reserve                   // ask the ledger for space
-	start                     // have rain download, or seed
-	stop                      // have rain stop
-	release                   // give the promised space back
+	rest    step = iota // nothing, for now
+	examine             // check the info dictionary, and which files it wants
+	reserve             // ask the ledger for space
+	start               // have rain download, or seed
+	stop                // have rain stop
+	release             // give the promised space back
 )
 
 // next says what to do next to a download. It is pure; the order of the cases is the order of a download's life.
@@ -40,10 +38,6 @@ func next(s situation) step {
 		case s.reserved:
 			return release
 		}
-		return rest
-	case !s.metadata && idle && s.due:
-		return fetchMetadata
-	case !s.metadata:
 		return rest
 	case !idle && !(s.examined && s.reserved):
 		return stop

@@ -18,8 +18,6 @@ import (
 // perform does a step. Its error is a reason for the download to fail.
 func (d *download) perform(todo step, s torrent.Stats) error {
 	switch todo {
-	case fetchMetadata:
-		return d.run(d.rain.Start, s)
 	case examine:
 		err := d.examine()
 		if d.fresh && errors.Is(err, ErrBadSource) { // the metadata of a magnet link
@@ -109,7 +107,7 @@ func (d *download) examine() error {
 	if err := d.session.settle(c, d.hash); err != nil {
 		return err
 	}
-	d.contents, d.examined, d.metadata = c, true, true
+	d.contents, d.examined = c, true
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.picture.Name, d.picture.Private, d.picture.Trackers = c.name, c.private, c.trackers

@@ -13,7 +13,6 @@ import (
 
 	"github.com/cenkalti/rain/v2/torrent"
 
-	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 )
 
@@ -98,6 +97,10 @@ func Open(cfg Config) (*Session, error) {
 	if err := errors.Join(os.Chmod(cfg.Database, 0o600), s.state.save(cfg.Database+stateSuffix)); err != nil {
 		return nil, errors.Join(fmt.Errorf("saving the state of downloads: %w", err), rain.Close())
 	}
+	links, err := s.loadLinks()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the links of downloads: %w", err), rain.Close())
+	}
 	for _, t := range rain.ListTorrents() {
 		if strings.HasPrefix(t.ID(), probePrefix) { // see probe: somebody was killed
 			if err := rain.RemoveTorrent(t.ID(), true); err != nil {
@@ -106,6 +109,16 @@ func Open(cfg Config) (*Session, error) {
 			continue
 		}
 		s.load(t, interrupted)
+	}
+	for h, l := range links {
+		switch {
+		case s.downloads[h] == nil && l.magnet:
+			s.loadMagnet(h, l)
+		case l.magnet: // it has become a download: somebody was killed
+			if err := s.forgetLink(h); err != nil {
+				s.cfg.Log.Warn("deleting a magnet link", "hash", h.String(), "err", err)
+			}
+		}
 	}
 	return s, nil
 }
@@ -139,21 +152,17 @@ func (cfg Config) makeDirectory() error {
 
 // load takes over a torrent that rain remembers.
 func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) {
-	d := s.newDownload(t)
-	d.had = interrupted[d.hash]
 	stats := t.Stats()
-	d.metadata = stats.Pieces.Total > 0
-	d.fresh = !d.metadata
+	if stats.Pieces.Total == 0 {
+		s.takeMagnet(t)
+		return
+	}
+	d := s.newDownload(swarm.InfoHash(t.InfoHash()), t.AddedAt())
+	d.rain = t
+	d.had = interrupted[d.hash]
 	d.picture.Name = stats.Name
 	d.wanted = !s.state.stopped[d.hash]
-	if !d.metadata {
-		// What a magnet link says is all that is known.
-		if link, err := t.Magnet(); err == nil {
-			if m, err := peerwire.ParseMagnet(link); err == nil {
-				d.picture.Trackers = m.Trackers
-			}
-		}
-	} else if err := d.examine(); err != nil {
+	if err := d.examine(); err != nil {
 		d.broken(err)
 	}
 	d.publish(stats, d.wanted)
@@ -161,13 +170,12 @@ func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) 
 }
 
 // newDownload returns a download that nobody knows of yet.
-func (s *Session) newDownload(t *torrent.Torrent) *download {
+func (s *Session) newDownload(h swarm.InfoHash, added time.Time) *download {
 	return &download{
 		session: s,
-		hash:    swarm.InfoHash(t.InfoHash()),
-		rain:    t,
+		hash:    h,
 		wake:    make(chan struct{}, 1),
-		picture: Torrent{Hash: swarm.InfoHash(t.InfoHash()), Directory: s.cfg.Directory, AddedAt: t.AddedAt()},
+		picture: Torrent{Hash: h, Directory: s.cfg.Directory, AddedAt: added},
 	}
 }
 
@@ -246,7 +254,7 @@ func (s *Session) Close() error {
 		s.leaveSwarms()
 		err := s.rain.Close()
 		s.asking.wait()
-		ended <- err
+		ended <- errors.Join(err, s.closeSeeks())
 	}()
 	timer := time.NewTimer(closePatience)
 	defer timer.Stop()
@@ -265,6 +273,19 @@ func (s *Session) Close() error {
 		return fmt.Errorf("closing downloads: %w", err)
 	}
 	return nil
+}
+
+// closeSeeks ends what is still looked for. No keeper runs any more.
+func (s *Session) closeSeeks() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, d := range s.downloads {
+		if d.seek != nil {
+			errs = append(errs, d.seek.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // leaveSwarms has rain tell the trackers of all torrents, and waits for it.

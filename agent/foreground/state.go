@@ -98,12 +98,17 @@ func (s state) save(path string) error {
 		text.WriteString(line)
 	}
 
+	return replaceFile(path, text.Bytes())
+}
+
+// replaceFile writes a file at once or not at all.
+func replaceFile(path string, content []byte) error {
 	temporary := path + ".new"
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(text.Bytes())
+	_, err = file.Write(content)
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return errors.Join(err, os.Remove(temporary))
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"ebb/agent/foreground/door"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
@@ -57,7 +58,12 @@ type Torrent struct {
 	MetadataKnown bool
 	Lent          bool // see Session.Lend
 
-	files []file // while they are known; shared between pictures
+	Metadata door.Progress // of the search for it, while State is Metadata
+
+	files   []file     // while they are known; shared between pictures
+	link    link       // likewise
+	seek    *door.Seek // nil once the metadata is known
+	dropped bool       // it can never go on
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.
@@ -79,7 +85,7 @@ func (t Torrent) Why() string {
 	}
 	switch t.State {
 	case Metadata:
-		return "asking peers what the torrent contains"
+		return seekWhy(t.Metadata)
 	case Checking:
 		if t.Checked > 0 && t.Pieces > 0 {
 			return fmt.Sprintf("checking what is already on disk: %d %%", 100*t.Checked/t.Pieces)
@@ -110,7 +116,7 @@ func (d *download) state(status torrent.Status, wanted bool) State {
 		return Stopped
 	case d.waits != "":
 		return d.waits
-	case !d.metadata:
+	case d.seek != nil:
 		return Metadata
 	case status == torrent.Downloading:
 		return Downloading

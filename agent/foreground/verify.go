@@ -14,7 +14,7 @@ func (s *Session) Verify(h swarm.InfoHash) error {
 	if err != nil {
 		return err
 	}
-	if s.rain.GetTorrent(h.String()) == nil {
+	if d.look().dropped {
 		return fmt.Errorf("%w: %s: add it again", ErrBadSource, d.look().Error)
 	}
 	if !d.look().MetadataKnown {

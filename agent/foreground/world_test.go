@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,9 @@ import (
 	"time"
 
 	"ebb/agent/foreground"
+	"ebb/agent/foreground/door"
+	"ebb/agent/peersource"
+	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/build/lab"
 )
@@ -31,6 +35,7 @@ type world struct {
 	story []string
 
 	session *foreground.Session // of the last open
+	door    *door.Door
 	end     func() error
 	seeds   []seed
 }
@@ -60,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	addr := w.NextAddr()
-	begin, end, err := w.Ports(addr, 5)
+	begin, end, err := w.Ports(addr, 6)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +74,8 @@ func newWorld(t *testing.T) *world {
 		Directory: filepath.Join(dir, "downloads"),
 		Database:  filepath.Join(dir, "foreground.db"),
 		Host:      addr.String(),
-		PortBegin: begin,
+		PeerPort:  begin,
+		PortBegin: begin + 1,
 		PortEnd:   end,
 		Ledger:    w.ledger,
 		Log: slog.New(swarm.Listen(slog.DiscardHandler, func(e swarm.Event) {
@@ -81,23 +87,41 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// open opens the session and runs it.
+// open opens the session and runs it, behind a door and an announcer of its own.
 func (w *world) open() *foreground.Session {
 	w.Helper()
-	s, err := foreground.Open(w.cfg)
+	guard := peersource.Guard{AllowPrivate: true, Local: netip.MustParseAddr(w.cfg.Host)}
+	id := peerwire.NewPeerID("0.1.0")
+	port, err := peerwire.Listen(netip.AddrPortFrom(guard.Local, w.cfg.PeerPort).String(), peerwire.Config{PeerID: id, Local: guard.Local})
 	if err != nil {
 		w.Fatal(err)
 	}
+	d := door.New(door.Config{Dialer: port, Allow: guard.AllowAddr, Log: w.cfg.Log})
+	w.cfg.Door = d
+	announcer := peersource.NewAnnouncer(peersource.Config{PeerID: id, Guard: guard, UserAgent: "ebb/test"})
+	s, err := foreground.Open(w.cfg)
+	if err != nil {
+		w.Fatal(errors.Join(err, port.Close()))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- s.Run(ctx) }()
-	w.session = s
+	var running sync.WaitGroup
+	var ran error
+	running.Go(func() { ran = s.Run(ctx) })
+	running.Go(func() { _ = port.Serve(ctx, router{d}) })
+	running.Go(func() { _ = d.Run(ctx) })
+	running.Go(func() { _ = announcer.Run(ctx) })
+	running.Go(func() { s.Announce(ctx, announcer, guard.AllowAddr) })
+	w.session, w.door = s, d
 	w.end = sync.OnceValue(func() error {
 		cancel()
-		return errors.Join(<-ran, s.Close())
+		running.Wait()
+		return errors.Join(ran, s.Close())
 	})
 	return s
 }
+
+// router leads all that comes to the port to the door.
+type router struct{ *door.Door }
 
 // close ends the session, if it is open.
 func (w *world) close() {
@@ -163,6 +187,7 @@ func (w *world) await(h swarm.InfoHash, what string, wanted func(foreground.Torr
 			for _, s := range w.seeds {
 				if s.content.Hash == h {
 					w.session.AddPeer(h, s.Addr(s.content))
+					w.door.Found(h, []netip.AddrPort{s.Addr(s.content)})
 				}
 			}
 		case <-w.ctx.Done():

@@ -101,9 +101,6 @@ func (a *Announcer) sources(t *Torrent) []place {
 	if t.DHT && a.lookup != nil {
 		places = append(places, place{SourceDHT, untiered})
 	}
-	if !t.Announce {
-		return places
-	}
 	seen := make(map[string]struct{}, len(t.Trackers))
 	add := func(tracker string, tier int16) {
 		if _, dup := seen[tracker]; dup || len(seen) == maxTrackers {
@@ -288,7 +285,7 @@ func (a *Announcer) request(j job, f figures) AnnounceRequest {
 
 func (a *Announcer) doLookup(ctx context.Context, j job, o *outcome) {
 	port := j.torrent.Port
-	if !j.torrent.Announce {
+	if j.torrent.Onlooker {
 		port = 0
 	}
 	found := false

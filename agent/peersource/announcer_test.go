@@ -166,7 +166,7 @@ func (w *world) want(source string, events ...Event) {
 }
 
 func public(h swarm.InfoHash, trackers ...string) Torrent {
-	return Torrent{Hash: h, Trackers: trackers, Port: 51515, Announce: true}
+	return Torrent{Hash: h, Trackers: trackers, Port: 51515}
 }
 
 // around checks that d is at least low, and at most a tenth more.
@@ -457,10 +457,10 @@ func TestTrackersThatTheGuardRefusesAreLeftOut(t *testing.T) {
 	})
 }
 
-func TestOnlookerUsesTheDHTAloneAndTellsNobody(t *testing.T) {
+func TestOnlookerTellsNobodyInTheDHT(t *testing.T) {
 	inWorld(t, func(w *world) {
-		torrent := public(hash(1), trackerA)
-		torrent.DHT, torrent.Announce = true, false
+		torrent := public(hash(1))
+		torrent.DHT, torrent.Onlooker = true, true
 		w.Add(torrent)
 		w.pass(25 * time.Minute)
 		calls := w.take()
@@ -468,7 +468,7 @@ func TestOnlookerUsesTheDHTAloneAndTellsNobody(t *testing.T) {
 			t.Fatalf("calls %+v", calls)
 		}
 		around(t, "second look-up", calls[1].at, 20*time.Minute)
-		torrent.Announce = true
+		torrent.Onlooker = false
 		w.Add(torrent)
 		w.pass(20 * time.Minute)
 		for _, c := range w.take() {
@@ -770,7 +770,7 @@ func BenchmarkMemoryPerTorrent(b *testing.B) {
 		a.lookup = func(context.Context, swarm.InfoHash, uint16, func([]netip.AddrPort)) error { return nil }
 		for i := range torrents {
 			h := swarm.HashInfo([]byte(fmt.Sprint(i)))
-			a.Add(Torrent{Hash: h, Trackers: trackers, Port: 51515, DHT: true, Announce: true})
+			a.Add(Torrent{Hash: h, Trackers: trackers, Port: 51515, DHT: true})
 		}
 		b.ReportMetric(float64(heap()-before)/torrents, "B/torrent")
 		runtime.KeepAlive(a)

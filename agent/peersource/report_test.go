@@ -33,7 +33,7 @@ func TestWhatASourceSaidLastIsRemembered(t *testing.T) {
 		if len(said()) != 0 {
 			t.Errorf("before it is there: %+v", said())
 		}
-		w.Add(Torrent{Hash: h, Port: 1, Announce: true, Trackers: []string{trackerA, trackerB}})
+		w.Add(Torrent{Hash: h, Port: 1, Trackers: []string{trackerA, trackerB}})
 		time.Sleep(time.Second)
 		got := said()
 		if no := (*Refusal)(nil); !errors.As(got[trackerA].Err, &no) || no.Reason != "unregistered" || got[trackerA].Asked.IsZero() {

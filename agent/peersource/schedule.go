@@ -96,7 +96,7 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	if r.leaving || len(r.entries) == 0 {
 		r.last = figures{left: -1}
 	}
-	moved := r.torrent.Port != t.Port
+	told := r.torrent.Port != t.Port || r.torrent.Onlooker && !t.Onlooker // there is news
 	t.Trackers, t.Tiers = nil, nil
 	r.torrent, r.leaving = t, false
 	for _, e := range r.entries {
@@ -118,7 +118,7 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	}
 	r.wake(s, now)
 	s.retire(r, now)
-	if moved {
+	if told {
 		s.hurry(t.Hash, now)
 	}
 }

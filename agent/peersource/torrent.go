@@ -26,9 +26,9 @@ type Torrent struct {
 	// Owner marks what the owner asked for: it is announced before all others.
 	Owner bool
 
-	// Announce false makes us an onlooker: peers are looked up in the DHT, and nobody is told about us. Trackers, which
-	// cannot be asked without being told, are left alone.
-	Announce bool
+	// Onlooker means that in the DHT we only look: nobody there is told about us, as of a torrent that may turn out to be
+	// private. Trackers cannot be asked without being told.
+	Onlooker bool
 
 	// Left is how many bytes are still wanted; nil or below 0: nobody knows, any more or yet.
 	Left func() int64

@@ -69,6 +69,10 @@ type Config struct {
 	// Wrap puts something between us and the network that every byte passes, the limiter of the bandwidth. It must
 	// honour deadlines and Close. If the result implements io.ReaderFrom, blocks go through it by sendfile.
 	Wrap func(net.Conn) net.Conn
+	// Owner says which swarms are the owner's own. Their connections are not of low priority. If what Wrap returns has a
+	// method Greet() (settle func(own bool)), it is told when a connection begins, and whose it is once that is known.
+	// nil means that none are.
+	Owner func(swarm.InfoHash) bool
 	// HandshakeTimeout bounds connecting, and then the handshake; default 15 s each.
 	HandshakeTimeout time.Duration
 	// IdleTimeout is how long a peer may send nothing; default 4 min.
@@ -92,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Wrap == nil {
 		c.Wrap = func(nc net.Conn) net.Conn { return nc }
+	}
+	if c.Owner == nil {
+		c.Owner = func(swarm.InfoHash) bool { return false }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

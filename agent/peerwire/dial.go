@@ -58,7 +58,7 @@ func (p *Port) Dial(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash) 
 var errUnanswered = errors.New("no answer to the handshake")
 
 // dialer dials as the configuration says. What it does in its control function is done before the first packet leaves.
-func (c Config) dialer() *net.Dialer {
+func (c Config) dialer(own bool) *net.Dialer {
 	d := &net.Dialer{
 		Timeout:         c.HandshakeTimeout,
 		KeepAlive:       -1,
@@ -66,6 +66,9 @@ func (c Config) dialer() *net.Dialer {
 		Control: func(network, address string, raw syscall.RawConn) error {
 			if err := c.Control(network, address, raw); err != nil {
 				return err
+			}
+			if own {
+				return nil
 			}
 			return yieldToOthers(raw)
 		},
@@ -77,7 +80,7 @@ func (c Config) dialer() *net.Dialer {
 }
 
 func (p *Port) dialOnce(ctx context.Context, addr netip.AddrPort, h swarm.InfoHash, provide uint32) (*Conn, error) {
-	nc, err := p.cfg.dialer().DialContext(ctx, "tcp", addr.String())
+	nc, err := p.cfg.dialer(p.cfg.Owner(h)).DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -1,9 +1,12 @@
 package peerwire
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"math"
 
 	"ebb/agent/swarm"
@@ -13,8 +16,8 @@ import (
 )
 
 const (
-	// MaxMetadata is the longest info dictionary that is fetched from peers: enough for 400,000 pieces, and still
-	// little for a small router. Bytes.
+	// MaxMetadata is the longest info dictionary that is fetched from peers into memory: enough for 400,000 pieces, and
+	// still little for a small router. Bytes.
 	MaxMetadata = 8 << 20
 	// metadataPiece is the unit of ut_metadata (BEP 9), bytes.
 	metadataPiece = 16 << 10
@@ -98,86 +101,171 @@ func MetadataReply(info []byte, piece int) []byte {
 // ErrMetadataHash says that a whole info dictionary arrived and does not have the info-hash that it was fetched for.
 var ErrMetadataHash = errors.New("metadata does not match the info-hash")
 
-// MetadataFetch puts an info dictionary together from ut_metadata pieces (BEP 9). It does no I/O and is for one
-// goroutine. Memory grows with the pieces that have arrived.
+// MetadataStore is where the pieces of an info dictionary are until all of them are here.
+type MetadataStore interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// MetadataFetch puts an info dictionary together from ut_metadata pieces (BEP 9), and hashes it as they come. It is for
+// one goroutine at a time, and does no I/O but that of its store.
 type MetadataFetch struct {
-	hash   swarm.InfoHash
-	size   int64
-	pieces [][]byte // nil: not here yet
-	asked  []bool
-	left   int // pieces not here yet
+	hash  swarm.InfoHash
+	size  int64
+	store MetadataStore
+	have  Bitfield
+	asked Bitfield
+	left  int // pieces not here yet
+
+	sum    hash.Hash
+	summed int // pieces that are in the sum: the first ones
 }
 
 // NewMetadataFetch starts a fetch of the info dictionary of hash, whose length a peer's extension handshake gave as
-// size: 1 byte to MaxMetadata.
-func NewMetadataFetch(hash swarm.InfoHash, size int64) (*MetadataFetch, error) {
-	if size <= 0 || size > MaxMetadata {
+// size: 1 byte to limit. The pieces go into the store.
+func NewMetadataFetch(hash swarm.InfoHash, size, limit int64, store MetadataStore) (*MetadataFetch, error) {
+	if size <= 0 || size > limit {
 		return nil, protocolError("metadata size of %d bytes", size)
 	}
 	n := int((size + metadataPiece - 1) / metadataPiece)
 	return &MetadataFetch{
-		hash:   hash,
-		size:   size,
-		pieces: make([][]byte, n),
-		asked:  make([]bool, n),
-		left:   n,
+		hash: hash, size: size, store: store,
+		have: NewBitfield(n), asked: NewBitfield(n), left: n, sum: sha1.New(),
 	}, nil
 }
 
 // Size returns the length of the dictionary, bytes. Peers that claim another one cannot help with this fetch.
 func (f *MetadataFetch) Size() int64 { return f.size }
 
-// Next returns the payload of the next request to send, or nil if every piece is here or has been asked for.
-func (f *MetadataFetch) Next() []byte {
-	for i := range f.pieces {
-		if f.pieces[i] == nil && !f.asked[i] {
-			f.asked[i] = true
-			return MetadataMessage{Kind: MetadataRequest, Piece: i}.Marshal()
+// Progress returns how many pieces are here, and how many there are.
+func (f *MetadataFetch) Progress() (have, pieces int) { return f.have.Len() - f.left, f.have.Len() }
+
+// Resume takes up what the store has from before. A piece of zeros has never been written: no info dictionary has as
+// many. It returns done as Add does.
+func (f *MetadataFetch) Resume() (done bool, err error) {
+	buffer := make([]byte, metadataPiece)
+	for i := range f.have.Len() {
+		piece := buffer[:f.pieceLen(i)]
+		if _, err := f.store.ReadAt(piece, int64(i)*metadataPiece); err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("reading metadata: %w", err)
+		}
+		if bytes.Trim(piece, "\x00") == nil {
+			continue
+		}
+		f.have.Set(i)
+		f.left--
+		if i == f.summed {
+			f.sum.Write(piece)
+			f.summed++
+		}
+		clear(buffer)
+	}
+	return f.finish()
+}
+
+func (f *MetadataFetch) pieceLen(piece int) int64 {
+	return min(f.size-int64(piece)*metadataPiece, metadataPiece)
+}
+
+// Next returns the next piece to ask for, and what to send for it; ok is false if every piece is here or has been asked
+// for.
+func (f *MetadataFetch) Next() (piece int, request []byte, ok bool) {
+	for i := range f.have.Len() {
+		if !f.have.Has(i) && !f.asked.Has(i) {
+			f.asked.Set(i)
+			return i, MetadataMessage{Kind: MetadataRequest, Piece: i}.Marshal(), true
 		}
 	}
-	return nil
+	return 0, nil, false
 }
 
-// Retry lets Next ask again for all pieces that are not here: for a peer that rejected a request, or left.
-func (f *MetadataFetch) Retry() { clear(f.asked) }
+// Retry lets Next ask for a piece again: of a peer that rejected the request, or left.
+func (f *MetadataFetch) Retry(piece int) { f.asked.Clear(piece) }
 
-// Add takes the payload of a ut_metadata message. It returns the whole raw info dictionary once it is complete and its
-// SHA-1 is the info-hash; until then nil. ErrMetadataHash drops everything received, because no piece can be told good
-// from bad; the fetch can start over. Any other error is a peer that broke the protocol. Requests and rejections change
-// nothing.
-func (f *MetadataFetch) Add(payload []byte) (info []byte, err error) {
-	m, err := ParseMetadataMessage(payload)
-	if err != nil || m.Kind != MetadataData {
-		return nil, err
+// Add takes a ut_metadata message. It reports done once the dictionary is complete and its SHA-1 is the info-hash.
+// ErrMetadataHash drops everything received, because no piece can be told good from bad; the fetch can start over. An
+// error that wraps ErrProtocol is the peer's, any other one the store's. Requests and rejections change nothing.
+func (f *MetadataFetch) Add(m MetadataMessage) (done bool, err error) {
+	if m.Kind != MetadataData {
+		return false, nil
 	}
-	if m.Piece >= len(f.pieces) || m.TotalSize != f.size {
-		return nil, protocolError("metadata piece %d of %d bytes, expected %d bytes", m.Piece, m.TotalSize, f.size)
+	if m.Piece >= f.have.Len() || m.TotalSize != f.size {
+		return false, protocolError("metadata piece %d of %d bytes, expected %d bytes", m.Piece, m.TotalSize, f.size)
 	}
-	want := min(f.size-int64(m.Piece)*metadataPiece, metadataPiece)
-	if int64(len(m.Data)) != want {
-		return nil, protocolError("metadata piece %d has %d bytes instead of %d", m.Piece, len(m.Data), want)
+	if want := f.pieceLen(m.Piece); int64(len(m.Data)) != want {
+		return false, protocolError("metadata piece %d has %d bytes instead of %d", m.Piece, len(m.Data), want)
 	}
-	if !f.asked[m.Piece] || f.pieces[m.Piece] != nil {
-		return nil, nil // not asked for, or twice: of no use, and no harm
+	if !f.asked.Has(m.Piece) || f.have.Has(m.Piece) {
+		return false, nil // not asked for, or twice: of no use, and no harm
 	}
-	f.pieces[m.Piece] = append([]byte(nil), m.Data...)
-	if f.left--; f.left > 0 {
-		return nil, nil
+	if _, err := f.store.WriteAt(m.Data, int64(m.Piece)*metadataPiece); err != nil {
+		return false, fmt.Errorf("storing metadata: %w", err)
 	}
-	return f.assemble()
+	f.have.Set(m.Piece)
+	f.left--
+	if m.Piece == f.summed {
+		f.sum.Write(m.Data)
+		f.summed++
+	}
+	return f.finish()
 }
 
-// assemble joins and checks the complete pieces. It leaves the fetch empty.
-func (f *MetadataFetch) assemble() ([]byte, error) {
-	info := make([]byte, 0, f.size)
-	for i, piece := range f.pieces {
-		info = append(info, piece...)
-		f.pieces[i] = nil
+// finish hashes what has become hashable, and judges the sum when that is all. If it is wrong, it leaves the fetch empty.
+func (f *MetadataFetch) finish() (done bool, err error) {
+	var buffer []byte
+	for ; f.summed < f.have.Len() && f.have.Has(f.summed); f.summed++ {
+		if buffer == nil {
+			buffer = make([]byte, metadataPiece)
+		}
+		piece := buffer[:f.pieceLen(f.summed)]
+		if n, err := f.store.ReadAt(piece, int64(f.summed)*metadataPiece); n < len(piece) {
+			return false, fmt.Errorf("reading metadata: %w", err)
+		}
+		f.sum.Write(piece)
 	}
-	f.left = len(f.pieces)
-	clear(f.asked)
-	if sha1.Sum(info) != f.hash {
-		return nil, ErrMetadataHash
+	if f.left > 0 {
+		return false, nil
+	}
+	if swarm.InfoHash(f.sum.Sum(nil)) != f.hash {
+		n := f.have.Len()
+		f.have, f.asked, f.left, f.summed = NewBitfield(n), NewBitfield(n), n, 0
+		f.sum.Reset()
+		return false, ErrMetadataHash
+	}
+	return true, nil
+}
+
+// Info returns the whole dictionary, once it is here.
+func (f *MetadataFetch) Info() ([]byte, error) {
+	info := make([]byte, f.size)
+	if n, err := f.store.ReadAt(info, 0); n < len(info) {
+		return nil, fmt.Errorf("reading metadata: %w", err)
 	}
 	return info, nil
+}
+
+// MetadataMemory is a MetadataStore in memory, which grows with the pieces that have arrived. The zero value is empty.
+type MetadataMemory struct {
+	pieces map[int64][]byte // by offset
+}
+
+// WriteAt keeps a copy of one piece.
+func (m *MetadataMemory) WriteAt(piece []byte, off int64) (int, error) {
+	if m.pieces == nil {
+		m.pieces = make(map[int64][]byte)
+	}
+	m.pieces[off] = bytes.Clone(piece)
+	return len(piece), nil
+}
+
+// ReadAt reads from the beginning of a piece on, and ends where one is missing.
+func (m *MetadataMemory) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		piece, ok := m.pieces[off+int64(n)]
+		if !ok {
+			return n, io.EOF
+		}
+		n += copy(p[n:], piece)
+	}
+	return n, nil
 }

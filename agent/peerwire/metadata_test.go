@@ -5,6 +5,8 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -14,11 +16,34 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
+// newFetch makes a fetch into memory.
+func newFetch(h swarm.InfoHash, size int64) (*MetadataFetch, error) {
+	return NewMetadataFetch(h, size, MaxMetadata, new(MetadataMemory))
+}
+
+// add hands a payload to a fetch, and returns the whole dictionary once it is there.
+func add(f *MetadataFetch, payload []byte) ([]byte, error) {
+	m, err := ParseMetadataMessage(payload)
+	if err != nil {
+		return nil, err
+	}
+	if done, err := f.Add(m); !done {
+		return nil, err
+	}
+	return f.Info()
+}
+
+// askForAll has a fetch ask for all pieces.
+func askForAll(f *MetadataFetch) {
+	for ok := true; ok; _, _, ok = f.Next() {
+	}
+}
+
 // fetch asks for everything and answers from source, in order or the other way round.
 func fetch(t *testing.T, f *MetadataFetch, source []byte, backwards bool) ([]byte, error) {
 	t.Helper()
 	var replies [][]byte
-	for request := f.Next(); request != nil; request = f.Next() {
+	for _, request, ok := f.Next(); ok; _, request, ok = f.Next() {
 		m, err := ParseMetadataMessage(request)
 		if err != nil || m.Kind != MetadataRequest {
 			t.Fatalf("request %q: %+v, %v", request, m, err)
@@ -31,7 +56,7 @@ func fetch(t *testing.T, f *MetadataFetch, source []byte, backwards bool) ([]byt
 		}
 	}
 	for n, reply := range replies {
-		info, err := f.Add(reply)
+		info, err := add(f, reply)
 		if err != nil || info != nil {
 			if n != len(replies)-1 {
 				t.Fatalf("done after %d of %d pieces", n+1, len(replies))
@@ -46,7 +71,7 @@ func TestMetadataIsFetchedInAnyOrder(t *testing.T) {
 	for _, size := range []int{1, metadataPiece - 1, metadataPiece, metadataPiece + 1, 3*metadataPiece + 100} {
 		for _, backwards := range []bool{false, true} {
 			info := randomBytes(size)
-			f, err := NewMetadataFetch(sha1.Sum(info), int64(size))
+			f, err := newFetch(sha1.Sum(info), int64(size))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +84,7 @@ func TestMetadataIsFetchedInAnyOrder(t *testing.T) {
 
 func TestMetadataThatDoesNotMatchTheInfoHashIsDropped(t *testing.T) {
 	info := randomBytes(2 * metadataPiece)
-	f, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)))
+	f, err := newFetch(sha1.Sum(info), int64(len(info)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,23 +100,22 @@ func TestMetadataThatDoesNotMatchTheInfoHashIsDropped(t *testing.T) {
 
 func TestMetadataOfHostileSizeIsRefused(t *testing.T) {
 	for _, size := range []int64{-1, 0, MaxMetadata + 1, 1 << 62} {
-		if _, err := NewMetadataFetch(swarm.InfoHash{}, size); !errors.Is(err, ErrProtocol) {
+		if _, err := newFetch(swarm.InfoHash{}, size); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
-	f, err := NewMetadataFetch(swarm.InfoHash{}, MaxMetadata)
+	f, err := newFetch(swarm.InfoHash{}, MaxMetadata)
 	if err != nil || f.Size() != MaxMetadata {
 		t.Errorf("largest: %v", err)
 	}
 }
 
 func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
-	f, err := NewMetadataFetch(swarm.InfoHash{}, 2*metadataPiece+10)
+	f, err := newFetch(swarm.InfoHash{}, 2*metadataPiece+10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for f.Next() != nil {
-	}
+	askForAll(f)
 	full := make([]byte, metadataPiece)
 	for name, m := range map[string]MetadataMessage{
 		"beyond the end": {Kind: MetadataData, Piece: 3, TotalSize: f.Size(), Data: full},
@@ -100,7 +124,7 @@ func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
 		"too long":       {Kind: MetadataData, Piece: 0, TotalSize: f.Size(), Data: append(full, 0)},
 		"last too long":  {Kind: MetadataData, Piece: 2, TotalSize: f.Size(), Data: full},
 	} {
-		if _, err := f.Add(m.Marshal()); !errors.Is(err, ErrProtocol) {
+		if _, err := add(f, m.Marshal()); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -108,37 +132,82 @@ func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
 
 func TestMetadataThatWasNotAskedForIsIgnored(t *testing.T) {
 	info := randomBytes(100)
-	f, err := NewMetadataFetch(sha1.Sum(info), 100)
+	f, err := newFetch(sha1.Sum(info), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := MetadataMessage{Kind: MetadataData, TotalSize: 100, Data: info}.Marshal()
-	if got, err := f.Add(data); got != nil || err != nil {
+	if got, err := add(f, data); got != nil || err != nil {
 		t.Errorf("not asked for: %q, %v", got, err)
 	}
 	f.Next()
 	for _, m := range []MetadataMessage{{Kind: MetadataRequest}, {Kind: MetadataReject}, {Kind: 7}} {
-		if got, err := f.Add(m.Marshal()); got != nil || err != nil {
+		if got, err := add(f, m.Marshal()); got != nil || err != nil {
 			t.Errorf("%+v: %q, %v", m, got, err)
 		}
 	}
-	if got, err := f.Add(data); err != nil || !bytes.Equal(got, info) {
+	if got, err := add(f, data); err != nil || !bytes.Equal(got, info) {
 		t.Errorf("asked for: %v", err)
 	}
 }
 
 func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
-	f, err := NewMetadataFetch(swarm.InfoHash{}, metadataPiece)
+	f, err := newFetch(swarm.InfoHash{}, metadataPiece)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := f.Next()
-	if first == nil || f.Next() != nil {
+	piece, first, ok := f.Next()
+	if _, _, more := f.Next(); !ok || more {
 		t.Fatal("one request expected")
 	}
-	f.Retry()
-	if again := f.Next(); !bytes.Equal(first, again) {
+	f.Retry(piece)
+	if _, again, ok := f.Next(); !ok || !bytes.Equal(first, again) {
 		t.Errorf("%q, then %q", first, again)
+	}
+}
+
+func TestMetadataIsTakenUpFromItsStore(t *testing.T) {
+	info := randomBytes(5*metadataPiece + 7)
+	store := new(MetadataMemory)
+	first, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)), MaxMetadata, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	askForAll(first)
+	for _, piece := range []int{0, 3, 5} {
+		if _, err := add(first, MetadataReply(info, piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for off, piece := range store.pieces { // sparse, as it is on a disk
+		if _, err := file.WriteAt(piece, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)), MaxMetadata, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := second.Resume(); done || err != nil {
+		t.Fatalf("resumed: %v, %v", done, err)
+	}
+	if have, pieces := second.Progress(); have != 3 || pieces != 6 {
+		t.Errorf("%d of %d pieces are taken up, want 3 of 6", have, pieces)
+	}
+	if got, err := fetch(t, second, info, false); err != nil || !bytes.Equal(got, info) {
+		t.Errorf("the rest: %v", err)
+	}
+	third, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)), MaxMetadata, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := third.Resume(); !done || err != nil {
+		t.Errorf("what was whole is taken up: %v, %v", done, err)
 	}
 }
 
@@ -192,13 +261,12 @@ func FuzzMetadata(f *testing.F) {
 				t.Errorf("reply %q: %v", reply, err)
 			}
 		}
-		fetch, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)))
+		fetch, err := newFetch(sha1.Sum(info), int64(len(info)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for fetch.Next() != nil {
-		}
-		if got, err := fetch.Add(payload); got != nil {
+		askForAll(fetch)
+		if got, err := add(fetch, payload); got != nil {
 			t.Errorf("complete after one of three pieces: %v", err)
 		} else if err != nil && !errors.Is(err, ErrProtocol) {
 			t.Error(fmt.Errorf("unexpected kind of error: %w", err))

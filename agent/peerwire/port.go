@@ -35,8 +35,6 @@ func Listen(address string, cfg Config) (*Port, error) {
 	// Peers send keep-alives of their own, and TCP's cost traffic on sleeping links.
 	config := net.ListenConfig{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1,
-		// What accepted sockets inherit: the send buffer and the congestion control.
-		Control: func(_, _ string, c syscall.RawConn) error { return yieldToOthers(c) },
 	}
 	listener, err := config.Listen(context.Background(), "tcp", address)
 	if err != nil {
@@ -55,18 +53,13 @@ func Listen(address string, cfg Config) (*Port, error) {
 // Addr returns the address that the port listens on.
 func (p *Port) Addr() netip.AddrPort { return p.addr }
 
-// accept waits for the next connection.
-func (p *Port) accept() (net.Conn, error) {
-	nc, err := p.listener.Accept()
-	if err != nil {
-		return nil, err
-	}
+// yield makes an accepted connection one of low priority.
+func yield(nc net.Conn) {
 	if c, ok := nc.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
-			_ = yieldToOthers(raw) // it may be closed already, which the handshake finds out
+			_ = yieldToOthers(raw) // it may be closed already, which the next read finds out
 		}
 	}
-	return nc, nil
 }
 
 // Serve accepts connections and gives each to the router once it is handshaken. When ctx ends it closes the port and
@@ -81,7 +74,7 @@ func (p *Port) Serve(ctx context.Context, router Router) error {
 		p.shut()
 	})
 	for failing := false; ; {
-		nc, err := p.accept()
+		nc, err := p.listener.Accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -152,9 +145,19 @@ func (p *Port) receive(ctx, handshaking context.Context, a *arrival, router Rout
 // open performs the handshake on a TCP connection and starts the Conn. It closes nc if it fails.
 func (p *Port) open(ctx context.Context, nc net.Conn, incoming bool, handshake func(*stream) (hello, error)) (*Conn, error) {
 	sock := &socket{Conn: nc, idle: p.cfg.IdleTimeout}
-	s := newStream(p.cfg.Wrap(sock))
+	wrapped := p.cfg.Wrap(sock)
+	settle := func(bool) {}
+	if g, ok := wrapped.(interface{ Greet() func(bool) }); ok {
+		settle = g.Greet()
+	}
+	s := newStream(wrapped)
 	theirs, err := p.handshake(ctx, s, handshake)
 	if err == nil {
+		own := p.cfg.Owner(theirs.hash)
+		settle(own)
+		if incoming && !own {
+			yield(nc)
+		}
 		sock.timed.Store(true)
 		c := newConn(s, sock, theirs)
 		c.incoming = incoming

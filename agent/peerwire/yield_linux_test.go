@@ -23,13 +23,14 @@ func TestBothEndsOfAConnectionYieldToOthers(t *testing.T) {
 			defer port.Close()
 			accepted := make(chan net.Conn, 1)
 			go func() {
-				c, err := port.accept()
+				c, err := port.listener.Accept()
 				if err != nil {
 					t.Error(err)
 				}
+				yield(c)
 				accepted <- c
 			}()
-			dialled, err := Config{HandshakeTimeout: time.Second}.withDefaults().dialer().DialContext(t.Context(), "tcp", port.Addr().String())
+			dialled, err := Config{HandshakeTimeout: time.Second}.withDefaults().dialer(false).DialContext(t.Context(), "tcp", port.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"agent/ebb", "build/...", "webui/webuitest"},
 	{"agent"},
 	{"agent/owner", "agent/sharing"},
-	{"agent/foreground", "agent/background", "agent/background/choose", "agent/discovery/...", "webui"},
+	{"agent/foreground", "agent/foreground/door", "agent/background", "agent/background/choose", "agent/discovery/...", "webui"},
 	{"quota", "quota/disk", "quota/line", "quota/line/govern", "quota/line/house", "quota/memory", "agent/peersource", "agent/peerwire", "agent/records"},
 	{"platform", "agent/prefs", "quota/disk/fragstore"},
 	{"agent/swarm"},
@@ -31,6 +31,7 @@ var layers = [][]string{
 // beside lists who may import what from their own layer.
 var beside = []struct{ from, to string }{
 	{"agent/background", "agent/background/choose"},
+	{"agent/foreground", "agent/foreground/door"},
 	{"agent/discovery/...", "agent/discovery"}, // the sources; never each other
 	{"quota/...", "quota"},
 	{"quota/line", "quota/line/govern"},

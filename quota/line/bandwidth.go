@@ -12,12 +12,16 @@ const Unlimited = -1
 
 // Bandwidth limits all background traffic together, up and down. Its methods may be called by any number of goroutines.
 //
+// Connections of the owner's own (Greet) are limited apart, by SetOwnLimits, and count apart; the background gives way to
+// them as to all else. Like its own they tell of the line's queue.
+//
 // Over any ten seconds, no more passes than 101 % of the limits that were in force meanwhile, and one grant: two full
 // segments (or a second's worth, where that is less), which are the least that is acknowledged at once. Connections to
 // neighbours are apart: they do not use the line.
 type Bandwidth struct {
 	up, down         *gate
 	nearUp, nearDown *gate // those of connections to neighbours: without a limit
+	ownUp, ownDown   *gate // those of the owner's own
 	neighbour        atomic.Pointer[func(netip.Addr) bool]
 	local            func(netip.Addr) bool // see setLocal
 
@@ -32,6 +36,7 @@ func NewBandwidth(up, down int64) *Bandwidth {
 	return &Bandwidth{
 		up: newGate(up), down: newGate(down),
 		nearUp: newGate(Unlimited), nearDown: newGate(Unlimited),
+		ownUp: newGate(Unlimited), ownDown: newGate(Unlimited),
 		local: here,
 		conns: map[*conn]struct{}{},
 	}
@@ -41,6 +46,12 @@ func NewBandwidth(up, down int64) *Bandwidth {
 func (b *Bandwidth) SetLimits(up, down int64) {
 	b.up.setLimit(up)
 	b.down.setLimit(down)
+}
+
+// SetOwnLimits changes the limits of the owner's own connections, all together. They begin Unlimited.
+func (b *Bandwidth) SetOwnLimits(up, down int64) {
+	b.ownUp.setLimit(up)
+	b.ownDown.setLimit(down)
 }
 
 // Limits returns the limits, in bytes per second.

@@ -596,3 +596,44 @@ func TestPeersFeelBackpressureAndContentComesThrough(t *testing.T) {
 		t.Errorf("%d bytes came through, and not the %d that were sent", len(got), len(content))
 	}
 }
+
+func TestTheOwnersConnectionsHaveLimitsOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBandwidth(0, 0)
+		greet := func(own bool) net.Conn {
+			w := &wire{}
+			c := b.Wrap(w).(*conn)
+			settle := c.Greet()
+			if _, err := c.Write(make([]byte, 68)); err != nil { // a handshake
+				t.Fatal(err)
+			}
+			settle(own)
+			return c
+		}
+		theirs := greet(true)
+		if _, err := theirs.Write(make([]byte, 1<<20)); err != nil {
+			t.Error(err)
+		}
+		if up, _ := b.Totals(); up != 0 {
+			t.Errorf("the owner's %d bytes count as the background's", up)
+		}
+		began := time.Now()
+		b.SetOwnLimits(1<<20, Unlimited)
+		if _, err := theirs.Write(make([]byte, 4<<20)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < 3*time.Second || took > 5*time.Second {
+			t.Errorf("4 MiB at 1 MiB/s took %v", took)
+		}
+		ours := greet(false)
+		if up, _ := b.Totals(); up != 68 {
+			t.Errorf("the handshake of a background connection counts as %d bytes", up)
+		}
+		if err := ours.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := ours.Write(make([]byte, 1)); err == nil {
+			t.Errorf("%d bytes passed a limit of 0", n)
+		}
+	})
+}

@@ -18,6 +18,7 @@ type conn struct {
 
 	id             uint64       // no other connection has it
 	home           *Bandwidth   // keeps it among its connections until it is closed; nil: nobody does
+	own            bool         // it is the owner's, not the background's; guarded by home.mu
 	sent, received atomic.Int64 // bytes that passed
 	socket         *socket      // what the kernel tells of it; nil: nothing
 	seen           lastLook     // what the watcher saw of it; guarded by the watcher's lock
@@ -30,6 +31,28 @@ type conn struct {
 
 // NetConn returns the connection inside, for its socket options. What is sent through it directly is not limited.
 func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// Greet lets everything pass until settle has been called: whose a connection is shows only when its peers have shaken
+// hands. What has passed until then counts as the background's, unless it is the owner's own. Nobody else may use the
+// connection meanwhile.
+func (c *conn) Greet() (settle func(own bool)) {
+	b := c.home
+	if b == nil {
+		return func(bool) {}
+	}
+	c.up, c.down = b.nearUp, b.nearDown
+	return func(own bool) {
+		if own {
+			c.up, c.down = b.ownUp, b.ownDown
+		} else {
+			c.up, c.down = b.up, b.down
+			b.Count(int(c.sent.Load()), int(c.received.Load()))
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		c.own = own
+	}
+}
 
 // Read returns bytes when they have passed the gate. What was read and could not pass before the deadline is kept for
 // the next Read.

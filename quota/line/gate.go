@@ -108,6 +108,9 @@ func (g *gate) count(n int) {
 // grant waits until up to n bytes may pass (n is at least 1), and returns how many: 1 to n. Its errors are those of
 // deadline.wait.
 func (g *gate) grant(n int, until *deadline) (int, error) {
+	if g.current() == Unlimited {
+		return n, nil // there is nothing to take turns for
+	}
 	if !g.keeps(until) {
 		if err := until.wait(forever, nil, g.turn); err != nil {
 			return 0, err

@@ -33,6 +33,7 @@ type lastLook struct {
 type busyConn struct {
 	*conn
 	out, in int64 // payload since the last look
+	owners  bool  // it is the owner's own
 }
 
 const (
@@ -74,14 +75,16 @@ func (w *watcher) look() govern.Wire {
 		if was == 0 {
 			continue
 		}
-		if was == w.looks-1 && now.counted && before.counted {
+		if was == w.looks-1 && now.counted && before.counted && !c.owners {
 			out, in := c.socket.onWire(&before, &now)
 			exact.Up, exact.Down = exact.Up+out, exact.Down+in
 			covered.Up, covered.Down = covered.Up+float64(c.out), covered.Down+float64(c.in)
 		}
 		way := govern.Way{ID: c.id, Bytes: float64(c.out + c.in), Least: now.shortest(), Vary: now.vary, Acks: float64(acksBetween(&before, &now))}
 		way.Trip, way.Measured = roundTrip(&before, &now)
-		wire.Acked += float64(now.acked - before.acked)
+		if !c.owners {
+			wire.Acked += float64(now.acked - before.acked)
+		}
 		w.ways = append(w.ways, way)
 	}
 	wire.Ways = w.ways
@@ -116,7 +119,7 @@ func (w *watcher) gather() {
 	w.bandwidth.mu.Lock()
 	for c := range w.bandwidth.conns {
 		sent, received := c.sent.Load(), c.received.Load()
-		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received}
+		b := busyConn{conn: c, out: sent - c.seen.sent, in: received - c.seen.received, owners: c.own}
 		c.seen.sent, c.seen.received = sent, received
 		if c.socket != nil && (b.out+b.in > 0 || c.seen.when == w.looks-1 && c.seen.when > 0) {
 			w.busy = append(w.busy, b)

@@ -140,7 +140,6 @@ func (r *Rendezvous) announce(f Foreground) {
 		Trackers: f.Trackers,
 		Port:     r.cfg.Port,
 		DHT:      true,
-		Announce: true,
 		Found:    func(found peersource.Result) { r.found(f.Hash, found.Peers) },
 	})
 }

@@ -130,7 +130,7 @@ func TestOnlyPublicTorrentsHaveARendezvous(t *testing.T) {
 			}
 		}
 		got, _ := x.posted(Key(hash(swarmA)))
-		if !reflect.DeepEqual(got.Trackers, public(swarmA).Trackers) || got.Port != x.addr.Port() || !got.DHT || !got.Announce {
+		if !reflect.DeepEqual(got.Trackers, public(swarmA).Trackers) || got.Port != x.addr.Port() || !got.DHT || got.Onlooker {
 			t.Errorf("announced as %+v", got)
 		}
 		for h := range x.rendezvous.InfoHashes() {

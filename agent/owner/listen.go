@@ -1,4 +1,4 @@
-package agent
+package owner
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// listenError explains why an address could not be listened on.
-func listenError(what, key, address string, err error) error {
+// ListenError explains why an address could not be listened on.
+func ListenError(what, key, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s: %s is in use by another program: stop that one, or change %s", what, address, key)
