@@ -55,7 +55,8 @@ type download struct {
 	examined bool
 	metadata bool
 	fresh    bool // not started yet since it was added
-	had      bool // some of it was on disk when the session began
+	kept     bool // rain had it when the session began
+	had      bool // some of it was on disk then
 	afresh   bool // the owner wants it even if its files are gone
 
 	reserved bool      // space is promised, or not needed any more
@@ -270,7 +271,8 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	p.Port = uint16(s.Port)
 	p.MetadataKnown = d.metadata
 	if d.examined {
-		p.Name, p.Private, p.Trackers, p.files = d.name, d.private, d.trackers, d.files
+		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
+		p.Directory, p.files = d.place.Directory, d.place.Files
 	}
 }
 

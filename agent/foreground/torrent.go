@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
@@ -57,7 +58,7 @@ type Torrent struct {
 	MetadataKnown bool
 	Lent          bool // see Session.Lend
 
-	files []file // while they are known; shared between pictures
+	files []files.File // while they are known; shared between pictures
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.
