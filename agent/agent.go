@@ -301,7 +301,9 @@ func (a *Agent) openOwner(prefs.Preferences) error {
 func (a *Agent) openWeb(prefs.Preferences) (err error) {
 	a.page, err = webui.OpenPlace(webui.PlaceConfig{
 		Preferences: a.preferences, Moved: a.writeAddress, Log: a.log,
-		Explain: func(address string, err error) error { return owner.ListenError("the page", "web.address", address, err) },
+		Explain: func(address string, err error) error {
+			return owner.ListenError("the page", "web.address", address, err)
+		},
 	})
 	if err != nil {
 		return err

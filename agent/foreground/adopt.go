@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"ebb/agent/foreground/files"
+	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -17,7 +18,8 @@ import (
 // this much more than the pieces take is needed on the disk while they move.
 const batchBytes = 8 << 20
 
-// probePrefix begins rain's names of torrents that are there only to be looked at. Those of downloads are hashes.
+// probePrefix begins rain's names of torrents that the version before this one added for a moment, to look at. Those of
+// downloads are hashes.
 const probePrefix = "probe-"
 
 // Pieces are fragments that become part of a download.
@@ -36,11 +38,11 @@ type Pieces interface {
 //
 // The steps:
 //
-//  1. The torrent is checked as AddTorrent does, its name is reserved, and rain
-//     tells which files it will write.
+//  1. The torrent is checked as AddTorrent does, and the place of its files
+//     settled.
 //  2. The ledger promises room for what no piece covers. A piece that moves needs
 //     none: its fragment goes.
-//  3. The files are made, sparse and at full length, as rain would make them.
+//  3. The files are made, sparse and at full length, as rain would have them made.
 //  4. Batch by batch, pieces are copied, the files synced, and Placed called.
 //  5. rain and a keeper take over, and the promise with them.
 //
@@ -66,20 +68,22 @@ func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pie
 	defer cancel(nil)
 	defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
 
-	a := &adoption{session: s, hash: t.Info.Hash, canonical: canonical, pieces: pieces, todo: pieces.Indexes()}
+	a := &adoption{
+		session: s, hash: t.Info.Hash, canonical: canonical, pieces: pieces, todo: pieces.Indexes(), contents: contentsOf(t),
+	}
 	here, err := a.begin()
 	if here || err != nil {
 		return a.hash, err
 	}
 	defer a.end()
-	if err := a.inspect(); err != nil {
+	if err := a.inspect(t.Info); err != nil {
 		return a.hash, err
 	}
 	if err := a.reserve(); err != nil {
 		return a.hash, err
 	}
-	if err := a.place(ctx); err != nil {
-		return a.hash, fmt.Errorf("putting pieces into the files of %s below %s: %w", a.name, s.cfg.Directory, err)
+	if err := a.fill(ctx); err != nil {
+		return a.hash, fmt.Errorf("putting pieces into the files of %s below %s: %w", a.name, a.place.Directory, err)
 	}
 	return a.hash, a.finish(ctx, start)
 }
@@ -93,10 +97,9 @@ type adoption struct {
 	todo      []uint32 // pieces not placed yet
 
 	contents
-	layout  layout
+	layout  files.Layout
 	promise *promise // nil if no room is needed, or it is somebody else's now
 	apart   bool     // see Config.FragmentsApart
-	added   bool
 }
 
 // begin makes sure that the torrent can be added, and that nobody else adds it. here says that it is a download
@@ -128,51 +131,43 @@ func (a *adoption) end() {
 	if a.promise != nil {
 		s.cfg.Ledger.Withdraw(a.hash)
 	}
-	if !a.added {
-		s.freeName(a.hash)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.adopting, a.hash)
 }
 
-// inspect learns from rain which files it will write, and reserves their name.
-func (a *adoption) inspect() error {
+// inspect settles where the files are going to be.
+func (a *adoption) inspect(info *peerwire.Info) error {
 	s := a.session
-	id := probePrefix + a.hash.String()
-	probe, err := s.rain.AddTorrent(bytes.NewReader(a.canonical), &torrent.AddTorrentOptions{ID: id, Stopped: true})
-	if err != nil {
-		return addingFailed(err)
-	}
-	c, t, err := s.read(probe)
-	if err := errors.Join(err, s.rain.RemoveTorrent(id, true)); err != nil {
+	if err := s.checkPieces(info); err != nil {
 		return err
 	}
-	if a.layout, err = layoutOf(t.Info, c.files); err != nil {
-		return err
-	}
+	a.layout = files.LayoutOf(info)
 	for _, index := range a.todo {
-		if a.layout.pieceLen(index) == 0 {
-			return fmt.Errorf("%s has %d pieces, and none with the number %d", c.name, a.layout.pieces(), index)
+		if a.layout.PieceLen(index) == 0 {
+			return fmt.Errorf("%s has %d pieces, and none with the number %d", a.name, a.layout.Pieces(), index)
 		}
 	}
-	a.contents = c
-	return s.settle(c, a.hash)
+	if err := s.cfg.makeDirectory(s.cfg.Directory); err != nil {
+		return err
+	}
+	var err error
+	if a.place, err = s.files.Settle(info, s.cfg.Directory, nil, false); err != nil {
+		return err
+	}
+	return s.cfg.makeDirectory(a.place.Directory)
 }
 
 // reserve asks the ledger for the room that no piece covers.
 func (a *adoption) reserve() error {
 	s := a.session
-	if err := s.cfg.makeDirectory(); err != nil {
-		return err
-	}
 	var covered int64
 	if a.apart = s.cfg.FragmentsApart(); !a.apart {
 		for _, index := range a.todo {
-			covered += a.layout.pieceLen(index)
+			covered += a.layout.PieceLen(index)
 		}
 	}
-	promise, _, err := s.newPromise(a.files, a.layout.length, covered)
+	promise, _, err := s.newPromise(a.place, a.layout.Length, covered)
 	if err != nil {
 		return err
 	}
@@ -180,16 +175,16 @@ func (a *adoption) reserve() error {
 	return err
 }
 
-// place makes the files, and puts all pieces into them.
-func (a *adoption) place(ctx context.Context) error {
-	root, err := os.OpenRoot(a.session.cfg.Directory)
+// fill makes the files, and puts all pieces into them.
+func (a *adoption) fill(ctx context.Context) error {
+	if err := a.place.Make(); err != nil {
+		return err
+	}
+	to, err := a.place.NewWriter()
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	if err := makeFiles(root, a.files); err != nil {
-		return err
-	}
+	defer to.Close()
 	for len(a.todo) > 0 {
 		if a.session.closing.Err() != nil { // ctx hears of it a little later
 			return ErrClosed
@@ -197,7 +192,7 @@ func (a *adoption) place(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := a.batch(root); err != nil {
+		if err := a.batch(to); err != nil {
 			return err
 		}
 	}
@@ -205,18 +200,17 @@ func (a *adoption) place(ctx context.Context) error {
 }
 
 // batch places the next pieces.
-func (a *adoption) batch(root *os.Root) error {
-	files := &openFiles{root: root, files: a.files}
-	defer files.close()
+func (a *adoption) batch(to *files.Writer) error {
+	defer to.Discard()
 	var placed []uint32
 	var size int64
 	for _, index := range a.todo {
-		length := a.layout.pieceLen(index)
+		length := a.layout.PieceLen(index)
 		if size > 0 && size+length > batchBytes {
 			break
 		}
 		size += length
-		done, err := a.copy(files, index)
+		done, err := a.copy(to, index)
 		if err != nil {
 			return fmt.Errorf("piece %d: %w", index, err)
 		}
@@ -225,7 +219,7 @@ func (a *adoption) batch(root *os.Root) error {
 		}
 		a.todo = a.todo[1:]
 	}
-	if err := files.sync(); err != nil {
+	if err := to.Sync(); err != nil {
 		return err
 	}
 	if len(placed) > 0 {
@@ -240,10 +234,10 @@ func (a *adoption) batch(root *os.Root) error {
 }
 
 // copy puts one piece into the files. It reports false if the piece cannot be read. Errors are those of the files.
-func (a *adoption) copy(files *openFiles, index uint32) (bool, error) {
+func (a *adoption) copy(to *files.Writer, index uint32) (bool, error) {
 	piece, err := a.pieces.Open(index)
 	if err == nil {
-		err = files.write(a.layout.piece(index), piece)
+		err = to.Write(a.layout.Piece(index), piece)
 		err = errors.Join(err, piece.Close())
 	}
 	if err == nil {
@@ -263,7 +257,7 @@ func (a *adoption) read(index uint32) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(io.Discard, piece, a.layout.pieceLen(index))
+	_, err = io.CopyN(io.Discard, piece, a.layout.PieceLen(index))
 	return errors.Join(err, piece.Close())
 }
 
@@ -282,7 +276,6 @@ func (a *adoption) finish(ctx context.Context, start bool) error {
 	if err := s.add(ctx, n); err != nil {
 		return err
 	}
-	a.added = true
 	if start {
 		a.promise = nil
 	}

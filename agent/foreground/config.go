@@ -55,7 +55,7 @@ type Config struct {
 	// Present says why a directory may not be worked in just now, since its disk is away; nil means that all may.
 	Present func(directory string) error
 	// Database is the path of rain's database. A small file next to it, with the suffix .state, holds what rain does
-	// not: see state.
+	// not: see state. And the directory with the suffix .places holds where the files are: see files.Store.
 	Database string
 	// Host is the IPv4 address to listen on for peers; "" means all.
 	Host string
@@ -109,7 +109,7 @@ func (cfg Config) withDefaults() Config {
 }
 
 // rain returns the configuration of the session.
-func (cfg Config) rain(files *diskFiles) torrent.Config {
+func (cfg Config) rain(files *storage) torrent.Config {
 	c := torrent.DefaultConfig
 	c.Database = cfg.Database
 	useStorage(&c, files)

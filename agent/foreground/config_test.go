@@ -7,17 +7,17 @@ import (
 )
 
 func TestRainIsConfiguredForTheDevice(t *testing.T) {
-	router := Config{MemoryTotal: 128 << 20, UploadLimit: 100_000, DownloadLimit: 1}.rain(&diskFiles{})
+	router := Config{MemoryTotal: 128 << 20, UploadLimit: 100_000, DownloadLimit: 1}.rain(&storage{})
 	if got := router.ReadCacheSize + router.WriteCacheSize; got > 24<<20 {
 		t.Errorf("on a router with 128 MiB the caches are %d MiB", got>>20)
 	}
-	nas := Config{MemoryTotal: 16 << 30}.rain(&diskFiles{})
+	nas := Config{MemoryTotal: 16 << 30}.rain(&storage{})
 	if got := nas.ReadCacheSize + nas.WriteCacheSize; got > 512<<20 {
 		t.Errorf("on a NAS with 16 GiB the caches are %d MiB", got>>20)
 	}
 	// What the kernel calls 64, 128, 256 and 512 MB, and no answer.
 	for memory, most := range map[int64]int64{58 << 20: 10, 120 << 20: 20, 250 << 20: 24, 490 << 20: 46, 0: 18} {
-		c := Config{MemoryTotal: memory}.rain(&diskFiles{})
+		c := Config{MemoryTotal: memory}.rain(&storage{})
 		got := c.ReadCacheSize + c.WriteCacheSize
 		if got > most<<20 {
 			t.Errorf("with %d MiB of memory the caches are %d MiB, want at most %d", memory>>20, got>>20, most)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"ebb/agent/swarm"
 )
@@ -69,30 +68,6 @@ func (s *Session) note(change func(*state) bool) error {
 // saveState saves what is remembered of the downloads. The caller holds mu.
 func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
 
-// reserveName reserves a name in the download directory for h. Names that differ only in case are one file on the
-// disks of many NAS devices.
-func (s *Session) reserveName(name string, h swarm.InfoHash) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name = strings.ToLower(name)
-	if owner, taken := s.names[name]; taken && owner != h {
-		return fmt.Errorf("%w: another download is called %q: remove it first", ErrInTheWay, name)
-	}
-	s.names[name] = h
-	return nil
-}
-
-// freeName frees the name of h.
-func (s *Session) freeName(h swarm.InfoHash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, owner := range s.names {
-		if owner == h {
-			delete(s.names, name)
-		}
-	}
-}
-
 // AddPeer names a peer to a running download; private torrents take none. It is no error if the download does not run
 // any more.
 func (s *Session) AddPeer(h swarm.InfoHash, addr netip.AddrPort) {
@@ -132,16 +107,16 @@ func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 		errs = append(errs, fmt.Errorf("removing %s: %w", d.title(), err))
 	}
 	d.letGo()
-	s.freeName(h)
-	if deleteData {
-		err := s.cfg.Present(s.cfg.Directory)
+	if deleteData && d.examined {
+		err := s.cfg.Present(d.place.Directory)
 		if err == nil {
-			err = deleteFiles(s.cfg.Directory, d.files)
+			err = d.place.Delete()
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("deleting the files of %s below %s: %w", d.title(), s.cfg.Directory, err))
+			errs = append(errs, fmt.Errorf("deleting the files of %s below %s: %w", d.title(), d.place.Directory, err))
 		}
 	}
+	errs = append(errs, s.forgetPlace(h))
 	d.tell("removed", "removed")
 	return errors.Join(errs...)
 }

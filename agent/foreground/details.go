@@ -56,11 +56,11 @@ func (s *Session) Details(ctx context.Context, h swarm.InfoHash) (Details, error
 func filesOnDisk(t Torrent) []FileDetail {
 	files := make([]FileDetail, 0, len(t.files))
 	for _, f := range t.files {
-		detail := FileDetail{Path: f.path, Length: f.length}
+		detail := FileDetail{Path: f.Path, Length: f.Length}
 		if t.Complete() {
-			detail.OnDisk = f.length
-		} else if fi, err := os.Lstat(filepath.Join(t.Directory, f.path)); err == nil && fi.Mode().IsRegular() {
-			detail.OnDisk = min(platform.Allocated(fi), f.length)
+			detail.OnDisk = f.Length
+		} else if fi, err := os.Lstat(filepath.Join(t.Directory, f.Path)); err == nil && fi.Mode().IsRegular() {
+			detail.OnDisk = min(platform.Allocated(fi), f.Length)
 		}
 		files = append(files, detail)
 	}

@@ -13,6 +13,9 @@
 //     are put where rain looks for pieces. And a download can become fragments
 //     ([Session.Lend]). Neither fetches a byte again, nor takes its space twice.
 //
+// What the files are called, where they are, and which of them are open is the room files, through which rain reads and
+// writes ([storage]).
+//
 // One goroutine keeps each download (download.keep): it looks at rain, decides on the next step with a pure function
 // ([next]), takes it, and publishes a picture for everybody else. So a download whose files are on a disk that does not
 // answer holds up nobody but itself.
@@ -36,11 +39,8 @@
 //   - It saves its marks whether anything has changed or not: see resumeInterval.
 //   - It decodes nested bencode from peers and trackers by recursion, without
 //     bound: see nestingLimit.
-//   - It listens on IPv4 only, takes one connection per address and torrent, and
-//     opens files with O_NOATIME, which needs their owner.
+//   - It listens on IPv4 only, and takes one connection per address and torrent.
 //   - It believes peers that tell of other peers (BEP 11) in private torrents, too.
-//   - Which files it writes, and under what names, only it can tell: Adopt adds a
-//     torrent to it for a moment, to look.
 //   - It ignores Start while it still says goodbye to the trackers.
 //   - A goroutine of its metrics library lives as long as the process. One for
 //     each stopped torrent lives up to stopTimeout longer than the session, and

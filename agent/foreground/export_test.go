@@ -23,7 +23,7 @@ var ForgetMarks = forgetMarks
 // RainTorrents returns how many torrents rain has.
 func (s *Session) RainTorrents() int { return len(s.rain.ListTorrents()) }
 
-// LeaveProbe does what Adopt begins with, and not what follows.
+// LeaveProbe does what Adopt began with in the version before this one, and not what followed.
 func (s *Session) LeaveProbe(file []byte, h swarm.InfoHash) error {
 	_, err := s.rain.AddTorrent(bytes.NewReader(file), &torrent.AddTorrentOptions{ID: probePrefix + h.String(), Stopped: true})
 	return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/swarm"
 )
 
@@ -13,7 +14,7 @@ import (
 // files are to be deleted anyway, so that turning it into fragments does not take its space twice. Blocks that the
 // piece shares with others go with the last of them. A download that is started again in spite of that is hashed first.
 func (l *Loan) GiveBack(index uint32) error {
-	if l.layout.pieceLen(index) == 0 {
+	if l.layout.PieceLen(index) == 0 {
 		return fmt.Errorf("giving back piece %d: there is no such piece", index)
 	}
 	l.mu.Lock()
@@ -26,8 +27,8 @@ func (l *Loan) GiveBack(index uint32) error {
 		return fmt.Errorf("giving back piece %d: %w", index, err)
 	}
 	l.given[index] = true
-	for s := range l.layout.piece(index) {
-		if s.file == padding {
+	for s := range l.layout.Piece(index) {
+		if s.File == files.Padding {
 			continue
 		}
 		if err := l.punch(s); err != nil {
@@ -55,13 +56,13 @@ func (s *Session) noteHoles(h swarm.InfoHash) error {
 }
 
 // punch gives back the blocks of one file that hold nothing but given pieces.
-func (l *Loan) punch(s span) error {
-	target := l.layout.files[s.file]
+func (l *Loan) punch(s files.Span) error {
+	target := l.place.Files[s.File]
 	begin, end := l.hole(s)
 	if begin >= end {
 		return nil
 	}
-	f, err := l.root.OpenFile(target.path, os.O_WRONLY, 0)
+	f, err := l.root.OpenFile(target.Path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -69,22 +70,22 @@ func (l *Loan) punch(s span) error {
 		return err
 	}
 	fi, err := f.Stat()
-	if err == nil && fi.Mode().IsRegular() && fi.Size() == target.length { // else it is not ours any more
-		err = punch(f, begin, end-begin)
+	if err == nil && fi.Mode().IsRegular() && fi.Size() == target.Length { // else it is not ours any more
+		err = files.Punch(f, begin, end-begin)
 	}
 	return errors.Join(err, f.Close())
 }
 
 // hole returns which blocks of the file can go with the span, from begin up to end. The last block of a file ends after
 // it.
-func (l *Loan) hole(s span) (begin, end int64) {
-	length := l.layout.files[s.file].length
-	begin = s.off / l.block * l.block
-	if !l.gone(s.file, begin, s.off) {
+func (l *Loan) hole(s files.Span) (begin, end int64) {
+	length := l.place.Files[s.File].Length
+	begin = s.Off / l.block * l.block
+	if !l.gone(s.File, begin, s.Off) {
 		begin += l.block
 	}
-	end = (s.off + s.length + l.block - 1) / l.block * l.block
-	if !l.gone(s.file, s.off+s.length, min(end, length)) {
+	end = (s.Off + s.Length + l.block - 1) / l.block * l.block
+	if !l.gone(s.File, s.Off+s.Length, min(end, length)) {
 		end -= l.block
 	}
 	return begin, end
@@ -93,11 +94,11 @@ func (l *Loan) hole(s span) (begin, end int64) {
 // gone reports whether all bytes of the file from begin up to end are of given pieces.
 func (l *Loan) gone(file int, begin, end int64) bool {
 	for at := begin; at < end; {
-		index := (l.starts[file] + at) / l.layout.pieceLength
+		index := (l.layout.Starts[file] + at) / l.layout.PieceLength
 		if !l.given[uint32(index)] {
 			return false
 		}
-		at = (index+1)*l.layout.pieceLength - l.starts[file]
+		at = (index+1)*l.layout.PieceLength - l.layout.Starts[file]
 	}
 	return true
 }

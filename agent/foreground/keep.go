@@ -57,7 +57,8 @@ type download struct {
 	contents                  // known when examined
 	examined bool
 	fresh    bool // not started yet since it was added
-	had      bool // some of it was on disk when the session began
+	kept     bool // rain had it when the session began
+	had      bool // some of it was on disk then
 	afresh   bool // the owner wants it even if its files are gone
 
 	reserved bool      // space is promised, or not needed any more
@@ -271,7 +272,8 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 		p.Peers = p.Metadata.Peers
 	}
 	if d.examined {
-		p.Name, p.Private, p.Trackers, p.files = d.name, d.private, d.trackers, d.files
+		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
+		p.Directory, p.files = d.place.Directory, d.place.Files
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/swarm"
 
 	"github.com/anacrolix/torrent/metainfo"
@@ -21,22 +22,21 @@ type Loan struct {
 	session *Session
 	hash    swarm.InfoHash
 	torrent []byte
-	layout  layout
-	starts  []int64 // where in the torrent each of layout.files begins
+	place   files.Place
+	layout  files.Layout
 	root    *os.Root
 	block   int64 // bytes, see blockSize
 
 	mu     sync.Mutex // guards the rest, and is held while a file is read
 	given  map[uint32]bool
 	open   *os.File // the one that was read last
-	opened int      // its index in layout.files
+	opened int      // its index in place.Files
 	closed bool
 }
 
 // Lend stops a download and lends its files. It stays known and stopped, over a restart too, as if its owner had
 // stopped it; until the loan is closed, Start and Remove are refused. Only one loan of a download is open at a time.
-// Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent, ErrInTheWay (its files are those of another download) or
-// ErrLent.
+// Errors wrap ErrUnknown, ErrPrivate (BEP 27), ErrNoContent or ErrLent.
 func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -66,25 +66,16 @@ func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 
 // newLoan reads what a loan has to know, and changes nothing yet.
 func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error) {
-	c, t, err := s.read(rain)
+	c, t, err := s.read(rain, true)
 	if err != nil {
 		return nil, err
 	}
 	if c.private {
 		return nil, ErrPrivate
 	}
-	// Else its files are another download's, for all that is known.
-	if err := s.reserveName(c.top, h); err != nil {
-		return nil, err
-	}
-	l := &Loan{session: s, hash: h, given: make(map[uint32]bool), block: blockSize(s.cfg.Directory)}
-	if l.layout, err = layoutOf(t.Info, c.files); err != nil {
-		return nil, err
-	}
-	for _, p := range l.layout.parts {
-		if p.file != padding {
-			l.starts = append(l.starts, p.at)
-		}
+	l := &Loan{
+		session: s, hash: h, place: c.place, layout: files.LayoutOf(t.Info),
+		given: make(map[uint32]bool), block: files.BlockSize(c.place.Directory),
 	}
 	file := metainfo.MetaInfo{InfoBytes: t.Raw}
 	for _, tracker := range s.allowed(c.name, t.Trackers) {
@@ -95,7 +86,7 @@ func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error
 		return nil, err
 	}
 	l.torrent = text.Bytes()
-	l.root, err = os.OpenRoot(s.cfg.Directory)
+	l.root, err = os.OpenRoot(l.place.Directory)
 	return l, err
 }
 
@@ -150,7 +141,7 @@ func (l *Loan) Torrent() []byte { return l.torrent }
 // ReadPieceAt reads of a piece what is at off and after. It is an io.ReaderAt of the piece. Nothing is verified: what
 // was never downloaded or was given back reads as zeros, or is an error where the file is not there or too short.
 func (l *Loan) ReadPieceAt(p []byte, index uint32, off int64) (int, error) {
-	length := l.layout.pieceLen(index)
+	length := l.layout.PieceLen(index)
 	if length == 0 || off < 0 {
 		return 0, fmt.Errorf("reading at %d of piece %d: there is no such thing", off, index)
 	}
@@ -161,22 +152,22 @@ func (l *Loan) ReadPieceAt(p []byte, index uint32, off int64) (int, error) {
 	}
 	want := min(int64(len(p)), max(length-off, 0))
 	n := 0
-	for s := range l.layout.spans(int64(index)*l.layout.pieceLength+off, want) {
-		part := p[n : n+int(s.length)]
-		if s.file == padding {
+	for s := range l.layout.Spans(int64(index)*l.layout.PieceLength+off, want) {
+		part := p[n : n+int(s.Length)]
+		if s.File == files.Padding {
 			clear(part)
 			n += len(part)
 			continue
 		}
-		f, err := l.file(s.file)
+		f, err := l.file(s.File)
 		if err != nil {
 			return n, err
 		}
-		read, err := f.ReadAt(part, s.off)
+		read, err := f.ReadAt(part, s.Off)
 		n += read
 		if read < len(part) {
 			if err == io.EOF {
-				err = fmt.Errorf("%s is too short: %w", l.layout.files[s.file].path, io.ErrUnexpectedEOF)
+				err = fmt.Errorf("%s is too short: %w", l.place.Files[s.File].Path, io.ErrUnexpectedEOF)
 			}
 			return n, err
 		}
@@ -192,7 +183,7 @@ func (l *Loan) file(n int) (*os.File, error) {
 	if l.open != nil && l.opened == n {
 		return l.open, nil
 	}
-	f, err := l.root.Open(l.layout.files[n].path)
+	f, err := l.root.Open(l.place.Files[n].Path)
 	if err != nil {
 		return nil, err
 	}

@@ -317,17 +317,8 @@ func TestWhatCannotBeLent(t *testing.T) {
 		t.Errorf("a magnet link without metadata: %v", err)
 	}
 
-	// Another torrent's files: the metadata came when the name was taken.
-	first, second := w.content("album", 1<<20, 64<<10), w.content("ALBUM", 1<<20, 64<<10)
+	first := w.content("album", 1<<20, 64<<10)
 	w.add(first)
-	w.seed(second)
-	if _, err := s.AddURI(w.ctx, second.Magnet(), true); err != nil {
-		t.Fatal(err)
-	}
-	w.awaitState(second.Hash, foreground.Failed)
-	if _, err := s.Lend(second.Hash); !errors.Is(err, foreground.ErrInTheWay) {
-		t.Errorf("one whose name is taken: %v", err)
-	}
 	w.close()
 	if _, err := s.Lend(first.Hash); !errors.Is(err, foreground.ErrClosed) {
 		t.Errorf("after the end: %v", err)

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 
 	"github.com/cenkalti/rain/v2/torrent"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/peerwire"
-	"ebb/agent/swarm"
 	"ebb/quota/memory"
 )
 
@@ -55,12 +56,11 @@ type contents struct {
 	name     string // for display
 	private  bool
 	trackers []string
-	files    []file // that rain writes, without padding
-	top      string // the file or directory that holds them all
+	place    files.Place
 }
 
-// read checks the metadata of a torrent, and which files rain is going to write for it.
-func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, error) {
+// read checks the metadata of a torrent that rain has, and settles where its files are.
+func (s *Session) read(rain *torrent.Torrent, inUse bool) (contents, *peerwire.Torrent, error) {
 	raw, err := rain.Torrent()
 	if err != nil {
 		return contents{}, nil, fmt.Errorf("reading its metadata: %w", err)
@@ -69,42 +69,52 @@ func (s *Session) read(rain *torrent.Torrent) (contents, *peerwire.Torrent, erro
 	if err != nil {
 		return contents{}, nil, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
-	if cache := memory.WriteCache(s.cfg.MemoryTotal); t.Info.PieceLength > cache {
-		return contents{}, nil, fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
-			ErrBadSource, t.Info.PieceLength>>20, cache>>20)
+	if err := s.checkPieces(t.Info); err != nil {
+		return contents{}, nil, err
 	}
 	written, err := rain.Files()
 	if err != nil {
 		return contents{}, nil, fmt.Errorf("reading its list of files: %w", err)
 	}
-	c := contents{name: displayName(t.Info.Name), private: t.Info.Private, trackers: t.Trackers}
+	c := contentsOf(t)
+	names, lengths := make([]string, 0, len(written)), make([]int64, 0, len(written))
 	for _, f := range written {
-		c.files = append(c.files, file{path: f.Path(), length: f.Length()})
+		names, lengths = append(names, f.Path()), append(lengths, f.Length())
 	}
-	c.top, err = topLevel(c.files)
-	return c, t, err
+	if !slices.Equal(lengths, files.Lengths(t.Info)) {
+		return contents{}, nil, fmt.Errorf("%w: its list of files is ambiguous", ErrBadSource)
+	}
+	if _, settled := s.files.Place(t.Info.Hash); !settled && !inUse {
+		// Which names fit, only the disk can tell.
+		if err := s.cfg.makeDirectory(s.cfg.Directory); err != nil {
+			return contents{}, nil, err
+		}
+	}
+	if c.place, err = s.files.Settle(t.Info, s.cfg.Directory, names, inUse); err != nil {
+		return contents{}, nil, err
+	}
+	s.storage.know(t.Info.Hash, names)
+	return c, t, nil
 }
 
-// settle reserves the name of a torrent's files, and makes sure that nothing else is in their place. Errors wrap
-// ErrInTheWay if something is.
-func (s *Session) settle(c contents, h swarm.InfoHash) error {
-	if err := s.reserveName(c.top, h); err != nil {
-		return err
-	}
-	if _, err := survey(s.cfg.Directory, c.files); err != nil {
-		s.freeName(h)
-		return err
+// contentsOf returns what a torrent says of itself.
+func contentsOf(t *peerwire.Torrent) contents {
+	return contents{name: displayName(t.Info.Name), private: t.Info.Private, trackers: t.Trackers}
+}
+
+// checkPieces makes sure that pieces fit into the memory of the device.
+func (s *Session) checkPieces(info *peerwire.Info) error {
+	if cache := memory.WriteCache(s.cfg.MemoryTotal); info.PieceLength > cache {
+		return fmt.Errorf("%w: its pieces of %d MiB are too long for the memory of this device (%d MiB at most)",
+			ErrBadSource, info.PieceLength>>20, cache>>20)
 	}
 	return nil
 }
 
 // examine reads the metadata of the download, and takes its place on the disk.
 func (d *download) examine() error {
-	c, _, err := d.session.read(d.rain)
+	c, _, err := d.session.read(d.rain, d.kept)
 	if err != nil {
-		return err
-	}
-	if err := d.session.settle(c, d.hash); err != nil {
 		return err
 	}
 	d.contents, d.examined = c, true
@@ -124,17 +134,17 @@ func (d *download) reserve(s torrent.Stats) error {
 		}
 		return nil
 	}
-	if err := d.session.cfg.makeDirectory(); err != nil {
+	if err := d.session.cfg.makeDirectory(d.place.Directory); err != nil {
 		return err
 	}
-	promise, found, err := d.session.newPromise(d.files, s.Bytes.Total-completed(s), 0)
+	promise, found, err := d.session.newPromise(d.place, s.Bytes.Total-completed(s), 0)
 	if err != nil {
 		return err
 	}
-	if (d.had || s.Pieces.Have > 0) && found.present == 0 && !d.afresh {
+	if (d.had || s.Pieces.Have > 0) && found.Present == 0 && !d.afresh {
 		// Most likely a disk that is not mounted: do not fill what it is mounted on.
 		return away{fmt.Errorf("its files are gone from %s; it goes on when they are there again, or start it to download them again",
-			d.session.cfg.Directory)}
+			d.place.Directory)}
 	}
 	if promise, err = promise.ask(d.session.cfg.Ledger, d.hash); err != nil {
 		d.wait(Waiting, err)
@@ -152,16 +162,16 @@ func (d *download) letGo() {
 
 // start has rain download or seed.
 func (d *download) start(s torrent.Stats) error {
-	if err := d.session.cfg.makeDirectory(); err != nil {
+	if err := d.session.cfg.makeDirectory(d.place.Directory); err != nil {
 		return err
 	}
 	d.fresh, d.had = false, false
 	if s.Pieces.Have > 0 {
-		found, err := survey(d.session.cfg.Directory, d.files)
+		found, err := d.place.Survey()
 		if err != nil {
 			return err
 		}
-		if found.present == 0 && !d.renew() {
+		if found.Present == 0 && !d.renew() {
 			return nil
 		}
 	}

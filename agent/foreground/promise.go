@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/swarm"
 )
 
@@ -19,11 +20,10 @@ const (
 // promise knows how many bytes of a download still have to find room on the disk. The ledger asks it, at any time and
 // from any goroutine, and needs no keeper for the answer.
 type promise struct {
-	directory string
-	files     []file
-	asking    *errands
+	place  files.Place
+	asking *errands
 
-	// unchecked is how many bytes of the download are not hash-checked, see found.missing. unplaced is how many bytes
+	// unchecked is how many bytes of the download are not hash-checked, see files.Found. unplaced is how many bytes
 	// of its pieces are fragments that will go from the same disk as they are placed.
 	unchecked, unplaced atomic.Int64
 
@@ -33,21 +33,21 @@ type promise struct {
 	measuring bool
 }
 
-// newPromise measures for the first time. Errors are those of survey.
-func (s *Session) newPromise(files []file, unchecked, unplaced int64) (*promise, found, error) {
-	p := &promise{directory: s.cfg.Directory, files: files, asking: &s.asking}
+// newPromise measures for the first time. Errors are those of the survey.
+func (s *Session) newPromise(place files.Place, unchecked, unplaced int64) (*promise, files.Found, error) {
+	p := &promise{place: place, asking: &s.asking}
 	p.unchecked.Store(unchecked)
 	p.unplaced.Store(unplaced)
 	began := time.Now()
-	found, err := survey(p.directory, p.files)
+	found, err := p.place.Survey()
 	p.last = p.missing(found)
 	p.due = time.Now().Add(measureShare * time.Since(began))
 	return p, found, err
 }
 
 // missing returns what still has to find room.
-func (p *promise) missing(f found) int64 {
-	return max(f.missing(p.unchecked.Load())-p.unplaced.Load(), 0)
+func (p *promise) missing(f files.Found) int64 {
+	return max(f.Missing(p.unchecked.Load())-p.unplaced.Load(), 0)
 }
 
 // remaining returns the bytes that are not on disk yet. When the disk does not answer in time, that is what was true
@@ -79,13 +79,13 @@ func (p *promise) remaining() int64 {
 // measure looks at the files.
 func (p *promise) measure() {
 	began := time.Now()
-	found, err := survey(p.directory, p.files)
+	found, err := p.place.Survey()
 	took := time.Since(began)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.measuring, p.due = false, time.Now().Add(measureShare*took)
 	// Without any file the disk is most likely not mounted. Then nobody has to make room on what it is mounted on.
-	if err == nil && found.present > 0 {
+	if err == nil && found.Present > 0 {
 		p.last = p.missing(found)
 	}
 }

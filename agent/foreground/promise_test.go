@@ -6,13 +6,27 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ebb/agent/foreground/files"
 )
 
-// promised returns a promise for the files, which are found below dir.
-func promised(t *testing.T, dir string, unchecked, unplaced int64, files ...file) *promise {
+// put writes a file of n bytes below dir.
+func put(t *testing.T, dir, path string, n int) {
 	t.Helper()
-	s := &Session{cfg: Config{Directory: dir}}
-	p, _, err := s.newPromise(files, unchecked, unplaced)
+	path = filepath.Join(dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, make([]byte, n), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// promised returns a promise for the files, which are found below dir.
+func promised(t *testing.T, dir string, unchecked, unplaced int64, list ...files.File) *promise {
+	t.Helper()
+	s := &Session{}
+	p, _, err := s.newPromise(files.Place{Directory: dir, Files: list}, unchecked, unplaced)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +45,7 @@ func (p *promise) now() int64 {
 func TestRemainingFollowsTheBlocksOnDisk(t *testing.T) {
 	const mib = 1 << 20
 	dir := t.TempDir()
-	p := promised(t, dir, 4*mib, 0, file{"t/a", 3 * mib}, file{"t/b", mib})
+	p := promised(t, dir, 4*mib, 0, files.File{Path: "t/a", Length: 3 * mib}, files.File{Path: "t/b", Length: mib})
 	expect := func(what string, want int64) {
 		t.Helper()
 		if got := p.now(); got != want {
@@ -63,13 +77,13 @@ func TestRemainingFollowsTheBlocksOnDisk(t *testing.T) {
 
 func TestMeasuringTakesTwoPercentOfTheTime(t *testing.T) {
 	dir := t.TempDir()
-	var files []file
+	var list []files.File
 	for range 3000 {
-		files = append(files, file{"t/none", 1})
+		list = append(list, files.File{Path: "t/none", Length: 1})
 	}
 	put(t, dir, "t/some", 1)
-	files = append(files, file{"t/some", 1})
-	p := promised(t, dir, 3001, 0, files...)
+	list = append(list, files.File{Path: "t/some", Length: 1})
+	p := promised(t, dir, 3001, 0, list...)
 	before := p.remaining()
 	began := time.Now()
 	p.measure()
@@ -89,7 +103,7 @@ func TestMeasuringTakesTwoPercentOfTheTime(t *testing.T) {
 
 func TestSlowDiskHoldsUpNobody(t *testing.T) {
 	dir := t.TempDir()
-	p := promised(t, dir, 10, 0, file{"a", 10})
+	p := promised(t, dir, 10, 0, files.File{Path: "a", Length: 10})
 	put(t, dir, "a", 10)
 	p.measuring = true // by somebody whose disk does not answer
 	if got := p.now(); got != 10 {
@@ -105,7 +119,7 @@ func TestSlowDiskHoldsUpNobody(t *testing.T) {
 func TestRemainingIsForAnyGoroutine(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "a", 5<<10)
-	p := promised(t, dir, 10<<10, 0, file{"a", 5 << 10}, file{"b", 5 << 10})
+	p := promised(t, dir, 10<<10, 0, files.File{Path: "a", Length: 5 << 10}, files.File{Path: "b", Length: 5 << 10})
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {

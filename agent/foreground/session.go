@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/rain/v2/torrent"
 
+	"ebb/agent/foreground/files"
 	"ebb/agent/swarm"
 )
 
@@ -24,7 +25,7 @@ var (
 	ErrUnknown   = errors.New("no such download")
 	ErrExists    = errors.New("already among the downloads")
 	ErrBadSource = errors.New("cannot be downloaded") // not a torrent, or a bad one
-	ErrInTheWay  = errors.New("something is in the way")
+	ErrInTheWay  = files.ErrInTheWay
 	ErrClosed    = errors.New("downloads are being shut down")
 	ErrPrivate   = errors.New("it is private: only the swarm of its own tracker may have it") // BEP 27
 	ErrNoContent = errors.New("it is not known yet what it contains: wait until peers have told")
@@ -33,10 +34,11 @@ var (
 
 // Session is the owner's downloads. Its methods may be called at the same time.
 type Session struct {
-	cfg    Config
-	rain   *torrent.Session
-	files  *diskFiles
-	asking errands // questions that rain or the disk has not answered
+	cfg     Config
+	rain    *torrent.Session
+	files   *files.Store
+	storage *storage // rain's way to files
+	asking  errands  // questions that rain or the disk has not answered
 
 	adoptions errands
 	closing   context.Context // ends when Close begins
@@ -48,7 +50,6 @@ type Session struct {
 	downloads map[swarm.InfoHash]*download
 	adopting  hashes
 	loans     map[swarm.InfoHash]*Loan
-	names     map[string]swarm.InfoHash // who uses a name in the download directory
 	state     state
 	running   context.Context // of Run, while it runs
 	keepers   sync.WaitGroup
@@ -75,19 +76,23 @@ func Open(cfg Config) (*Session, error) {
 			return nil, databaseError(cfg.Database, err)
 		}
 	}
-	files := &diskFiles{directory: cfg.Directory, pool: newPool(poolLimit(descriptors()))}
-	rain, err := torrent.NewSession(cfg.rain(files))
+	places, err := files.Open(cfg.Database + placesSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("reading where the files of downloads are: %w", err)
+	}
+	storage := newStorage(places)
+	rain, err := torrent.NewSession(cfg.rain(storage))
 	if err != nil {
 		return nil, databaseError(cfg.Database, err)
 	}
 	s := &Session{
 		cfg:       cfg,
 		rain:      rain,
-		files:     files,
+		files:     places,
+		storage:   storage,
 		downloads: make(map[swarm.InfoHash]*download),
 		adopting:  make(hashes),
 		loans:     make(map[swarm.InfoHash]*Loan),
-		names:     make(map[string]swarm.InfoHash),
 		state:     state,
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
@@ -102,7 +107,7 @@ func Open(cfg Config) (*Session, error) {
 		return nil, errors.Join(fmt.Errorf("reading the links of downloads: %w", err), rain.Close())
 	}
 	for _, t := range rain.ListTorrents() {
-		if strings.HasPrefix(t.ID(), probePrefix) { // see probe: somebody was killed
+		if strings.HasPrefix(t.ID(), probePrefix) { // somebody was killed
 			if err := rain.RemoveTorrent(t.ID(), true); err != nil {
 				s.cfg.Log.Error("removing a torrent", "id", t.ID(), "err", err)
 			}
@@ -120,6 +125,9 @@ func Open(cfg Config) (*Session, error) {
 			}
 		}
 	}
+	if err := s.files.Prune(func(h swarm.InfoHash) bool { return s.downloads[h] != nil }); err != nil {
+		s.cfg.Log.Warn("forgetting where files would have been", "err", err)
+	}
 	return s, nil
 }
 
@@ -132,7 +140,7 @@ func databaseError(path string, err error) error {
 
 // checkDirectory makes the directory, and makes sure that it can be written to.
 func (cfg Config) checkDirectory() error {
-	if err := cfg.makeDirectory(); err != nil {
+	if err := cfg.makeDirectory(cfg.Directory); err != nil {
 		return err
 	}
 	probe, err := os.CreateTemp(cfg.Directory, ".ebb-can-write-*")
@@ -142,12 +150,12 @@ func (cfg Config) checkDirectory() error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// makeDirectory makes the directory, unless its disk is away.
-func (cfg Config) makeDirectory() error {
-	if err := cfg.Present(cfg.Directory); err != nil {
+// makeDirectory makes a directory that downloads are in, unless its disk is away.
+func (cfg Config) makeDirectory(path string) error {
+	if err := cfg.Present(path); err != nil {
 		return away{err}
 	}
-	return os.MkdirAll(cfg.Directory, directoryMode)
+	return os.MkdirAll(path, 0o777) // less what the umask takes
 }
 
 // load takes over a torrent that rain remembers.
@@ -159,7 +167,7 @@ func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) 
 	}
 	d := s.newDownload(swarm.InfoHash(t.InfoHash()), t.AddedAt())
 	d.rain = t
-	d.had = interrupted[d.hash]
+	d.kept, d.had = true, interrupted[d.hash]
 	d.picture.Name = stats.Name
 	d.wanted = !s.state.stopped[d.hash]
 	if err := d.examine(); err != nil {
@@ -317,6 +325,15 @@ func (s *Session) Torrents() []Torrent {
 		return cmp.Or(a.AddedAt.Compare(b.AddedAt), a.Hash.Compare(b.Hash))
 	})
 	return list
+}
+
+// forgetPlace forgets where the files of a download are.
+func (s *Session) forgetPlace(h swarm.InfoHash) error {
+	s.storage.forget(h)
+	if err := s.files.Forget(h); err != nil {
+		return fmt.Errorf("forgetting where its files are: %w", err)
+	}
+	return nil
 }
 
 // Directory is where new downloads go.

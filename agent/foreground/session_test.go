@@ -224,7 +224,7 @@ func TestRemovedDownloadIsFoundOnDiskWhenAddedAgain(t *testing.T) {
 	}
 }
 
-func TestSecondTorrentOfTheSameNameIsRefused(t *testing.T) {
+func TestTorrentsOfOneNameAreBothHad(t *testing.T) {
 	w := newWorld(t)
 	c := w.content("album", 1<<20, 64<<10)
 	s := w.open()
@@ -235,18 +235,35 @@ func TestSecondTorrentOfTheSameNameIsRefused(t *testing.T) {
 	if _, err := s.AddURI(w.ctx, c.Magnet(), true); !errors.Is(err, foreground.ErrExists) {
 		t.Errorf("adding it again as a magnet link: %v", err)
 	}
-	for _, other := range []*lab.Content{w.content("album", 2<<20, 64<<10), w.content("ALBUM", 1<<20, 64<<10)} {
-		if _, err := s.AddTorrent(w.ctx, other.Torrent, true); !errors.Is(err, foreground.ErrInTheWay) {
-			t.Errorf("adding another %s: %v", other.Name, err)
-		}
-	}
 	if list := s.Torrents(); len(list) != 1 || s.RainTorrents() != 1 {
 		t.Errorf("the downloads are %+v", list)
 	}
-	if err := s.Remove(c.Hash, true); err != nil {
-		t.Fatal(err)
+	others := []*lab.Content{w.content("Album", 2<<20, 64<<10), w.content("ALBUM", 1<<20, 64<<10, lab.InFiles(2))}
+	w.seed(c)
+	for _, other := range others {
+		w.seed(other)
+		if _, err := s.AddURI(w.ctx, other.Magnet(), true); err != nil {
+			t.Errorf("adding another %s: %v", other.Name, err)
+		}
+		w.awaitState(other.Hash, foreground.Seeding)
 	}
-	w.add(w.content("album", 2<<20, 64<<10))
+	w.complete(c)
+	for _, name := range []string{"album", "Album (2)", "ALBUM (3)/000.bin"} {
+		if !w.has(name) {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	w.close()
+	s = w.open()
+	for _, other := range append(others, c) {
+		w.awaitState(other.Hash, foreground.Seeding)
+		if err := s.Remove(other.Hash, true); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := os.ReadDir(w.cfg.Directory); err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
 }
 
 func TestFilesOfTheOwnersAreNotOverwritten(t *testing.T) {

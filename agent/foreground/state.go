@@ -16,6 +16,9 @@ import (
 // stateSuffix is appended to the path of rain's database.
 const stateSuffix = ".state"
 
+// placesSuffix is appended likewise; a directory of files.Store.
+const placesSuffix = ".places"
+
 // state is what must survive a restart and rain does not keep. It is a text file of lines: 'clean' after an orderly
 // stop, and 'WORD HASH' for what is true of a torrent. What it does not know is meant to run.
 type state struct {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"ebb/agent/foreground/door"
+	"ebb/agent/foreground/files"
 	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
@@ -60,10 +61,10 @@ type Torrent struct {
 
 	Metadata door.Progress // of the search for it, while State is Metadata
 
-	files   []file     // while they are known; shared between pictures
-	link    link       // likewise
-	seek    *door.Seek // nil once the metadata is known
-	dropped bool       // it can never go on
+	files   []files.File // while they are known; shared between pictures
+	link    link         // likewise
+	seek    *door.Seek   // nil once the metadata is known
+	dropped bool         // it can never go on
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.

@@ -2,25 +2,24 @@ package peerwire
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 	"strings"
 )
 
-// maxPath is PATH_MAX on Linux: no longer path can be opened. Bytes.
+// maxPath is the longest path that is taken, PATH_MAX of Linux. Bytes.
 const maxPath = 4096
 
 // File is one file of a torrent.
 type File struct {
-	// Path is relative and made of plain names joined by '/'; see Info.MultiFile.
+	// Path is what the torrent calls the file: names joined by '/', see Info.MultiFile. It leads nowhere else, but that
+	// is all: the names may be of any bytes and length, there may be none, and files may have the same.
 	Path   string
 	Length int64 // bytes
-	// Padding says that the file only fills up a piece (BEP 47) and is usually not written to disk. Only paths of
-	// padding files may occur more than once.
+	// Padding says that the file only fills up a piece (BEP 47) and is usually not written to disk.
 	Padding bool
 }
 
-// parseName takes the name of a torrent. Clients differ in whether they prefer the UTF-8 variant, so both must be safe.
+// parseName takes the name of a torrent; it may have none. Clients differ in whether they prefer the UTF-8 variant, so
+// both must be harmless.
 func parseName(name, nameUTF8 value) (string, error) {
 	best := ""
 	for _, v := range []value{name, nameUTF8} {
@@ -28,26 +27,22 @@ func parseName(name, nameUTF8 value) (string, error) {
 			continue
 		}
 		s, ok := v.text()
-		if !ok || !safeComponent(s) {
+		if !ok || leadsOut(s) {
 			return "", infoError("its name %s cannot be the name of a file", show(v))
 		}
-		best = string(s)
-	}
-	if best == "" {
-		return "", infoError("it has no name")
+		if len(s) > 0 {
+			best = plain(s)
+		}
 	}
 	return best, nil
 }
 
-// safeComponent reports whether s can be one component of a path without leading anywhere else. Names that are only
-// dots and spaces are refused in all forms, because file systems that drop trailing spaces (FAT, SMB) make them "..".
-func safeComponent(s []byte) bool {
-	switch string(bytes.TrimSpace(s)) {
-	case "", ".", "..":
-		return false
-	}
-	return !bytes.ContainsAny(s, "/\\\x00")
-}
+// leadsOut reports whether a component of a path leads to the directory above. Spaces around it do not change that: file
+// systems that drop them (FAT, SMB) make ".." of it. Nobody means well with such a torrent.
+func leadsOut(s []byte) bool { return string(bytes.TrimSpace(s)) == ".." }
+
+// plain returns what can stand between slashes: a slash in it is no separator.
+func plain(s []byte) string { return strings.ReplaceAll(string(s), "/", "_") }
 
 // parseFiles fills Files and Length from either of the two keys.
 func (i *Info) parseFiles(length, files value) error {
@@ -76,7 +71,7 @@ func (i *Info) parseFiles(length, files value) error {
 	if len(i.Files) == 0 {
 		return infoError("it has no files")
 	}
-	return checkCollisions(i.Files)
+	return nil
 }
 
 // parseFile reads one entry of the list of files.
@@ -101,60 +96,26 @@ func (i *Info) parseFile(v value) (file File, err error) {
 	return file, nil
 }
 
-// parsePath joins the components of a path.
+// parsePath joins the components of a path, without those that lead nowhere.
 func parsePath(v value) (string, error) {
 	var path []byte
+	if !v.isList() {
+		return "", infoError("a file has the path %s", show(v))
+	}
 	for item := range v.list() {
 		s, ok := item.text()
-		if !ok || !safeComponent(s) {
+		if !ok || leadsOut(s) {
 			return "", infoError("the file path %s is not safe", show(v))
+		}
+		if len(s) == 0 || string(s) == "." {
+			continue
 		}
 		if len(path) > 0 {
 			path = append(path, '/')
 		}
-		if path = append(path, s...); len(path) > maxPath {
+		if path = append(path, plain(s)...); len(path) > maxPath {
 			return "", infoError("the file path %s is longer than %d bytes", show(v), maxPath)
 		}
 	}
-	if len(path) == 0 {
-		return "", infoError("a file has no path")
-	}
 	return string(path), nil
-}
-
-// checkCollisions makes sure that no two files have the same path, and that no file is at a path that another needs for
-// a directory.
-func checkCollisions(files []File) error {
-	order := make([]int32, 0, len(files)) // MaxFiles fits
-	for n := range files {
-		if !files[n].Padding {
-			order = append(order, int32(n))
-		}
-	}
-	// With '/' sorted before everything else, a file is directly followed by what would be inside it.
-	slices.SortFunc(order, func(a, b int32) int { return comparePaths(files[a].Path, files[b].Path) })
-	for n := 1; n < len(order); n++ {
-		before, path := files[order[n-1]].Path, files[order[n]].Path
-		rest, inside := strings.CutPrefix(path, before)
-		if inside && (rest == "" || rest[0] == '/') {
-			return infoError("two files share the path %q", before)
-		}
-	}
-	return nil
-}
-
-// comparePaths orders paths component by component.
-func comparePaths(a, b string) int {
-	for n := 0; n < len(a) && n < len(b); n++ {
-		if a[n] != b[n] {
-			switch {
-			case a[n] == '/':
-				return -1
-			case b[n] == '/':
-				return 1
-			}
-			return cmp.Compare(a[n], b[n])
-		}
-	}
-	return cmp.Compare(len(a), len(b))
 }

@@ -12,8 +12,8 @@ import (
 
 // Limits on torrents that ebb takes part in.
 const (
-	// MinPieceLength is the smallest length of a piece: one block. Bytes.
-	MinPieceLength = 16 << 10
+	// MinPieceLength is the smallest length of a piece. Some old torrents have pieces shorter than a block. Bytes.
+	MinPieceLength = 1 << 10
 	// MaxPieceLength is the largest length of a piece. Bytes.
 	MaxPieceLength = 64 << 20
 	// MaxFiles is the largest number of files in a torrent: a list of more would take tens of megabytes of memory.
@@ -27,7 +27,7 @@ var ErrInfo = errors.New("bad torrent")
 // the directory it is put in.
 type Info struct {
 	Hash        swarm.InfoHash
-	Name        string // one path component; not checked for odd characters
+	Name        string // without slashes, else of any bytes and length; the info-hash if the torrent names none
 	PieceLength int64  // of all pieces but the last, bytes
 	Length      int64  // of all files together, bytes; more than 0
 	// Private is BEP 27's flag. Anything but an absent one or the integer 0 counts as set: to share a private torrent
@@ -85,6 +85,9 @@ func ParseInfo(raw []byte) (*Info, error) {
 	var ok bool
 	if info.PieceLength, ok = pieceLength.integer(); !ok || info.PieceLength < MinPieceLength || info.PieceLength > MaxPieceLength {
 		return nil, infoError("the piece length is %s, not %d to %d bytes", show(pieceLength), MinPieceLength, MaxPieceLength)
+	}
+	if info.Name == "" {
+		info.Name = info.Hash.String()
 	}
 	if err := info.parseFiles(length, files); err != nil {
 		return nil, err

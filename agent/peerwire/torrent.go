@@ -1,6 +1,7 @@
 package peerwire
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,8 @@ func ParseTorrent(file []byte) (*Torrent, error) {
 	if len(file) > MaxTorrentFile {
 		return nil, infoError("it is longer than %d bytes", MaxTorrentFile)
 	}
-	v, err := parseBencode(file, torrentNesting)
+	// Files that went through an editor or a form end with a new line.
+	v, err := parseBencode(bytes.TrimRight(file, "\r\n\t \x00"), torrentNesting)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a torrent file: %w", ErrInfo, err)
 	}

@@ -63,7 +63,7 @@ func TestOddTrackersDoNoHarm(t *testing.T) {
 
 func TestMalformedTorrentFileIsRefused(t *testing.T) {
 	bad := goodInfo()
-	bad["name"] = "../x"
+	bad["name"] = ".."
 	good := dict{"info": goodInfo()}.encode()
 	for name, file := range map[string][]byte{
 		"empty":                nil,
@@ -79,6 +79,14 @@ func TestMalformedTorrentFileIsRefused(t *testing.T) {
 	} {
 		if _, err := ParseTorrent(file); !errors.Is(err, ErrInfo) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTorrentFileMayEndWithANewLine(t *testing.T) {
+	for _, tail := range []string{"\n", "\r\n", " \n\n", "\x00"} {
+		if _, err := ParseTorrent(append(dict{"info": goodInfo()}.encode(), tail...)); err != nil {
+			t.Errorf("%q: %v", tail, err)
 		}
 	}
 }

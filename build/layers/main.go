@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"agent"},
 	{"agent/owner", "agent/sharing"},
 	{"agent/foreground", "agent/foreground/door", "agent/background", "agent/background/choose", "agent/discovery/...", "webui"},
+	{"agent/foreground/files"},
 	{"quota", "quota/disk", "quota/line", "quota/line/govern", "quota/line/house", "quota/memory", "agent/peersource", "agent/peerwire", "agent/records"},
 	{"platform", "agent/prefs", "quota/disk/fragstore"},
 	{"agent/swarm"},

@@ -5,8 +5,9 @@
 // name; then the linker has to keep every exported method of every type, and html/template and encoding/gob besides.
 // On a router that is a sixth of the program. What is put in place of its files stands in build/rain/without.
 //
-// And what any peer or tracker can bring ebb down with, or get its owner banned by, is mended: a few lines each, in the
-// table below, with new files in build/rain/mends and a test for each.
+// And what any peer or tracker can bring ebb down with, or get its owner banned by, is mended, and what keeps torrents
+// out whose files ebb itself finds names for: a few lines each, in the table below, with new files in build/rain/mends
+// and a test for each.
 //
 //	go run ./build/rain DIR
 //
@@ -58,6 +59,12 @@ var mends = []mend{
 	{"rain/internal/announcer/periodic.go", "return terr.RetryIn\n", "return clamp(terr.RetryIn)\n"},
 	// With a factor of 0.5 for chance, that is a minute at least.
 	{"rain/internal/announcer/periodic.go", "InitialInterval:     5 * time.Second", "InitialInterval:     2 * time.Minute"},
+	// Torrents were refused whose names became equal when it cleaned them, as all do that are in another encoding.
+	{
+		"rain/internal/metainfo/info.go",
+		"if _, ok := uniquePaths[joinedPath]; ok {\n\t\t\t\t\treturn nil, fmt.Errorf(\"duplicate file name: %q\", joinedPath)\n\t\t\t\t}\n",
+		"joinedPath = distinct(joinedPath, uniquePaths, j)\n",
+	},
 }
 
 // without holds the files in place of those of rain's package torrent, each by the other's name and ".txt".

@@ -19,7 +19,12 @@ func TestMends(t *testing.T) {
 		t.Fatal(err)
 	}
 	test := exec.Command("go", "test", "-count=1", "-modfile", filepath.Join(dir, "go.mod"),
-		"github.com/zeebo/bencode", "github.com/cenkalti/rain/v2/internal/announcer")
+		"github.com/zeebo/bencode", "github.com/cenkalti/rain/v2/internal/announcer", "github.com/cenkalti/rain/v2/internal/metainfo")
+	if out, err := test.CombinedOutput(); err != nil {
+		t.Errorf("%v: %v\n%s", test.Args, err, out)
+	}
+	// What ebb makes of them.
+	test = exec.Command("go", "test", "-count=1", "-modfile", filepath.Join(dir, "go.mod"), "-tags", "mended", "-run", "^TestMended", "./agent/foreground")
 	if out, err := test.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", test.Args, err, out)
 	}

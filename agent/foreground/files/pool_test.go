@@ -1,4 +1,4 @@
-package foreground
+package files
 
 import (
 	"bytes"
@@ -30,12 +30,26 @@ func openNow(t *testing.T, dir string) (n int) {
 	return n
 }
 
+// holding returns a store with one download, whose hash is zero, and its files of as many bytes each.
+func holding(dir string, length int64, paths ...string) *Store {
+	p := Place{Directory: dir}
+	for _, path := range paths {
+		p.Files = append(p.Files, File{path, length})
+	}
+	return &Store{pool: newPool(minPooled), places: map[swarm.InfoHash]Place{{}: p}}
+}
+
 func TestNoMoreFilesAreOpenThanThePoolAllows(t *testing.T) {
 	dir := t.TempDir()
-	d := &diskFiles{directory: dir, pool: newPool(minPooled)}
-	var files []*pooledFile
+	var paths []string
 	for n := range 10 * minPooled {
-		f, exists, err := d.open(swarm.InfoHash{}, fmt.Sprintf("dir%d/file%d", n%3, n), 4096)
+		paths = append(paths, fmt.Sprintf("show/dir%d/file%d", n%3, n))
+	}
+	d := holding(dir, 4096, paths...)
+	d.pool = newPool(minPooled)
+	var files []*Pooled
+	for n := range paths {
+		f, exists, err := d.OpenFile(swarm.InfoHash{}, n)
 		if err != nil || exists {
 			t.Fatal(exists, err)
 		}
@@ -89,8 +103,7 @@ func TestPoolFollowsTheAllowedDescriptors(t *testing.T) {
 
 func TestAFileThatIsGoneIsNotMadeAgainByWriting(t *testing.T) {
 	dir := t.TempDir()
-	d := &diskFiles{directory: dir, pool: newPool(minPooled)}
-	f, _, err := d.open(swarm.InfoHash{}, "film.bin", 10)
+	f, _, err := holding(dir, 10, "film.bin").OpenFile(swarm.InfoHash{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,20 +115,29 @@ func TestAFileThatIsGoneIsNotMadeAgainByWriting(t *testing.T) {
 	}
 }
 
+func TestNothingIsMadeWhereADiskIsMissing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "usb", "downloads")
+	if _, _, err := holding(dir, 10, "show/film.bin").OpenFile(swarm.InfoHash{}, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was made: %v", err)
+	}
+	if exists(t, filepath.Dir(dir)) {
+		t.Error("its directory was made")
+	}
+}
+
 func TestFilesStayInsideOfTheDirectory(t *testing.T) {
 	outside := t.TempDir()
 	dir := t.TempDir()
-	d := &diskFiles{directory: dir, pool: newPool(minPooled)}
 	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"link/film.bin", "../film.bin", "a/../../film.bin", "/film.bin"} {
-		if _, _, err := d.open(swarm.InfoHash{}, name, 10); err == nil {
+		if _, _, err := holding(dir, 10, name).OpenFile(swarm.InfoHash{}, 0); err == nil {
 			t.Errorf("%s was made", name)
 		}
 	}
 	// A link that takes the place of a directory meanwhile.
-	f, _, err := d.open(swarm.InfoHash{}, "show/film.bin", 4)
+	f, _, err := holding(dir, 4, "show/film.bin").OpenFile(swarm.InfoHash{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package foreground
+package files
 
 import (
 	"container/list"
@@ -25,7 +25,7 @@ type pool struct {
 
 	mu      sync.Mutex // guards the rest, and the files' own state; not held while a file is opened
 	changed *sync.Cond
-	idle    *list.List // of *pooledFile that are open and not in use, longest idle first
+	idle    *list.List // of *Pooled that are open and not in use, longest idle first
 	open    int        // files that are open, or being opened
 }
 
@@ -40,8 +40,8 @@ func poolLimit(descriptors uint64) int {
 	return int(min(max(descriptors/pooledShare, minPooled), maxPooled))
 }
 
-// pooledFile is a file that is open while it is used, and for a while after. It is rain's storage.File.
-type pooledFile struct {
+// Pooled is a file that is open while it is used, and for a while after. It is rain's storage.File.
+type Pooled struct {
 	pool            *pool
 	directory, path string
 
@@ -54,7 +54,7 @@ type pooledFile struct {
 }
 
 // ReadAt reads from the file, see io.ReaderAt.
-func (f *pooledFile) ReadAt(b []byte, off int64) (int, error) {
+func (f *Pooled) ReadAt(b []byte, off int64) (int, error) {
 	file, err := f.acquire()
 	if err != nil {
 		return 0, err
@@ -64,7 +64,7 @@ func (f *pooledFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // WriteAt writes to the file, see io.WriterAt.
-func (f *pooledFile) WriteAt(b []byte, off int64) (int, error) {
+func (f *Pooled) WriteAt(b []byte, off int64) (int, error) {
 	file, err := f.acquire()
 	if err != nil {
 		return 0, err
@@ -74,7 +74,7 @@ func (f *pooledFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 // Close ends the use of the file; what is under way is finished.
-func (f *pooledFile) Close() error {
+func (f *Pooled) Close() error {
 	f.pool.mu.Lock()
 	defer f.pool.mu.Unlock()
 	f.closed = true
@@ -85,7 +85,7 @@ func (f *pooledFile) Close() error {
 }
 
 // acquire returns the file, open; release must follow.
-func (f *pooledFile) acquire() (*os.File, error) {
+func (f *Pooled) acquire() (*os.File, error) {
 	p := f.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,11 +112,11 @@ func (f *pooledFile) acquire() (*os.File, error) {
 
 // reopen opens the file, in place of one that is idle if there is no room. The caller holds the pool's mu, which is let
 // go meanwhile.
-func (f *pooledFile) reopen() error {
+func (f *Pooled) reopen() error {
 	p := f.pool
 	var closing error
 	if p.open >= p.limit {
-		closing = p.evict(p.idle.Front().Value.(*pooledFile))
+		closing = p.evict(p.idle.Front().Value.(*Pooled))
 	}
 	p.open++
 	f.opening = true
@@ -136,14 +136,14 @@ func (f *pooledFile) reopen() error {
 }
 
 // unpin ends what acquire began.
-func (f *pooledFile) unpin() {
+func (f *Pooled) unpin() {
 	f.pool.mu.Lock()
 	defer f.pool.mu.Unlock()
 	f.leave()
 }
 
 // leave makes the file idle if nobody uses it. The caller holds the pool's mu.
-func (f *pooledFile) leave() {
+func (f *Pooled) leave() {
 	p := f.pool
 	if f.users--; f.users > 0 {
 		return
@@ -156,11 +156,31 @@ func (f *pooledFile) leave() {
 }
 
 // evict closes a file that is idle. The caller holds mu.
-func (p *pool) evict(f *pooledFile) error {
+func (p *pool) evict(f *Pooled) error {
 	p.idle.Remove(f.idle)
 	file := f.file
 	f.idle, f.file = nil, nil
 	p.open--
 	p.changed.Broadcast()
 	return file.Close()
+}
+
+// openData opens a file to read and write, and to read if that is all that is allowed, as when the owner shares what
+// belongs to somebody else. What is written is on disk when the write returns: nobody may mark a piece as held before
+// that.
+func openData(directory, path string) (*os.File, error) {
+	root, err := os.OpenRoot(directory)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(path, os.O_RDWR|os.O_SYNC, 0)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrReadOnly) {
+		f, err = root.OpenFile(path, os.O_RDONLY, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	noReadAhead(f)
+	return f, nil
 }

@@ -1,14 +1,11 @@
-package foreground
+package files
 
 import (
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
-
-	"ebb/agent/swarm"
 )
 
 // put writes a file of n bytes below dir.
@@ -33,7 +30,7 @@ func exists(t *testing.T, path string) bool {
 	return err == nil
 }
 
-func TestTopLevelRefusesPathsThatLeadElsewhere(t *testing.T) {
+func TestPlacesThatLeadElsewhereAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		paths []string
 		want  string // "" means refused
@@ -49,16 +46,12 @@ func TestTopLevelRefusesPathsThatLeadElsewhere(t *testing.T) {
 		{[]string{""}, ""},
 		{nil, ""},
 	} {
-		var files []file
+		p := Place{Directory: "/downloads"}
 		for _, path := range test.paths {
-			files = append(files, file{path: path})
+			p.Files = append(p.Files, File{Path: path})
 		}
-		got, err := topLevel(files)
-		if got != test.want || (err == nil) != (test.want != "") {
-			t.Errorf("topLevel(%q) is %q, %v; not %q", test.paths, got, err, test.want)
-		}
-		if err != nil && !errors.Is(err, ErrBadSource) {
-			t.Errorf("topLevel(%q): %v is not ErrBadSource", test.paths, err)
+		if err := p.check(); (err == nil) != (test.want != "") || err == nil && p.Top() != test.want {
+			t.Errorf("%q: below %q, %v; not %q", test.paths, p.Top(), err, test.want)
 		}
 	}
 }
@@ -71,7 +64,7 @@ func TestNothingButWhatWasDownloadedMayBeOverwritten(t *testing.T) {
 	put(t, dir, "shorter", 999)
 	put(t, dir, "directory/x", 1)
 	for path, want := range map[string]bool{"none": true, "same": true, "empty": true, "longer": false, "shorter": false, "directory": false} {
-		_, err := survey(dir, []file{{path, 1000}})
+		_, err := Place{dir, []File{{path, 1000}}}.Survey()
 		if (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -88,32 +81,32 @@ func TestSurveyCountsWhatHasNoRoomYet(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "t/sparse"), 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	got, err := survey(dir, []file{{"t/full", 1 << 20}, {"t/sparse", 1 << 20}, {"t/absent", 1 << 20}})
+	got, err := Place{dir, []File{{"t/full", 1 << 20}, {"t/sparse", 1 << 20}, {"t/absent", 1 << 20}}}.Survey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (found{present: 2, absent: 1 << 20, unallocated: 1 << 20}); got != want {
+	if want := (Found{Present: 2, Absent: 1 << 20, Unallocated: 1 << 20}); got != want {
 		t.Errorf("survey is %+v, not %+v", got, want)
 	}
-	if _, err := survey(dir, []file{{"t/full/x", 1}}); err == nil {
+	if _, err := (Place{dir, []File{{"t/full/x", 1}}}).Survey(); err == nil {
 		t.Error("a file in place of a directory is no error")
 	}
 }
 
 func TestMissingTrustsWhicheverCountIsLower(t *testing.T) {
 	for _, test := range []struct {
-		found
+		Found
 		unchecked, want int64
 	}{
-		{found{absent: 100}, 100, 100},
-		{found{present: 1, unallocated: 100}, 100, 100},
-		{found{present: 1, unallocated: 60}, 100, 60}, // there, but not hashed yet
-		{found{present: 1, unallocated: 60}, 0, 0},    // complete, on a file system that compresses
-		{found{present: 1, unallocated: 60}, -5, 0},
-		{found{present: 1, absent: 40, unallocated: 60}, 10, 50},
+		{Found{Absent: 100}, 100, 100},
+		{Found{Present: 1, Unallocated: 100}, 100, 100},
+		{Found{Present: 1, Unallocated: 60}, 100, 60}, // there, but not hashed yet
+		{Found{Present: 1, Unallocated: 60}, 0, 0},    // complete, on a file system that compresses
+		{Found{Present: 1, Unallocated: 60}, -5, 0},
+		{Found{Present: 1, Absent: 40, Unallocated: 60}, 10, 50},
 	} {
-		if got := test.missing(test.unchecked); got != test.want {
-			t.Errorf("%+v with %d unchecked is missing %d, not %d", test.found, test.unchecked, got, test.want)
+		if got := test.Missing(test.unchecked); got != test.want {
+			t.Errorf("%+v with %d unchecked is missing %d, not %d", test.Found, test.unchecked, got, test.want)
 		}
 	}
 }
@@ -128,7 +121,7 @@ func TestDeletingTouchesNothingElse(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(dir, "album", "link")); err != nil {
 		t.Fatal(err)
 	}
-	err := deleteFiles(dir, []file{{"album/1", 10}, {"album/deep/er/2", 10}, {"album/never-written", 10}, {"album/link/precious", 10}})
+	err := Place{dir, []File{{"album/1", 10}, {"album/deep/er/2", 10}, {"album/never-written", 10}, {"album/link/precious", 10}}}.Delete()
 	if err == nil {
 		t.Error("that a file lies behind a link to elsewhere is no error")
 	}
@@ -143,7 +136,7 @@ func TestDeletingTouchesNothingElse(t *testing.T) {
 		t.Error("a file outside of the download directory was deleted")
 	}
 
-	if err := deleteFiles(dir, []file{{"other/1", 10}}); err != nil {
+	if err := (Place{dir, []File{{"other/1", 10}}}).Delete(); err != nil {
 		t.Error(err)
 	}
 	if exists(t, filepath.Join(dir, "other")) {
@@ -151,35 +144,5 @@ func TestDeletingTouchesNothingElse(t *testing.T) {
 	}
 	if !exists(t, dir) {
 		t.Error("the download directory itself is gone")
-	}
-}
-
-func TestStateSurvives(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db.state")
-	s, err := loadState(path)
-	if err != nil || s.clean || len(s.stopped) != 0 {
-		t.Fatalf("without a file: %+v, %v", s, err)
-	}
-	a, b := swarm.InfoHash{1}, swarm.InfoHash{2}
-	s.stopped[a], s.stopped[b], s.adopted[b], s.holed[a] = true, true, true, true
-	for _, clean := range []bool{true, false} {
-		s.clean = clean
-		if err := s.save(path); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := loadState(path); err != nil || !reflect.DeepEqual(got, s) {
-			t.Errorf("saved %+v, loaded %+v, %v", s, got, err)
-		}
-	}
-	if !s.forget(a) || s.forget(a) || s.stopped[a] || s.holed[a] || !s.stopped[b] || !s.adopted[b] {
-		t.Errorf("after forgetting the first: %+v", s)
-	}
-	for _, text := range []string{"clean\nstopped 12\n", "nonsense", "lost " + a.String(), "stopped " + string(make([]byte, 40))} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if s, err := loadState(path); err == nil {
-			t.Errorf("%q is taken for %+v", text, s)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package foreground
+package files
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blockSize returns the unit, in bytes, in which the file system of a directory gives space back. Network file systems
+// BlockSize returns the unit, in bytes, in which the file system of a directory gives space back. Network file systems
 // report their transfer size, which may be far more: hence the bound.
-func blockSize(dir string) int64 {
+func BlockSize(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 4096
@@ -17,9 +17,9 @@ func blockSize(dir string) int64 {
 	return min(max(int64(st.Bsize), 512), 128<<10)
 }
 
-// punch gives the space of a stretch of a file back; reading it then gives zeros. Where the file system cannot do that,
+// Punch gives the space of a stretch of a file back; reading it then gives zeros. Where the file system cannot do that,
 // nothing happens.
-func punch(f *os.File, off, length int64) error {
+func Punch(f *os.File, off, length int64) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -39,8 +39,8 @@ func punch(f *os.File, off, length int64) error {
 	return errors.Join(err, os.NewSyscallError("fallocate", punchErr))
 }
 
-// errReadOnly is of a file system that cannot be written to.
-const errReadOnly = unix.EROFS
+// ErrReadOnly is of a file system that cannot be written to.
+const ErrReadOnly = unix.EROFS
 
 // noReadAhead keeps the kernel from reading what nobody has asked for: peers ask for blocks here and there.
 func noReadAhead(f *os.File) {
