@@ -88,8 +88,8 @@ func (c *Controller) Decide(s Sample) Decision {
 		up.mine, down.mine = c.up.blames(wan.Up, &c.down, wan.Down), c.down.blames(wan.Down, &c.up, wan.Up)
 	}
 	up.ours, down.ours = up.mine && c.up.blames(own.Up, &c.down, own.Down), down.mine && c.down.blames(own.Down, &c.up, own.Up)
-	if c.up.tries != c.down.tries { // it has just been asked for
-		up.ours, down.ours = up.ours && c.up.tries, down.ours && c.down.tries
+	if (c.up.tries > 0) != (c.down.tries > 0) { // it has just been asked for
+		up.ours, down.ours = up.ours && c.up.tries > 0, down.ours && c.down.tries > 0
 	}
 	limits := Rates{c.up.decide(up), c.down.decide(down)}
 	for _, d := range []*direction{&c.up, &c.down} {
@@ -105,7 +105,7 @@ func (c *Controller) Decide(s Sample) Decision {
 	}
 	settled := c.up.queue.state == inTheClear && c.down.queue.state == inTheClear
 	if known && bounds < 1 && settled {
-		if measured && !c.up.tries && !c.down.tries {
+		if measured && c.up.tries == 0 && c.down.tries == 0 {
 			c.calm.learn(tcp.delay, dt, c.up.back || c.down.back)
 		}
 		c.probe.usual(s.Around, dt)

@@ -37,7 +37,7 @@ type direction struct {
 	held   float64 // seconds since it came back
 	back   bool    // it is coming back
 	blamed bool    // a queue that begins now, or began, is in this direction if it is ours
-	tries  bool    // it tries whether the line carries more
+	tries  float64 // seconds for which it counts as trying whether the line carries more
 
 	debt   float64            // bytes of ours that the interface has not counted yet
 	stood  float64            // the queue at the last tick, in ms
@@ -97,6 +97,8 @@ const (
 	tentSame = 0.25
 	// knownShare is the part of the line from which on a queue may be ours: with less, somebody else is there.
 	knownShare = 0.5
+	// triesFor is for how many seconds after more was tried a queue may be of that.
+	triesFor = 2.0
 	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: it may stand in a
 	// queue before it is counted, and some drivers count in lumps.
 	debtDecay = 2.0
@@ -141,6 +143,7 @@ func (d *direction) decide(r reading) float64 {
 	all := d.limit > 0 && r.own >= usedUp*d.limit // it uses what it may
 	used := d.blamed && all
 	d.held += r.dt
+	d.tries = max(d.tries-r.dt, 0)
 	switch verdict := d.queue.judge(r, passed); verdict {
 	case ease:
 		if !r.router && d.back && carried < knownShare*d.line.rate {
@@ -175,9 +178,9 @@ func (d *direction) decide(r reading) float64 {
 	if d.queue.state == inTheClear && r.known && r.bounds < .5 && all && bound && target >= ceiling && d.limit >= .98*ceiling {
 		before := d.line.rate
 		d.line.grow(r.dt)
-		d.tries = d.line.rate > before
-	} else if d.queue.state != inTheClear || !all {
-		d.tries = false
+		if d.line.rate > before {
+			d.tries = triesFor
+		}
 	}
 	ceiling = d.ceiling(r.allotted) // the line may be believed to carry more now, or less
 	target = min(ceiling, max(roomShare*d.line.rate-takenShare*d.taken, least))
