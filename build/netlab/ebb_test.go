@@ -3,6 +3,9 @@
 package netlab
 
 import (
+	"cmp"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +51,47 @@ func TestEbbFindsOutTheLine(t *testing.T) {
 		}
 	}
 	measure(t, c)
+}
+
+// coverFor is how long cells are measured: as many as it takes.
+const coverFor = 12 * time.Minute
+
+// TestEbbOnOtherLines lets ebb have other lines for itself: cells in which every pair of values occurs, drawn by the seed
+// in the environment, for as long as there is time.
+func TestEbbOnOtherLines(t *testing.T) {
+	t.Parallel()
+	if err := Available(); err != nil {
+		t.Logf("NOT COVERED HERE: %v", err)
+		return
+	}
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("SEED"), "1"), 10, 64)
+	if err != nil {
+		t.Fatalf("SEED: %v", err)
+	}
+	cells := Covering(seed)
+	began, done := time.Now(), 0
+	for _, cell := range cells {
+		d := Full()
+		if d.Warm += 10 * time.Second; cell.Told != 1 {
+			d.Warm += time.Minute
+		}
+		if time.Since(began)+d.Quiet+d.Warm+d.Busy > coverFor {
+			continue // a shorter one may fit
+		}
+		figures, err := Campaign{World: cell.world(), Durations: d, Runs: 1, Trials: []Trial{
+			{Subject: ebb(t, cell.Told), Position: cell.position(), Transport: TCP, Scenarios: []Scenario{Silence()}},
+		}}.Measure(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", cell, err)
+		}
+		done++
+		f := figures[0]
+		t.Logf("%s: %s of the line used, the ping rises by %v", cell, percent(f.Used), f.AddedPing.Round(100*time.Microsecond))
+		for _, missed := range f.missed(cell.promised(), Noisy) {
+			t.Errorf("%s: %s", cell, missed)
+		}
+	}
+	t.Logf("SEED=%d: %d of %d cells", seed, done, len(cells))
 }
 
 // measure runs a campaign once, and fails if a figure is missed by more than machines are noisy.

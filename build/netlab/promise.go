@@ -42,7 +42,11 @@ func (f Figures) Missed(by float64) (missed []string) {
 	if !f.Ebb {
 		return nil
 	}
-	p := promises[f.Position][f.Scenario]
+	return f.missed(promises[f.Position][f.Scenario], by)
+}
+
+// missed says which of these promises are not kept.
+func (f Figures) missed(p promise, by float64) (missed []string) {
 	miss := func(format string, args ...any) {
 		missed = append(missed, fmt.Sprintf("%s, %s, %s: ", f.Subject, f.Position, f.Scenario)+fmt.Sprintf(format, args...))
 	}

@@ -18,7 +18,7 @@ const (
 	// calmRises and calmNoise are the seconds in which level and noise follow what is measured, calmReturns those for
 	// the level while we come back. What is less counts sooner, as a queue only adds.
 	calmRises   = 20.0
-	calmReturns = 5.0
+	calmReturns = 2.0
 	calmNoise   = 10.0
 	calmFalls   = 1.0
 	// calmForgets are the seconds in which the floor rises. The level is never far above it: a queue that creeps up is
@@ -27,7 +27,6 @@ const (
 	// A queue is what is above the level by so many deviations and so many of the line's full segments.
 	calmDeviations = 3.0
 	calmSegments   = 1.5
-	calmBack       = 2.0
 	// leastFelt is a queue that nobody feels, in ms. It is the governor's one figure in absolute time, and belongs to
 	// people, not to lines: what is promised is 10 ms and more.
 	leastFelt = 5.0
@@ -42,14 +41,9 @@ const (
 func (c *calm) above(delay float64) float64 { return delay - c.level }
 
 // bound is from where on what is above the level is a queue, on a line that carries so many bytes per second, if it is
-// the mean of so many measurements. While we come back there is more to it: where ways jitter, the more is sent, the
-// more of it is held up by what was late before it.
-func (c *calm) bound(rate, of float64, back bool) float64 {
-	more := 0.0
-	if back {
-		more = calmBack * c.noise
-	}
-	return more + leastFelt + calmSegments*1000*segment/max(rate, lineLeast) + calmDeviations*c.noise/math.Sqrt(max(of, 1))
+// the mean of so many measurements.
+func (c *calm) bound(rate, of float64) float64 {
+	return leastFelt + calmSegments*1000*segment/max(rate, lineLeast) + calmDeviations*c.noise/math.Sqrt(max(of, 1))
 }
 
 // hear takes by how much measurements are off, while there is no queue.

@@ -66,13 +66,13 @@ func (c *Controller) Decide(s Sample) Decision {
 		}
 	}
 	pace := min(c.pace(&c.up, own.Up), c.pace(&c.down, own.Down))
-	bound := c.calm.bound(pace, tcp.of, (c.up.back || c.down.back) && !c.up.queue.trial && !c.down.queue.trial)
+	bound := c.calm.bound(pace, tcp.of)
 	delay, known := c.probe.delay(s, c.calm.above(tcp.delay), bound, measured, c.where.router)
 	if known {
 		c.queue = max(delay, 0)
 	}
 	bounds := c.queue / bound
-	clear := c.queue < c.calm.bound(pace, smoothed, false)
+	clear := c.queue < c.calm.bound(pace, smoothed)
 
 	base := reading{dt: dt, router: router, queue: c.queue, bounds: bounds, clear: clear, known: known, pressed: s.Around.Pressure != ""}
 	up, down := base, base
@@ -88,6 +88,9 @@ func (c *Controller) Decide(s Sample) Decision {
 		up.mine, down.mine = c.up.blames(wan.Up, &c.down, wan.Down), c.down.blames(wan.Down, &c.up, wan.Up)
 	}
 	up.ours, down.ours = up.mine && c.up.blames(own.Up, &c.down, own.Down), down.mine && c.down.blames(own.Down, &c.up, own.Up)
+	if (c.up.tries > 0) != (c.down.tries > 0) { // it has just been asked for
+		up.ours, down.ours = up.ours && c.up.tries > 0, down.ours && c.down.tries > 0
+	}
 	limits := Rates{c.up.decide(up), c.down.decide(down)}
 	for _, d := range []*direction{&c.up, &c.down} {
 		switch q := &d.queue; {
@@ -102,7 +105,7 @@ func (c *Controller) Decide(s Sample) Decision {
 	}
 	settled := c.up.queue.state == inTheClear && c.down.queue.state == inTheClear
 	if known && bounds < 1 && settled {
-		if measured && !c.up.tries && !c.down.tries {
+		if measured && c.up.tries == 0 && c.down.tries == 0 {
 			c.calm.learn(tcp.delay, dt, c.up.back || c.down.back)
 		}
 		c.probe.usual(s.Around, dt)
@@ -112,8 +115,9 @@ func (c *Controller) Decide(s Sample) Decision {
 	d := Decision{
 		Up: payload(limits.Up, s.Wire.Overhead.Up), Down: payload(limits.Down, s.Wire.Overhead.Down),
 		Position: c.where.String(), Router: c.where.router,
-		Line:  Rates{c.up.line.rate, c.down.line.rate},
-		Usual: time.Duration(c.calm.level * float64(time.Millisecond)), Bound: time.Duration(bound * float64(time.Millisecond)),
+		Beliefs: [2]Belief{c.up.line.believed(dt), c.down.line.believed(dt)},
+		Line:    Rates{c.up.line.rate, c.down.line.rate},
+		Usual:   time.Duration(c.calm.level * float64(time.Millisecond)), Bound: time.Duration(bound * float64(time.Millisecond)),
 		Delay: time.Duration(c.queue * float64(time.Millisecond)), Delayed: known,
 	}
 	if router {

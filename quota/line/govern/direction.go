@@ -30,13 +30,14 @@ type reading struct {
 // flow that uses whatever it gets, and how much that is shows only when nobody is in its way. Elsewhere only the queue
 // tells.
 type direction struct {
-	line  line
-	queue queueSense
-	limit float64
-	tent  float64 // where a queue showed as it came back the last time; 0: it did not
-	held  float64 // seconds since it came back
-	back  bool    // it is coming back
-	tries bool    // it tries whether the line carries more
+	line   line
+	queue  queueSense
+	limit  float64
+	tent   float64 // where a queue showed as it came back the last time; 0: it did not
+	held   float64 // seconds since it came back
+	back   bool    // it is coming back
+	blamed bool    // a queue that begins now, or began, is in this direction if it is ours
+	tries  float64 // seconds for which it counts as trying whether the line carries more
 
 	debt   float64            // bytes of ours that the interface has not counted yet
 	stood  float64            // the queue at the last tick, in ms
@@ -96,6 +97,8 @@ const (
 	tentSame = 0.25
 	// knownShare is the part of the line from which on a queue may be ours: with less, somebody else is there.
 	knownShare = 0.5
+	// triesFor is for how many seconds after more was tried a queue may be of that.
+	triesFor = 2.0
 	// debtDecay and debtMost, in seconds, bound how late an interface may count what we sent: it may stand in a
 	// queue before it is counted, and some drivers count in lumps.
 	debtDecay = 2.0
@@ -134,8 +137,13 @@ func (d *direction) decide(r reading) float64 {
 	if r.arrived == 0 {
 		carried = passed
 	}
-	used := r.ours && d.limit > 0 && r.own >= usedUp*d.limit
+	if d.queue.state == inTheClear {
+		d.blamed = r.ours
+	}
+	all := d.limit > 0 && r.own >= usedUp*d.limit // it uses what it may
+	used := d.blamed && all
 	d.held += r.dt
+	d.tries = max(d.tries-r.dt, 0)
 	switch verdict := d.queue.judge(r, passed); verdict {
 	case ease:
 		if !r.router && d.back && carried < knownShare*d.line.rate {
@@ -166,12 +174,13 @@ func (d *direction) decide(r reading) float64 {
 			d.limit = min(max(tentShare*d.tent, least), target)
 		}
 	}
-	if d.queue.state == inTheClear && r.known && r.bounds < .5 && used && target >= ceiling && d.limit >= .98*ceiling {
+	bound := r.allotted < 0 || r.allotted >= roomShare*d.line.rate // it is the line that does, and not the owner
+	if d.queue.state == inTheClear && r.known && r.bounds < .5 && all && bound && target >= ceiling && d.limit >= .98*ceiling {
 		before := d.line.rate
 		d.line.grow(r.dt)
-		d.tries = d.line.rate > before
-	} else if d.queue.state != inTheClear || !used {
-		d.tries = false
+		if d.line.rate > before {
+			d.tries = triesFor
+		}
 	}
 	ceiling = d.ceiling(r.allotted) // the line may be believed to carry more now, or less
 	target = min(ceiling, max(roomShare*d.line.rate-takenShare*d.taken, least))
@@ -184,7 +193,7 @@ func (d *direction) decide(r reading) float64 {
 		d.limit, d.why = least, noNeed
 	case d.queue.state == easing:
 		d.limit, d.why = min(d.limit, target), noNeed
-	case target > d.limit && (d.limit < backFrom*target || r.own >= usedUp*d.limit):
+	case target > d.limit && (d.limit < backFrom*target || all):
 		d.limit = max(d.limit, backFrom*target)
 		d.limit = min(d.limit*math.Exp(min(backFaster*max(d.held, .5), .5)*r.dt), target)
 		d.why = comingBack

@@ -86,7 +86,7 @@ func (p *probeSense) delay(s Sample, tcp, bound float64, measured, router bool) 
 		p.hear(asked, probe)
 		switch {
 		case !meanwhile:
-		case probe >= max(probeShare*tcp, p.calm.bound(mostRate, 1, false)):
+		case probe >= max(probeShare*tcp, p.calm.bound(mostRate, 1)):
 			if p.shown++; p.shown >= probeProven {
 				p.trusted = true
 			}
@@ -104,7 +104,7 @@ func (p *probeSense) delay(s Sample, tcp, bound float64, measured, router bool) 
 	case meanwhile && probe < tcp:
 		return max(probe, tcp-foreignGrows*slices.Max(p.foreign[:])), true
 	}
-	return max(tcp, min(p.answers[0], p.answers[1])-p.calm.bound(mostRate, 1, false)), true
+	return max(tcp, min(p.answers[0], p.answers[1])-p.calm.bound(mostRate, 1)), true
 }
 
 // tcpDelay is what TCP showed at a tick.

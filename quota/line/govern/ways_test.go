@@ -145,18 +145,18 @@ func TestWhatIsUsualIsLearned(t *testing.T) {
 		c.hear(2, .25)
 		c.learn(delay, .25, false)
 	}
-	if above := c.above(14); above > 5 || c.bound(mostRate, 15, false) < leastFelt {
-		t.Errorf("what is usual is %v above the level, the bound %v", above, c.bound(mostRate, 15, false))
+	if above := c.above(14); above > 5 || c.bound(mostRate, 15) < leastFelt {
+		t.Errorf("what is usual is %v above the level, the bound %v", above, c.bound(mostRate, 15))
 	}
-	if slow, fast := c.bound(2*megabit, 15, false), c.bound(100*megabit, 15, false); slow < fast+8 {
+	if slow, fast := c.bound(2*megabit, 15), c.bound(100*megabit, 15); slow < fast+8 {
 		t.Errorf("a queue is %.1f ms on 2 Mbit/s, %.1f on 100", slow, fast)
 	}
-	if few, many := c.bound(mostRate, 1, false), c.bound(mostRate, 15, false); few <= many {
+	if few, many := c.bound(mostRate, 1), c.bound(mostRate, 15); few <= many {
 		t.Errorf("of one measurement %.1f ms are enough, of many %.1f", few, many)
 	}
 	// What creeps up for minutes is a queue all the same.
 	delay := 12.0
-	for c.above(delay) < c.bound(mostRate, 15, false) && delay < 200 {
+	for c.above(delay) < c.bound(mostRate, 15) && delay < 200 {
 		delay += .1
 		c.see(delay, .25)
 		c.hear(2, .25)

@@ -71,7 +71,7 @@ func loud(c Cell) outcome {
 
 var (
 	seed  = flag.Uint64("seed", 0, "the first of the random cells")
-	cells = flag.Int("cells", 40, "how many random cells are played")
+	cells = flag.Int("cells", 30, "how many random cells are played")
 	show  = flag.Int("show", 10, "how many of the worst are shown")
 )
 
