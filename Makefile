@@ -93,7 +93,7 @@ $(ARCHITECTURES:%=cross-%): cross-%: $(LINKED)
 # What devices install: build/pack says how each kind is made, firmware/ has what goes in. Go, make and git are enough.
 PACKAGES := $(OUT)/packages
 PACK      = cd build/pack && go run . -root ../.. -out ../../$(PACKAGES)
-.PHONY: packages packagetest linux openwrt nas image
+.PHONY: packages packagetest linux openwrt nas image release
 packages: linux openwrt nas
 linux: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5 riscv64) documents
 	$(PACK) linux
@@ -107,6 +107,12 @@ nas: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5)
 # Images for containers, without a daemon: firmware/docker/Dockerfile says what is in them.
 image: $(addprefix cross-,amd64 arm64 armv7 armv6 riscv64)
 	$(PACK) image
+
+# All of it, with the binaries, a bill of materials (CycloneDX), the licences of what is linked, and the sums.
+release: cross
+	rm -rf $(PACKAGES)
+	$(MAKE) packages image
+	$(PACK) release
 
 # What people read and what their shells complete is what this version says of itself. Root's defaults, whoever builds.
 .PHONY: documents
