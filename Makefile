@@ -126,6 +126,11 @@ packagetest: packages image
 	build/packagetest/install.sh
 	build/packagetest/run.sh $(PACKAGES)
 
+.PHONY: boot
+# A MIPS router of 128 MB in qemu, with Debian's kernel: boots, runs, ends.
+boot: cross-mipsle
+	build/boot.sh
+
 # What rain alone weighs on a router.
 floor: $(LINKED)
 	GOOS=linux $(GO_mipsle) $(BUILD) -o $(OUT)/floor-linux-mipsle ./build/floor
