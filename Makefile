@@ -93,7 +93,7 @@ $(ARCHITECTURES:%=cross-%): cross-%: $(LINKED)
 # What devices install: build/pack says how each kind is made, firmware/ has what goes in. Go, make and git are enough.
 PACKAGES := $(OUT)/packages
 PACK      = cd build/pack && go run . -root ../.. -out ../../$(PACKAGES)
-.PHONY: packages packagetest linux openwrt nas image
+.PHONY: packages packagetest linux openwrt nas image release
 packages: linux openwrt nas
 linux: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5 riscv64) documents
 	$(PACK) linux
@@ -108,6 +108,12 @@ nas: $(addprefix cross-,amd64 arm64 armv7 armv6 armv5)
 image: $(addprefix cross-,amd64 arm64 armv7 armv6 riscv64)
 	$(PACK) image
 
+# All of it, with the binaries, a bill of materials (CycloneDX), the licences of what is linked, and the sums.
+release: cross
+	rm -rf $(PACKAGES)
+	$(MAKE) packages image
+	$(PACK) release
+
 # What people read and what their shells complete is what this version says of itself. Root's defaults, whoever builds.
 .PHONY: documents
 documents: build
@@ -119,6 +125,24 @@ documents: build
 packagetest: packages image
 	build/packagetest/install.sh
 	build/packagetest/run.sh $(PACKAGES)
+
+# Tests on foreign CPUs, under qemu-user, which is slow: half an hour for each on two cores. What is for 386, an x86-64
+# kernel runs itself; under qemu-i386 7.2 threads of Go end in a segmentation violation.
+EMULATED := mipsle mips armv5 arm64 riscv64 386
+QEMU_mipsle  := qemu-mipsel-static
+QEMU_mips    := qemu-mips-static
+QEMU_armv5   := qemu-arm-static
+QEMU_arm64   := qemu-aarch64-static
+QEMU_riscv64 := qemu-riscv64-static
+QEMU_386     := env
+.PHONY: emulate boot $(EMULATED:%=emulate-%)
+emulate: $(EMULATED:%=emulate-%)
+$(EMULATED:%=emulate-%): emulate-%:
+	$(or $(GO_$*),GOARCH=$*) build/emulate.sh $(QEMU_$*)
+
+# A MIPS router of 128 MB in qemu, with Debian's kernel: boots, runs, ends.
+boot: cross-mipsle
+	build/boot.sh
 
 # What rain alone weighs on a router.
 floor: $(LINKED)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"ebb/agent"
@@ -18,10 +19,17 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	}
 	memory.LimitGo()
-	for {
-		a, err := awaitDisk(ctx, c.options())
+	o := c.options()
+	for confined := false; ; confined = true {
+		a, err := awaitDisk(ctx, o)
 		if a == nil || err != nil {
 			return err
+		}
+		if !confined {
+			// Now that its disk is there. `ebb doctor` tells what came of it.
+			if err := confine(append(a.Owner().Directories(), configDirectories(o.ConfigPath)...)); err != nil {
+				o.Log.Info("not confined in every way", "err", err)
+			}
 		}
 		if err := a.Run(ctx); !errors.Is(err, agent.ErrRestart) {
 			return err
@@ -50,6 +58,18 @@ func awaitDisk(ctx context.Context, o agent.Options) (*agent.Agent, error) {
 			return nil, nil
 		}
 	}
+}
+
+// configDirectories are those in which the preferences are written anew: that of the file, and that of the file which it
+// is a link to. The first is made, if it can be, since later it could not.
+func configDirectories(path string) []string {
+	dir := filepath.Dir(path)
+	_ = os.MkdirAll(dir, 0o700)
+	directories := []string{dir}
+	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != dir {
+		directories = append(directories, filepath.Dir(target))
+	}
+	return directories
 }
 
 // options are those of the agent that -config and -state, or else the defaults, belong to.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -47,8 +48,12 @@ func (o *Owner) Doctor(ctx context.Context, mend bool) (webui.Diagnosis, error) 
 	d.checkLine(ctx, o.cfg.Preferences.Get())
 	d.checkFirstHop(o.cfg.Governor.FirstHop())
 	d.checkBelief(o.cfg.Governor.Status().Beliefs)
+	d.checkConfinement(platform.System.Confinement())
 	return webui.Diagnosis{Findings: d}, nil
 }
+
+// Directories are those that an agent writes to, its preferences apart.
+func (o *Owner) Directories() []string { return []string{o.cfg.StatePath, o.cfg.Downloads} }
 
 // CheckUp is the same for an agent that does not run.
 func CheckUp(ctx context.Context, k Kept, mend bool) webui.Diagnosis {
@@ -213,4 +218,30 @@ func (d *diagnosis) checkBelief(beliefs [2]govern.Belief) {
 				time.Now().Add(-b.For).Format("2 January 15:04"), b.Why)
 		}
 	}
+}
+
+// checkConfinement tells what the running agent is kept from, should somebody make it do what it never does.
+func (d *diagnosis) checkConfinement(c platform.Confinement, err error) {
+	const about = "confinement"
+	if err != nil {
+		d.add(webui.FindingNote, about, "it is not known: %v", err)
+		return
+	}
+	files := "only its own files and the system's can be opened (Landlock)"
+	if !c.Files {
+		files = "this kernel has no Landlock, or it is switched off, so every file of the user that runs ebb can be opened"
+	}
+	rights := "there are no special rights"
+	if c.Capabilities != 0 {
+		rights = fmt.Sprintf("%s of root's are left (run ebb as an ordinary user for none)", count(bits.OnesCount64(c.Capabilities), "right"))
+	}
+	gained := "none can be gained"
+	if !c.NoNewPrivileges {
+		gained = "new ones are not ruled out"
+	}
+	level := webui.FindingOK
+	if !c.Files || !c.NoNewPrivileges {
+		level = webui.FindingNote
+	}
+	d.add(level, about, "%s; %s, and %s", files, rights, gained)
 }

@@ -33,6 +33,7 @@ var kinds = map[string]func(job) error{
 	"openwrt": openwrt,
 	"image":   images,
 	"nas":     nas,
+	"release": release,
 }
 
 func main() {

@@ -7,7 +7,7 @@ import (
 
 // drawn is what passes in a time of somebody who wants all that there is and wakes up late each time, and the most that
 // passed at once: within a millisecond.
-func drawn(p *Pacer, from, over, late time.Duration) (all, atOnce int) {
+func drawn(p *Pacer, from, over, late time.Duration) (all int64, atOnce int) {
 	var last time.Duration
 	burst := 0
 	for now := from; now < from+over; {
@@ -22,7 +22,7 @@ func drawn(p *Pacer, from, over, late time.Duration) (all, atOnce int) {
 		if now-last >= time.Millisecond {
 			burst = 0
 		}
-		all, burst, last = all+n, burst+n, now
+		all, burst, last = all+int64(n), burst+n, now
 		atOnce = max(atOnce, burst)
 	}
 	return all, atOnce
