@@ -113,7 +113,7 @@ type LineMoment struct {
 type ForegroundTorrent struct {
 	Hash         swarm.InfoHash `json:"hash"`
 	Name         string         `json:"name"`  // empty until the metadata is known, if a magnet had none
-	State        string         `json:"state"` // metadata, waiting for space, waiting for its disk, checking, downloading, seeding, stopped, failed
+	State        string         `json:"state"` // metadata, waiting for space, waiting for its disk, checking, moving, downloading, seeding, stopped, failed
 	Why          string         `json:"why"`   // one sentence on State; the error, if it failed
 	Private      bool           `json:"private"`
 	Length       int64          `json:"length"` // 0 until the metadata is known
