@@ -140,7 +140,8 @@ type Details struct {
 type File struct {
 	Path   string `json:"path"` // below the torrent's directory, as it is on the disk
 	Length int64  `json:"length"`
-	OnDisk int64  `json:"on_disk"` // of Length; within one block of the file system
+	Name   string `json:"name,omitempty"` // as the torrent calls it, where the disk has another name
+	OnDisk int64  `json:"on_disk"`        // of Length; within one block of the file system
 }
 
 // Peer is one that a torrent is connected to.

@@ -38,7 +38,7 @@ func (o *Owner) ForegroundDetails(ctx context.Context, h swarm.InfoHash) (webui.
 	}
 	d := webui.Details{Files: make([]webui.File, 0, len(found.Files)), Peers: make([]webui.Peer, 0, len(found.Peers))}
 	for _, f := range found.Files {
-		d.Files = append(d.Files, webui.File{Path: f.Path, Length: f.Length, OnDisk: f.OnDisk})
+		d.Files = append(d.Files, webui.File{Path: f.Path, Name: f.Name, Length: f.Length, OnDisk: f.OnDisk})
 	}
 	for _, p := range found.Peers {
 		d.Peers = append(d.Peers, webui.Peer{

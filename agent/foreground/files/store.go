@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -277,17 +276,4 @@ func (s *Store) OpenFile(h swarm.InfoHash, n int) (f *Pooled, exists bool, err e
 		return nil, !made, err
 	}
 	return &Pooled{pool: s.pool, directory: p.Directory, path: p.Files[n].Path}, !made, nil
-}
-
-// Display returns the names of a torrent's files that are written as the torrent has them.
-func Display(info *peerwire.Info) []string {
-	var names []string
-	for f := range written(info) {
-		name := f.Path
-		if info.MultiFile {
-			name = strings.Trim(info.Name, "/") + "/" + name
-		}
-		names = append(names, name)
-	}
-	return names
 }
