@@ -44,6 +44,10 @@ type Agent interface {
 	// VerifyForeground begins to hash a torrent's files again, and does not wait for the end of that. A stopped one is
 	// hashed when it is started. One whose metadata is not known yet is an ErrConflict.
 	VerifyForeground(ctx context.Context, h swarm.InfoHash) error
+	// MoveForeground begins to move a torrent's files to another directory, an absolute path, and does not wait for the
+	// end of that. The state says how far it is. The directory where they are, or are moved from, drops a former move.
+	// Where something is in the way is an ErrConflict, an impossible directory a BadRequest.
+	MoveForeground(ctx context.Context, h swarm.InfoHash, directory string) error
 
 	// Background returns the swarms that the agent has joined to help.
 	Background(ctx context.Context) ([]BackgroundSwarm, error)

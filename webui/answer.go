@@ -136,17 +136,25 @@ func readSource(w http.ResponseWriter, r *http.Request) (Source, error) {
 	}
 }
 
+// decodeOnly decodes JSON that is of one form only, which form shows.
+func decodeOnly(body []byte, v any, form string) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return badRequest("expected %s: %w", form, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return badRequest("expected %s and nothing after it", form)
+	}
+	return nil
+}
+
 func parseSource(body []byte) (Source, error) {
 	var sent struct {
 		URI string `json:"uri"`
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&sent); err != nil {
-		return Source{}, badRequest(`expected {"uri": "…"}: %w`, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return Source{}, badRequest(`expected {"uri": "…"} and nothing after it`)
+	if err := decodeOnly(body, &sent, `{"uri": "…"}`); err != nil {
+		return Source{}, err
 	}
 	uri := strings.TrimSpace(sent.URI)
 	if len(uri) > MaxURI {

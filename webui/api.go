@@ -174,6 +174,28 @@ func (s *server) add(w http.ResponseWriter, r *http.Request, add func(context.Co
 	return nil
 }
 
+func (s *server) moveForeground(w http.ResponseWriter, r *http.Request) error {
+	h, err := hashOf(r)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(w, r, maxJSON)
+	if err != nil {
+		return err
+	}
+	var sent struct {
+		Directory string `json:"directory"`
+	}
+	if err := decodeOnly(body, &sent, `{"directory": "/…"}`); err != nil {
+		return err
+	}
+	if err := s.agent.MoveForeground(r.Context(), h, sent.Directory); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
 func (s *server) removeForeground(w http.ResponseWriter, r *http.Request) error {
 	var removal Removal
 	switch data := r.URL.Query().Get("data"); data {

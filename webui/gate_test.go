@@ -18,7 +18,7 @@ var everyEndpoint = []string{
 	"POST session", "PUT password", "GET status", "GET events", "GET preferences", "PUT preferences", "PATCH preferences", "GET preferences/keys",
 	"GET tokens", "POST tokens", "DELETE tokens/H",
 	"GET foreground", "POST foreground", "GET foreground/H", "DELETE foreground/H", "POST foreground/H/start", "POST foreground/H/stop",
-	"POST foreground/H/verify", "GET foreground/H/details",
+	"POST foreground/H/verify", "POST foreground/H/move", "GET foreground/H/details",
 	"GET background", "POST background", "GET background/H", "DELETE background/H", "POST background/H/promote", "POST background/H/veto", "GET background/H/why",
 	"GET line", "GET candidates", "POST candidates/H/approve", "GET doctor", "POST doctor", "GET openapi.yaml",
 }

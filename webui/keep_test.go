@@ -63,3 +63,15 @@ func TestVerifyingBeginsAndIsNotWaitedFor(t *testing.T) {
 	w.status(409, request{method: "POST", path: path(0x13)}) // no metadata
 	w.status(404, request{method: "POST", path: path(0x7f)})
 }
+
+func TestMovingBeginsAndIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	path := func(n byte) string { return "/api/v1/foreground/" + webuitest.Hash(n).String() + "/move" }
+	for body, want := range map[string]int{
+		`{"directory": "/mnt/films"}`: 202, `{"directory": "films"}`: 400, `{}`: 400, `{"dir": "/mnt"}`: 400, `/mnt`: 400,
+		`{"directory": "/mnt"} {}`: 400,
+	} {
+		w.status(want, request{method: "POST", path: path(0x12), body: body, header: jsonBody})
+	}
+	w.status(404, request{method: "POST", path: path(0x7f), body: `{"directory": "/mnt/films"}`, header: jsonBody})
+}

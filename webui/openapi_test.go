@@ -98,8 +98,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	bodies := map[string]string{
 		"PUT password": `{"password": "correct horse battery"}`, "POST tokens": `{"name": "grafana", "read_only": true}`,
 		"PUT preferences": preferences, "PATCH preferences": `{"background": {"storage": "1GiB"}}`,
-		"POST foreground": `{"uri": "magnet:?xt=urn:btih:` + webuitest.Hash(0x77).String() + `"}`,
-		"POST background": `{"uri": "` + webuitest.Hash(0x78).String() + `"}`,
+		"POST foreground":        `{"uri": "magnet:?xt=urn:btih:` + webuitest.Hash(0x77).String() + `"}`,
+		"POST foreground/H/move": `{"directory": "/mnt/films"}`,
+		"POST background":        `{"uri": "` + webuitest.Hash(0x78).String() + `"}`,
 	}
 	for _, e := range everyEndpoint {
 		switch e {

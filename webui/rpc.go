@@ -162,7 +162,7 @@ func init() { // the methods refer to each other
 		"torrent-stop":         (*rpc).torrentStop,
 		"torrent-verify":       (*rpc).torrentVerify,
 		"torrent-remove":       (*rpc).torrentRemove,
-		"torrent-set-location": rpcRefused("files stay where they are: this version of ebb moves none"),
+		"torrent-set-location": (*rpc).torrentSetLocation,
 		"torrent-rename-path":  rpcRefused("files keep their names: this version of ebb renames none"),
 		"torrent-set":          (*rpc).torrentSet,
 		"torrent-reannounce":   rpcRefused("trackers are asked when they want to be, no sooner"),

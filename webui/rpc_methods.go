@@ -232,6 +232,28 @@ func (c *rpc) torrentVerify(ctx context.Context, a rpcArguments) (any, error) {
 	return c.act(ctx, a, c.agent.VerifyForeground)
 }
 
+// torrentSetLocation moves the files of downloads. What a program has moved itself ebb cannot be told: it would take the
+// directory's word for files that it has never seen.
+func (c *rpc) torrentSetLocation(ctx context.Context, a rpcArguments) (any, error) {
+	sent := struct {
+		IDs      *rpcSelection `json:"ids"`
+		Location string        `json:"location"`
+		Move     bool          `json:"move"`
+	}{}
+	if err := a.into(&sent); err != nil {
+		return nil, err
+	}
+	switch {
+	case sent.IDs == nil || sent.IDs.all:
+		return nil, badRequest("name the torrents that are to be moved")
+	case !sent.Move:
+		return nil, badRequest("ebb moves files itself: set move, or leave the files where they are")
+	}
+	return struct{}{}, c.each(ctx, *sent.IDs, func(ctx context.Context, h swarm.InfoHash) error {
+		return c.agent.MoveForeground(ctx, h, sent.Location)
+	})
+}
+
 // torrentRemove removes downloads. Unlike what else is done to torrents, it wants them named: a program that forgot
 // them must not empty the list.
 func (c *rpc) torrentRemove(ctx context.Context, a rpcArguments) (any, error) {

@@ -236,6 +236,11 @@ func TestProgramsActOnDownloadsOnly(t *testing.T) {
 	p.succeed("torrent-start-now", `{"ids": [1]}`)
 	p.succeed("torrent-verify", `{"ids": ["`+webuitest.Hash(0x12).String()+`"]}`)
 	p.succeed("torrent-remove", `{"ids": [4, 12345]}`)
+	p.succeed("torrent-set-location", `{"ids": [1], "location": "/mnt/films", "move": true}`)
+	p.refused("torrent-set-location", `{"ids": [1], "location": "films", "move": true}`, "films")
+	p.refused("torrent-set-location", `{"ids": [1], "location": "/mnt/films"}`, "ebb moves files itself")
+	p.refused("torrent-set-location", `{"location": "/mnt/films", "move": true}`, "name the torrents")
+	p.refused("torrent-set-location", `{"ids": [5], "location": "/mnt/films", "move": true}`, "in the background")
 	p.refused("torrent-remove", `{"ids": [5]}`, "in the background")
 	p.refused("torrent-stop", `{"ids": ["`+webuitest.Hash(0x22).String()+`"]}`, "in the background")
 	p.refused("torrent-remove", `{}`, "name the torrents")
@@ -244,6 +249,7 @@ func TestProgramsActOnDownloadsOnly(t *testing.T) {
 	want := []string{
 		"stop " + webuitest.Hash(0x11).String(), "start " + webuitest.Hash(0x11).String(), "verify " + webuitest.Hash(0x12).String(),
 		"remove data=false help=false " + webuitest.Hash(0x14).String(),
+		"move " + webuitest.Hash(0x11).String() + " /mnt/films", "move " + webuitest.Hash(0x11).String() + " films",
 	}
 	if got := p.agent.Calls(); !slices.Equal(got, want) {
 		t.Errorf("carried out: %q", got)

@@ -58,7 +58,7 @@ func rpcDownload(t ForegroundTorrent) rpcTorrent {
 	switch t.State {
 	case "metadata", "downloading":
 		c.status = rpcDownloading
-	case "checking":
+	case "checking", "moving":
 		c.status = rpcChecking
 	case "seeding":
 		c.status = rpcSeeding

@@ -105,6 +105,7 @@ func (s *server) api() http.Handler {
 		"foreground/{hash}/start":   {"POST": act(s.agent.StartForeground)},
 		"foreground/{hash}/stop":    {"POST": act(s.agent.StopForeground)},
 		"foreground/{hash}/verify":  {"POST": begin(s.agent.VerifyForeground)},
+		"foreground/{hash}/move":    {"POST": s.moveForeground},
 
 		"background":                {"GET": list(s, s.agent.Background), "POST": s.addBackground},
 		"background/{hash}":         {"GET": one(s, s.agent.BackgroundSwarm), "DELETE": act(s.agent.LeaveBackground)},

@@ -113,7 +113,7 @@ type LineMoment struct {
 type ForegroundTorrent struct {
 	Hash         swarm.InfoHash `json:"hash"`
 	Name         string         `json:"name"`  // empty until the metadata is known, if a magnet had none
-	State        string         `json:"state"` // metadata, waiting for space, waiting for its disk, checking, downloading, seeding, stopped, failed
+	State        string         `json:"state"` // metadata, waiting for space, waiting for its disk, checking, moving, downloading, seeding, stopped, failed
 	Why          string         `json:"why"`   // one sentence on State; the error, if it failed
 	Private      bool           `json:"private"`
 	Length       int64          `json:"length"` // 0 until the metadata is known
@@ -140,7 +140,8 @@ type Details struct {
 type File struct {
 	Path   string `json:"path"` // below the torrent's directory, as it is on the disk
 	Length int64  `json:"length"`
-	OnDisk int64  `json:"on_disk"` // of Length; within one block of the file system
+	Name   string `json:"name,omitempty"` // as the torrent calls it, where the disk has another name
+	OnDisk int64  `json:"on_disk"`        // of Length; within one block of the file system
 }
 
 // Peer is one that a torrent is connected to.

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"ebb/agent/owner"
 	"ebb/webui"
@@ -118,6 +121,58 @@ func verify(ctx context.Context, c *call) error {
 		said = "To be verified when it is started:"
 	}
 	return c.done(said, f, agent.act(ctx, http.MethodPost, "foreground/"+f.hash+"/verify"))
+}
+
+// moveInterval is how often the agent is asked how far a move is.
+const moveInterval = time.Second
+
+// move begins a move, and tells how far it is until it is done.
+func move(ctx context.Context, c *call) error {
+	if err := c.parse(2, 2); err != nil {
+		return err
+	}
+	directory, err := filepath.Abs(c.args[1])
+	if err != nil {
+		return err
+	}
+	agent, err := c.agent()
+	if err != nil {
+		return err
+	}
+	f, err := agent.find(ctx, c.args[0], "foreground")
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"directory": directory})
+	if err != nil {
+		return err
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if _, _, err := agent.do(ctx, http.MethodPost, "foreground/"+f.hash+"/move", header, body); err != nil {
+		return c.done("", f, err)
+	}
+	tick := time.NewTicker(moveInterval)
+	defer tick.Stop()
+	for said := ""; ; {
+		var t webui.ForegroundTorrent
+		if err := agent.get(ctx, "foreground/"+f.hash, &t); err != nil {
+			return c.done("", f, err)
+		}
+		switch {
+		case t.Directory == directory && t.State != "moving":
+			return c.done("Moved", f, nil)
+		case t.State == "failed", strings.HasPrefix(t.State, "waiting"):
+			return c.done("", f, errors.New(t.Why))
+		case t.State == "moving" && t.Why != said:
+			said = t.Why
+			fmt.Fprintln(c.out, said)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%v: it goes on being moved: %w", f, ctx.Err())
+		}
+	}
 }
 
 func remove(ctx context.Context, c *call) error {

@@ -50,6 +50,7 @@ func commands() []command {
 		{"start", "HASH", "start a download", start},
 		{"stop", "HASH", "stop a download", stop},
 		{"verify", "HASH", "hash the files of a download again: what is damaged is downloaded anew, what you have put there is taken", verify},
+		{"move", "HASH DIRECTORY", "move the files of a download to another directory, also on another disk; Ctrl-C does not end that", move},
 		{"remove", "[-data] [-keep-helping] HASH", "forget a download, or leave a swarm; -data deletes the files of a download, -keep-helping makes it a swarm that is helped", remove},
 		{"promote", "HASH", "make a swarm that is helped one of your downloads, with the fragments that are here", promote},
 		{"why", "[-json] HASH", "say why a swarm is helped, or why it is not", why},

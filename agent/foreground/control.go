@@ -107,6 +107,9 @@ func (s *Session) Remove(h swarm.InfoHash, deleteData bool) error {
 		errs = append(errs, fmt.Errorf("removing %s: %w", d.title(), err))
 	}
 	d.letGo()
+	if err := s.files.Stay(h); err != nil {
+		errs = append(errs, err)
+	}
 	if deleteData && d.examined {
 		err := s.cfg.Present(d.place.Directory)
 		if err == nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cenkalti/rain/v2/torrent"
 
+	"ebb/agent/foreground/files"
+	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/platform"
 )
@@ -24,6 +26,7 @@ type Details struct {
 // FileDetail is one file of a download.
 type FileDetail struct {
 	Path   string // as it is on the disk, below Torrent.Directory
+	Name   string // as the torrent calls it, for display only, where that differs from Path; else empty
 	Length int64  // bytes
 	OnDisk int64  // of Length, bytes; by the blocks that the file has, so within one block
 }
@@ -49,7 +52,30 @@ func (s *Session) Details(ctx context.Context, h swarm.InfoHash) (Details, error
 		return Details{}, err
 	}
 	t := d.look()
-	return Details{Files: filesOnDisk(t), Peers: s.peersOf(ctx, t)}, nil
+	list := filesOnDisk(t)
+	s.name(h, list)
+	return Details{Files: list, Peers: s.peersOf(ctx, t)}, nil
+}
+
+// name says how the torrent calls its files.
+func (s *Session) name(h swarm.InfoHash, list []FileDetail) {
+	rain := s.rain.GetTorrent(h.String())
+	if rain == nil || len(list) == 0 {
+		return
+	}
+	raw, err := rain.Torrent()
+	if err != nil {
+		return // it has no metadata any more
+	}
+	parsed, err := peerwire.ParseTorrent(raw)
+	if err != nil {
+		return // see read
+	}
+	for n, name := range files.Names(parsed.Info) {
+		if name = displayName(name); n < len(list) && name != list[n].Path {
+			list[n].Name = name
+		}
+	}
 }
 
 // filesOnDisk are the files of a download. Of a complete one all is there, however many blocks it takes.

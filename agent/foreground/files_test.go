@@ -125,6 +125,11 @@ func TestDownloadsOfTheVersionBeforeAreTakenOver(t *testing.T) {
 			if f.Path != names[n] {
 				t.Errorf("%q is called %q now", names[n], f.Path)
 			}
+			if long := strings.Repeat("ä", 200) + ".bin"; strings.HasSuffix(names[n], ".bin") && f.Name != "odd/deep/er/"+long {
+				t.Errorf("%q is shown as %q", f.Path, f.Name)
+			} else if names[n] == "odd/short" && f.Name != "" {
+				t.Errorf("%q is shown as %q", f.Path, f.Name)
+			}
 		}
 		if n := w.filesBelow(); n != len(names) {
 			t.Errorf("there are %d files, not %d", n, len(names))

@@ -43,10 +43,11 @@ type download struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu         sync.Mutex // guards the four below
+	mu         sync.Mutex // guards the five below
 	wanted     bool       // the owner wants it to run
 	asked      bool       // the owner has said so since the keeper last looked
 	distrusted bool       // the owner wants its files hashed again: see Session.Verify
+	relocated  bool       // the owner has said where its files are to be moved: see Session.Move
 	picture    Torrent
 
 	// The rest belongs to the keeper, and to others only while there is none.
@@ -111,19 +112,21 @@ func (d *download) tend(ctx context.Context) {
 		if d.rain == nil {
 			return
 		}
+		_, moving := d.session.files.Moving(d.hash)
 		todo := next(situation{
 			status:   stats.Status,
 			wanted:   wanted,
 			failed:   d.failure != "",
 			examined: d.examined,
 			reserved: d.reserved,
+			moving:   moving,
 			due:      d.due(),
 		})
 		d.publish(stats, wanted)
 		if todo == rest {
 			return
 		}
-		if err := d.perform(todo, stats); err != nil {
+		if err := d.perform(ctx, todo, stats); err != nil {
 			d.broken(err)
 		}
 	}
@@ -137,6 +140,10 @@ func (d *download) hear() bool {
 	if d.asked {
 		d.asked = false
 		d.failure, d.waits, d.lacks, d.retryAt, d.afresh = "", "", "", time.Time{}, true
+	}
+	if d.relocated {
+		d.relocated = false
+		d.failure, d.waits, d.lacks, d.retryAt = "", "", "", time.Time{}
 	}
 	return d.wanted
 }
@@ -274,6 +281,7 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	if d.examined {
 		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
 		p.Directory, p.files = d.place.Directory, d.place.Files
+		p.MovingTo, _ = d.session.files.Moving(d.hash)
 	}
 }
 

@@ -100,6 +100,9 @@ func (s *Session) lend(d *download, loan *Loan) error {
 	case s.loans[d.hash] != nil:
 		return ErrLent
 	}
+	if _, moving := s.files.Moving(d.hash); moving {
+		return ErrMoving
+	}
 	if s.state.stopped.set(d.hash, true) {
 		if err := s.saveState(); err != nil {
 			s.state.stopped.set(d.hash, false)

@@ -9,6 +9,7 @@ type situation struct {
 	failed   bool           // it cannot go on before the owner says so
 	examined bool           // its metadata was found good
 	reserved bool           // its space is promised
+	moving   bool           // its files are to be moved
 	due      bool           // it need not wait any longer for space, or for its disk
 }
 
@@ -21,6 +22,7 @@ const (
 	reserve             // ask the ledger for space
 	start               // have rain download, or seed
 	stop                // have rain stop
+	move                // move the files
 	release             // give the promised space back
 )
 
@@ -31,6 +33,10 @@ func next(s situation) step {
 	switch {
 	case leaving:
 		return rest
+	case s.moving && s.examined && !s.failed && !idle:
+		return stop
+	case s.moving && s.examined && !s.failed && s.due:
+		return move
 	case !s.wanted || s.failed:
 		switch {
 		case !idle:

@@ -29,6 +29,10 @@ func TestNextStepInTheOrderOfADownloadsLife(t *testing.T) {
 		{"a failed one stops", situation{status: torrent.Downloading, wanted: true, failed: true, examined: true, reserved: true}, stop},
 		{"and releases", situation{status: torrent.Stopped, wanted: true, failed: true, examined: true, reserved: true}, release},
 		{"and rests", situation{status: torrent.Stopped, wanted: true, failed: true, examined: true, due: true}, rest},
+		{"before a move it stops", situation{status: torrent.Seeding, wanted: true, examined: true, reserved: true, moving: true, due: true}, stop},
+		{"then its files are moved", situation{status: torrent.Stopped, wanted: true, examined: true, reserved: true, moving: true, due: true}, move},
+		{"also of one that is not wanted", situation{status: torrent.Stopped, examined: true, moving: true, due: true}, move},
+		{"but not after that has failed", situation{status: torrent.Stopped, wanted: true, failed: true, examined: true, moving: true, due: true}, rest},
 	} {
 		if got := next(test.in); got != test.want {
 			t.Errorf("%s: next(%+v) is %d, not %d", test.name, test.in, got, test.want)

@@ -2,6 +2,7 @@ package foreground
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ import (
 )
 
 // perform does a step. Its error is a reason for the download to fail.
-func (d *download) perform(todo step, s torrent.Stats) error {
+func (d *download) perform(ctx context.Context, todo step, s torrent.Stats) error {
 	switch todo {
 	case examine:
 		err := d.examine()
@@ -34,6 +35,8 @@ func (d *download) perform(todo step, s torrent.Stats) error {
 		if err := d.rain.Stop(); err != nil {
 			return fmt.Errorf("stopping: %w", err)
 		}
+	case move:
+		return d.move(ctx)
 	case release:
 		d.letGo()
 	}

@@ -29,6 +29,8 @@ var (
 	ErrClosed    = errors.New("downloads are being shut down")
 	ErrPrivate   = errors.New("it is private: only the swarm of its own tracker may have it") // BEP 27
 	ErrNoContent = errors.New("it is not known yet what it contains: wait until peers have told")
+	ErrBadPlace  = errors.New("files cannot be moved there")
+	ErrMoving    = errors.New("its files are being moved: wait until that is done")
 	ErrLent      = errors.New("its pieces are being turned into fragments: wait until that is done")
 )
 
@@ -127,6 +129,9 @@ func Open(cfg Config) (*Session, error) {
 	}
 	if err := s.files.Prune(func(h swarm.InfoHash) bool { return s.downloads[h] != nil }); err != nil {
 		s.cfg.Log.Warn("forgetting where files would have been", "err", err)
+	}
+	if err := s.files.Tidy(); err != nil {
+		s.cfg.Log.Warn("deleting what moves have left", "err", err)
 	}
 	return s, nil
 }

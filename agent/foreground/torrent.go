@@ -21,6 +21,7 @@ const (
 	Waiting     State = "waiting for space"    // tried again every retryInterval
 	Away        State = "waiting for its disk" // likewise
 	Checking    State = "checking"             // opening or hashing files, or about to
+	Moving      State = "moving"               // its files, to another directory
 	Downloading State = "downloading"
 	Seeding     State = "seeding" // complete
 	Stopped     State = "stopped" // by the owner
@@ -51,11 +52,12 @@ type Torrent struct {
 	// Reports are what the trackers said last, while it runs. Shared between pictures: not to be changed.
 	Reports []peersource.Report
 	Port    uint16 // where it listens for peers
-	// Directory holds the file or directory called Name.
-	Directory     string
-	AddedAt       time.Time
-	MetadataKnown bool
-	Lent          bool // see Session.Lend
+	// Directory holds its files, and MovingTo is going to; that is empty if they are not to be moved.
+	Directory, MovingTo string
+	Moved               int64 // bytes that are there already, while State is Moving
+	AddedAt             time.Time
+	MetadataKnown       bool
+	Lent                bool // see Session.Lend
 
 	Metadata door.Progress // of the search for it, while State is Metadata
 
@@ -90,6 +92,8 @@ func (t Torrent) Why() string {
 			return fmt.Sprintf("checking what is already on disk: %d %%", 100*t.Checked/t.Pieces)
 		}
 		return "checking what is already on disk"
+	case Moving:
+		return fmt.Sprintf("moving its files to %s: %d %%", t.MovingTo, 100*t.Moved/max(t.Length, 1))
 	case Downloading:
 		if t.Peers == 0 {
 			return "looking for peers"

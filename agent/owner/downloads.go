@@ -38,7 +38,7 @@ func (o *Owner) ForegroundDetails(ctx context.Context, h swarm.InfoHash) (webui.
 	}
 	d := webui.Details{Files: make([]webui.File, 0, len(found.Files)), Peers: make([]webui.Peer, 0, len(found.Peers))}
 	for _, f := range found.Files {
-		d.Files = append(d.Files, webui.File{Path: f.Path, Length: f.Length, OnDisk: f.OnDisk})
+		d.Files = append(d.Files, webui.File{Path: f.Path, Name: f.Name, Length: f.Length, OnDisk: f.OnDisk})
 	}
 	for _, p := range found.Peers {
 		d.Peers = append(d.Peers, webui.Peer{
@@ -104,9 +104,10 @@ func foregroundError(err error) error {
 		return nil
 	case errors.Is(err, foreground.ErrUnknown):
 		return webui.ErrNotFound
-	case errors.Is(err, foreground.ErrExists), errors.Is(err, foreground.ErrNoContent), errors.Is(err, foreground.ErrLent):
+	case errors.Is(err, foreground.ErrExists), errors.Is(err, foreground.ErrNoContent), errors.Is(err, foreground.ErrLent),
+		errors.Is(err, foreground.ErrMoving), errors.Is(err, foreground.ErrInTheWay):
 		return fmt.Errorf("%w: %w", webui.ErrConflict, err)
-	case errors.Is(err, foreground.ErrBadSource):
+	case errors.Is(err, foreground.ErrBadSource), errors.Is(err, foreground.ErrBadPlace):
 		return &webui.BadRequest{Err: err}
 	default:
 		return err
@@ -141,4 +142,12 @@ func (o *Owner) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
 		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
 	}
 	return foregroundError(o.cfg.Foreground.Verify(h))
+}
+
+// MoveForeground has the files of a download moved to another directory.
+func (o *Owner) MoveForeground(_ context.Context, h swarm.InfoHash, directory string) error {
+	if _, moving := o.moves.read(h); moving {
+		return fmt.Errorf("%w: it is being turned into fragments", webui.ErrConflict)
+	}
+	return foregroundError(o.cfg.Foreground.Move(h, directory))
 }

@@ -33,6 +33,11 @@ export async function post(path) {
   await send("POST", path);
 }
 
+// move moves the files of a torrent of the owner's to another directory.
+export async function move(hash, directory) {
+  await send("POST", `foreground/${hash}/move`, { "Content-Type": "application/json" }, JSON.stringify({ directory }));
+}
+
 export async function remove(path) {
   await send("DELETE", path);
 }

@@ -91,6 +91,10 @@ export function foregroundRow(item, attempt) {
   const stop = button("Stop", label(), () => attempt(() => api.post(`foreground/${hash}/stop`)));
   const verify = button("Verify", label(), () => attempt(() => api.post(`foreground/${hash}/verify`)));
   verify.title = "Hash the files again: what is damaged is downloaded anew, what you have put there is taken";
+  const move = button("Move…", label(), async () => {
+    const directory = prompt(`Move the files of ${label()} to which directory?`, item.directory);
+    if (directory && directory !== item.directory) await attempt(() => api.move(hash, directory));
+  });
   const remove = button("Remove…", label(), async () => {
     const answer = await ask({ title: "Remove this torrent?", text: label(), choices: removals(item) });
     if (!answer) return;
@@ -98,7 +102,7 @@ export function foregroundRow(item, attempt) {
     const data = answer.value === "delete" || answer.ticked ? "delete" : "keep";
     await attempt(() => api.remove(`foreground/${hash}?data=${data}&keep_helping=${help}`));
   });
-  const r = row(item, [start, stop, verify, remove]);
+  const r = row(item, [start, stop, verify, move, remove]);
   const said = trackerDetails();
   r.element.insertBefore(said.element, r.element.lastElementChild);
   return {
@@ -107,6 +111,7 @@ export function foregroundRow(item, attempt) {
       item = t;
       said.show(t.trackers);
       verify.hidden = !(t.length > 0) || t.state === "checking";
+      move.hidden = !(t.length > 0);
       const stopped = t.state === "stopped" || t.state === "failed";
       start.hidden = !stopped;
       stop.hidden = stopped;

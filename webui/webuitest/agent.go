@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -209,6 +210,21 @@ func (a *Agent) VerifyForeground(_ context.Context, h swarm.InfoHash) error {
 		if a.foreground[i].State != "stopped" {
 			a.foreground[i].State = "checking"
 		}
+		return nil
+	})
+}
+
+// MoveForeground implements webui.Agent.
+func (a *Agent) MoveForeground(_ context.Context, h swarm.InfoHash, directory string) error {
+	return a.change(fmt.Sprintf("move %s %s", h, directory), func() error {
+		i := a.torrent(h)
+		switch {
+		case i < 0:
+			return fmt.Errorf("torrent %s: %w", h, webui.ErrNotFound)
+		case !filepath.IsAbs(directory):
+			return &webui.BadRequest{Err: fmt.Errorf("%q is no directory", directory)}
+		}
+		a.foreground[i].Directory = directory
 		return nil
 	})
 }

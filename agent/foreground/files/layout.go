@@ -68,6 +68,18 @@ func Lengths(info *peerwire.Info) []int64 {
 	return lengths
 }
 
+// Names returns the paths of the files that are written as the torrent has them: of any bytes, and maybe the same.
+func Names(info *peerwire.Info) []string {
+	var names []string
+	for f := range written(info) {
+		if info.MultiFile {
+			f.Path = info.Name + "/" + f.Path
+		}
+		names = append(names, f.Path)
+	}
+	return names
+}
+
 // Pieces returns the number of pieces.
 func (l Layout) Pieces() int64 { return (l.Length + l.PieceLength - 1) / l.PieceLength }
 

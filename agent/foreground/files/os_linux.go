@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,37 @@ func noReadAhead(f *os.File) {
 	}
 	// It is advice.
 	_ = raw.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_RANDOM) })
+}
+
+// uncache takes what is on the disk already out of the page cache, which is the household's. A length of 0 means all
+// from off on.
+func uncache(f *os.File, off, length int64) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	// It is advice.
+	_ = raw.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), off, length, unix.FADV_DONTNEED) })
+}
+
+// rename renames a file from one directory to another, in which there is none of its name. It follows no links out of
+// either. The error is EXDEV if they are on different file systems.
+func rename(source *os.Root, from string, target *os.Root, to string) error {
+	in, err := source.Open(filepath.Dir(from))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := target.Open(filepath.Dir(to))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	err = unix.Renameat2(int(in.Fd()), filepath.Base(from), int(out.Fd()), filepath.Base(to), unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // FAT on old kernels, network shares
+		err = unix.Renameat(int(in.Fd()), filepath.Base(from), int(out.Fd()), filepath.Base(to))
+	}
+	return os.NewSyscallError("renameat", err)
 }
 
 // descriptors returns how many the process may have.

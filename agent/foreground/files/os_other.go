@@ -4,6 +4,7 @@ package files
 
 import (
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -12,6 +13,14 @@ const ErrReadOnly = syscall.EROFS
 
 // noReadAhead does nothing: it is advice.
 func noReadAhead(*os.File) {}
+
+// uncache does nothing: it is advice.
+func uncache(*os.File, int64, int64) {}
+
+// rename renames a file from one directory to another.
+func rename(source *os.Root, from string, target *os.Root, to string) error {
+	return os.Rename(filepath.Join(source.Name(), from), filepath.Join(target.Name(), to))
+}
 
 // descriptors returns how many most systems allow a process.
 func descriptors() uint64 { return 256 }

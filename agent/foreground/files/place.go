@@ -33,6 +33,9 @@ type File struct {
 type Place struct {
 	Directory string
 	Files     []File // those that are written, in the torrent's order; all below one name, the Top
+
+	to   *Place // where they are to be moved to: see Store.PlanMove
+	from *Place // where something is left of a move
 }
 
 // Top returns the name of the file or directory that holds all files; "" if there are none.
@@ -126,7 +129,7 @@ func (p Place) Make() error {
 		return syncDirectories(root, p.Files)
 	}()
 	if err != nil && len(made) > 0 {
-		return errors.Join(err, Place{p.Directory, made}.Delete())
+		return errors.Join(err, Place{Directory: p.Directory, Files: made}.Delete())
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func TestNothingButWhatWasDownloadedMayBeOverwritten(t *testing.T) {
 	put(t, dir, "shorter", 999)
 	put(t, dir, "directory/x", 1)
 	for path, want := range map[string]bool{"none": true, "same": true, "empty": true, "longer": false, "shorter": false, "directory": false} {
-		_, err := Place{dir, []File{{path, 1000}}}.Survey()
+		_, err := Place{Directory: dir, Files: []File{{path, 1000}}}.Survey()
 		if (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -81,14 +81,14 @@ func TestSurveyCountsWhatHasNoRoomYet(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "t/sparse"), 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Place{dir, []File{{"t/full", 1 << 20}, {"t/sparse", 1 << 20}, {"t/absent", 1 << 20}}}.Survey()
+	got, err := Place{Directory: dir, Files: []File{{"t/full", 1 << 20}, {"t/sparse", 1 << 20}, {"t/absent", 1 << 20}}}.Survey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (Found{Present: 2, Absent: 1 << 20, Unallocated: 1 << 20}); got != want {
 		t.Errorf("survey is %+v, not %+v", got, want)
 	}
-	if _, err := (Place{dir, []File{{"t/full/x", 1}}}).Survey(); err == nil {
+	if _, err := (Place{Directory: dir, Files: []File{{"t/full/x", 1}}}).Survey(); err == nil {
 		t.Error("a file in place of a directory is no error")
 	}
 }
@@ -121,7 +121,7 @@ func TestDeletingTouchesNothingElse(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(dir, "album", "link")); err != nil {
 		t.Fatal(err)
 	}
-	err := Place{dir, []File{{"album/1", 10}, {"album/deep/er/2", 10}, {"album/never-written", 10}, {"album/link/precious", 10}}}.Delete()
+	err := Place{Directory: dir, Files: []File{{"album/1", 10}, {"album/deep/er/2", 10}, {"album/never-written", 10}, {"album/link/precious", 10}}}.Delete()
 	if err == nil {
 		t.Error("that a file lies behind a link to elsewhere is no error")
 	}
@@ -136,7 +136,7 @@ func TestDeletingTouchesNothingElse(t *testing.T) {
 		t.Error("a file outside of the download directory was deleted")
 	}
 
-	if err := (Place{dir, []File{{"other/1", 10}}}).Delete(); err != nil {
+	if err := (Place{Directory: dir, Files: []File{{"other/1", 10}}}).Delete(); err != nil {
 		t.Error(err)
 	}
 	if exists(t, filepath.Join(dir, "other")) {

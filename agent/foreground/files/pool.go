@@ -60,7 +60,9 @@ func (f *Pooled) ReadAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	defer f.unpin()
-	return file.ReadAt(b, off)
+	n, err := file.ReadAt(b, off)
+	uncache(file, off, int64(n))
+	return n, err
 }
 
 // WriteAt writes to the file, see io.WriterAt.
@@ -70,7 +72,9 @@ func (f *Pooled) WriteAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	defer f.unpin()
-	return file.WriteAt(b, off)
+	n, err := file.WriteAt(b, off)
+	uncache(file, off, int64(n))
+	return n, err
 }
 
 // Close ends the use of the file; what is under way is finished.

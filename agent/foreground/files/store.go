@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -28,7 +27,36 @@ type Store struct {
 type record struct {
 	Directory string   `json:"directory"`
 	Paths     []string `json:"paths"`
-	Lengths   []int64  `json:"lengths"`
+	Lengths   []int64  `json:"lengths,omitempty"`
+	// To is where the files are to be moved to, and From where something is left of a move. Their lengths are the same.
+	To   *record `json:"to,omitempty"`
+	From *record `json:"from,omitempty"`
+}
+
+func recordOf(p *Place) *record {
+	if p == nil {
+		return nil
+	}
+	r := &record{Directory: p.Directory, To: recordOf(p.to), From: recordOf(p.from)}
+	for _, f := range p.Files {
+		r.Paths, r.Lengths = append(r.Paths, f.Path), append(r.Lengths, f.Length)
+	}
+	return r
+}
+
+// place returns what the record says, if that is possible.
+func (r *record) place(lengths []int64) (*Place, error) {
+	if r == nil {
+		return nil, nil
+	}
+	p := place(r.Directory, r.Paths, lengths)
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	var errs [2]error
+	p.to, errs[0] = r.To.place(lengths)
+	p.from, errs[1] = r.From.place(lengths)
+	return &p, errors.Join(errs[:]...)
 }
 
 // Open returns the store whose records are in the directory, which is made when the first is written. Records that
@@ -63,14 +91,11 @@ func readRecord(path string) (Place, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Place{}, err
 	}
-	if len(r.Paths) != len(r.Lengths) {
-		return Place{}, errors.New("it is damaged")
+	p, err := r.place(r.Lengths)
+	if err != nil {
+		return Place{}, err
 	}
-	p := Place{Directory: r.Directory}
-	for n, path := range r.Paths {
-		p.Files = append(p.Files, File{Path: path, Length: r.Lengths[n]})
-	}
-	return p, p.check()
+	return *p, nil
 }
 
 // Place returns where the files of a download are, if that was settled.
@@ -106,11 +131,7 @@ func (s *Store) Settle(info *peerwire.Info, directory string, former []string, i
 	if _, err := p.Survey(); err != nil || settled {
 		return p, err
 	}
-	if err := s.write(info.Hash, p); err != nil {
-		return Place{}, fmt.Errorf("writing down where its files are: %w", err)
-	}
-	s.places[info.Hash] = p
-	return p, nil
+	return p, s.keep(info.Hash, p)
 }
 
 // place returns a place of paths and their lengths; an empty one if there is not one of each.
@@ -152,8 +173,10 @@ func (p Place) present() (n int) {
 // they are, on the disks of many NAS devices. The caller holds mu.
 func (s *Store) taken(h swarm.InfoHash, directory, top string) bool {
 	for other, p := range s.places {
-		if other != h && p.Directory == directory && fold(p.Top()) == fold(top) {
-			return true
+		for _, p := range []*Place{&p, p.to, p.from} {
+			if other != h && p != nil && p.Directory == directory && fold(p.Top()) == fold(top) {
+				return true
+			}
 		}
 	}
 	return false
@@ -190,13 +213,18 @@ func (s *Store) Prune(known func(swarm.InfoHash) bool) error {
 
 func (s *Store) path(h swarm.InfoHash) string { return filepath.Join(s.records, h.String()) }
 
+// keep writes down where the files of a download are. The caller holds mu.
+func (s *Store) keep(h swarm.InfoHash, p Place) error {
+	if err := s.write(h, p); err != nil {
+		return fmt.Errorf("writing down where its files are: %w", err)
+	}
+	s.places[h] = p
+	return nil
+}
+
 // write writes a record, at once or not at all.
 func (s *Store) write(h swarm.InfoHash, p Place) error {
-	r := record{Directory: p.Directory}
-	for _, f := range p.Files {
-		r.Paths, r.Lengths = append(r.Paths, f.Path), append(r.Lengths, f.Length)
-	}
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(recordOf(&p))
 	if err != nil {
 		return err
 	}
@@ -248,17 +276,4 @@ func (s *Store) OpenFile(h swarm.InfoHash, n int) (f *Pooled, exists bool, err e
 		return nil, !made, err
 	}
 	return &Pooled{pool: s.pool, directory: p.Directory, path: p.Files[n].Path}, !made, nil
-}
-
-// Display returns the names of a torrent's files that are written as the torrent has them.
-func Display(info *peerwire.Info) []string {
-	var names []string
-	for f := range written(info) {
-		name := f.Path
-		if info.MultiFile {
-			name = strings.Trim(info.Name, "/") + "/" + name
-		}
-		names = append(names, name)
-	}
-	return names
 }
