@@ -32,7 +32,7 @@ func (e *Engine) Join(j Join) error {
 		Name: j.Name, Trackers: j.Trackers, Peers: j.Peers, Why: j.Why, Health: j.Health, Joined: time.Now(),
 	}, j.Health)
 	if j.Metadata != nil {
-		info, err := peerwire.ParseInfo(j.Metadata)
+		info, err := peerwire.ParsePieces(j.Metadata)
 		if err != nil {
 			return fmt.Errorf("joining %s: %w", j.Hash.String(), err)
 		}

@@ -178,7 +178,7 @@ func (l *live) load() {
 	l.uploaded, l.adapted = l.engine.uploaded.Load(), now
 	l.diskAsleep = l.engine.asleep()
 	if raw, ok := l.engine.cfg.Store.Metadata(l.swarm.hash); ok {
-		if info, err := peerwire.ParseInfo(raw); err == nil && info.Hash == l.swarm.hash {
+		if info, err := peerwire.ParsePieces(raw); err == nil && info.Hash == l.swarm.hash {
 			l.know(info, raw)
 			return
 		}
@@ -189,7 +189,6 @@ func (l *live) load() {
 
 // know takes up checked metadata.
 func (l *live) know(info *peerwire.Info, raw []byte) {
-	info.Files = nil // only pieces matter here
 	l.info, l.raw, l.meta = info, raw, nil
 	l.swarm.mu.Lock()
 	l.swarm.up.total, l.swarm.down.total = l.swarm.uploaded.Load(), l.swarm.downloaded.Load()

@@ -123,7 +123,7 @@ func (l *live) answerMetadata(p *peer, piece int) bool {
 // learn takes up metadata whose hash is right. What is in it may still be
 // nonsense, or private, and then the swarm is none for us.
 func (l *live) learn(raw []byte) {
-	info, err := peerwire.ParseInfo(raw)
+	info, err := peerwire.ParsePieces(raw)
 	if err != nil {
 		l.refuse(fmt.Errorf("%w: %w", errUnusable, err))
 		return

@@ -63,7 +63,7 @@ func (e *Engine) metadata(h swarm.InfoHash) []byte {
 	if !ok {
 		return nil
 	}
-	if info, err := peerwire.ParseInfo(raw); err != nil || info.Hash != h {
+	if info, err := peerwire.ParsePieces(raw); err != nil || info.Hash != h {
 		return nil
 	}
 	return raw

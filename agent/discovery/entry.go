@@ -105,7 +105,7 @@ func (e Entry) check() error {
 // Tidy makes the texts of an entry short and safe to show, and leaves out the trackers that checkURL refuses. It is
 // applied to what peers list and, so that they need not refuse it, to what we list.
 func (e Entry) Tidy(checkURL func(string) error) Entry {
-	e.Name = CleanText(e.Name, maxNameRunes)
+	e.Name = swarm.CleanName(e.Name)
 	var trackers []string
 	for _, url := range e.Trackers {
 		if len(trackers) == maxTrackers {
@@ -121,7 +121,7 @@ func (e Entry) Tidy(checkURL func(string) error) Entry {
 		if len(tags) == maxTags {
 			break
 		}
-		if tag = CleanText(tag, maxTagRunes); tag != "" {
+		if tag = swarm.CleanText(tag, maxTagRunes); tag != "" {
 			tags = append(tags, tag)
 		}
 	}
@@ -141,4 +141,14 @@ func (e Entry) cost() int64 {
 		n += header + len(s)
 	}
 	return int64(n)
+}
+
+// plainASCII reports whether s consists of visible ASCII characters only, as an encoded URL does.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -106,7 +106,7 @@ func parse(payload []byte, checkURL func(string) error) (Message, error) {
 	case int64(TypeList):
 		return parseList(wire.Entries, checkURL)
 	case int64(TypeRefuse):
-		return Message{Type: TypeRefuse, Reason: CleanText(wire.Reason, maxReasonRunes)}, nil
+		return Message{Type: TypeRefuse, Reason: swarm.CleanText(wire.Reason, maxReasonRunes)}, nil
 	}
 	return Message{}, fmt.Errorf("t: unknown type %d", *wire.Type)
 }

@@ -63,7 +63,7 @@ func policyFrom(s prefs.Sources, feeds []prefs.Feed) Policy {
 		if p.Feed == nil {
 			p.Feed = make(map[string]FeedPolicy)
 		}
-		p.Feed[CleanText(f.Title(), maxClientRunes)] = FeedPolicy{f.Policy, f.MaxSize}
+		p.Feed[swarm.CleanText(f.Title(), maxClientRunes)] = FeedPolicy{f.Policy, f.MaxSize}
 	}
 	return p
 }

@@ -41,7 +41,7 @@ func (c *Candidates) refuse(h swarm.InfoHash, name string, r swarm.Refusal, now 
 	if known {
 		c.forget(k)
 	}
-	kept := Refusal{Refusal: r, Name: CleanText(name, maxNameRunes), At: now.Round(0)}
+	kept := Refusal{Refusal: r, Name: swarm.CleanName(name), At: now.Round(0)}
 	c.refusals[h] = kept
 	if c.keptRefusals != nil {
 		if err := c.keptRefusals.Put(h, kept); err != nil {

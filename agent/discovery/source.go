@@ -62,7 +62,7 @@ const (
 // Offer takes in what an introducer names, tells the owner what is news, and has it put to the test. It may be called
 // from any goroutine.
 func (c *Candidates) Offer(o Offer) {
-	o.By.Client, o.By.ViaName = CleanText(o.By.Client, maxClientRunes), CleanText(o.By.ViaName, maxNameRunes)
+	o.By.Client, o.By.ViaName = swarm.CleanText(o.By.Client, maxClientRunes), swarm.CleanName(o.By.ViaName)
 	c.tellHeard(o.By, c.hear(o.By, o.Entries, time.Now()))
 	c.poke()
 }

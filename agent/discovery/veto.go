@@ -32,7 +32,7 @@ func (c *Candidates) Veto(h swarm.InfoHash, name string, now time.Time) error {
 		}
 		c.forget(k)
 	}
-	v := Veto{Hash: h, Name: CleanText(name, maxNameRunes), At: now}
+	v := Veto{Hash: h, Name: swarm.CleanName(name), At: now}
 	c.vetoes[h] = v
 	if c.keptVetoes == nil {
 		return nil

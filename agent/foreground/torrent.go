@@ -2,9 +2,7 @@ package foreground
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"ebb/agent/foreground/door"
 	"ebb/agent/foreground/files"
@@ -139,16 +137,8 @@ func completed(s torrent.Stats) int64 {
 	return int64(s.Pieces.Have) * int64(s.PieceLength)
 }
 
-// displayName returns a torrent's name without what could confuse a terminal or the reader's eye: control characters,
-// and marks that turn text around.
-func displayName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
-}
+// displayName returns a text of strangers as it may be shown.
+func displayName(name string) string { return swarm.CleanName(name) }
 
 // Rates is how fast all torrents together are, payload in bytes per second.
 func (s *Session) Rates() (up, down int64) {

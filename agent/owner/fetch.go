@@ -102,7 +102,7 @@ func fetchOnce(ctx context.Context, client *http.Client, target *url.URL) (file 
 	if text := tidy(string(file[:min(len(file), webui.MaxURI)])); len(file) <= webui.MaxURI && isMagnet(text) {
 		return nil, text, nil
 	}
-	if _, err := peerwire.ParseTorrent(file); err != nil {
+	if _, err := peerwire.ParseTorrentPieces(file); err != nil {
 		if kind := response.Header.Get("Content-Type"); strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(bytes.TrimSpace(file), []byte("<")) {
 			return nil, "", fmt.Errorf("it is a web page: the link to the torrent file itself is needed (%w)", err)
 		}

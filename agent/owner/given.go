@@ -69,7 +69,7 @@ func (o *Owner) readSource(ctx context.Context, s webui.Source) (given, error) {
 }
 
 func readFile(file []byte) (given, error) {
-	t, err := peerwire.ParseTorrent(file)
+	t, err := peerwire.ParseTorrentPieces(file)
 	if err != nil {
 		return given{}, err
 	}

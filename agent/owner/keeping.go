@@ -91,7 +91,7 @@ func (m *moves) give(h swarm.InfoHash, d *donor) error {
 	if o.cfg.Background.Has(h) {
 		return o.cfg.Background.Give(h, d)
 	}
-	t, err := peerwire.ParseTorrent(d.loan.Torrent())
+	t, err := peerwire.ParseTorrentPieces(d.loan.Torrent())
 	if err != nil {
 		return err
 	}

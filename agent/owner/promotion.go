@@ -61,7 +61,7 @@ func (m *moves) promote(ctx context.Context, h swarm.InfoHash, v move) error {
 		return err
 	}
 	name := released.Record.Name
-	info, err := peerwire.ParseInfo(released.Metadata)
+	info, err := peerwire.ParsePieces(released.Metadata)
 	if err != nil {
 		return m.giveUp(h, name, fmt.Errorf("its metadata is not known: %w", err))
 	}

@@ -33,8 +33,8 @@ type Info struct {
 	// Private is BEP 27's flag. Anything but an absent one or the integer 0 counts as set: to share a private torrent
 	// is worse than to miss a public one.
 	Private bool
-	// Files is in the torrent's order. A torrent of a single file has one entry, whose path is Name. Whoever needs only
-	// pieces may set it to nil.
+	// Files is in the torrent's order. A torrent of a single file has one entry, whose path is Name. ParsePieces leaves it
+	// nil.
 	Files []File
 	// MultiFile says that the paths of Files are below a directory called Name.
 	MultiFile bool
@@ -75,16 +75,15 @@ func ParseInfo(raw []byte) (*Info, error) {
 	}
 	name, nameUTF8, pieceLength, pieces, length, files, private, version := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
 	if pieces == nil && version != nil {
-		return nil, infoError("it is for BitTorrent v2 only (BEP 52); v1 and hybrid torrents work")
+		return nil, errOnlyV2
 	}
 
 	info := &Info{Hash: sha1.Sum(raw), Private: isPrivate(private)}
 	if info.Name, err = parseName(name, nameUTF8); err != nil {
 		return nil, err
 	}
-	var ok bool
-	if info.PieceLength, ok = pieceLength.integer(); !ok || info.PieceLength < MinPieceLength || info.PieceLength > MaxPieceLength {
-		return nil, infoError("the piece length is %s, not %d to %d bytes", show(pieceLength), MinPieceLength, MaxPieceLength)
+	if err := info.parsePieceLength(pieceLength); err != nil {
+		return nil, err
 	}
 	if info.Name == "" {
 		info.Name = info.Hash.String()
@@ -92,10 +91,17 @@ func ParseInfo(raw []byte) (*Info, error) {
 	if err := info.parseFiles(length, files); err != nil {
 		return nil, err
 	}
-	if info.Length == 0 {
-		return nil, infoError("it has no content")
-	}
 	return info, info.parsePieces(pieces)
+}
+
+var errOnlyV2 = infoError("it is for BitTorrent v2 only (BEP 52); v1 and hybrid torrents work")
+
+func (i *Info) parsePieceLength(v value) error {
+	var ok bool
+	if i.PieceLength, ok = v.integer(); !ok || i.PieceLength < MinPieceLength || i.PieceLength > MaxPieceLength {
+		return infoError("the piece length is %s, not %d to %d bytes", show(v), MinPieceLength, MaxPieceLength)
+	}
+	return nil
 }
 
 // isPrivate reads the flag of BEP 27.
@@ -109,6 +115,9 @@ func isPrivate(v value) bool {
 
 // parsePieces takes the piece hashes, whose number must be what the lengths ask for.
 func (i *Info) parsePieces(v value) error {
+	if i.Length == 0 {
+		return infoError("it has no content")
+	}
 	pieces, ok := v.text()
 	if !ok || len(pieces)%sha1.Size != 0 {
 		return infoError("the piece hashes are missing or cut off")

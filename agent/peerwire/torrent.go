@@ -28,7 +28,12 @@ type Torrent struct {
 }
 
 // ParseTorrent checks a .torrent file. Errors wrap ErrInfo and say what is wrong.
-func ParseTorrent(file []byte) (*Torrent, error) {
+func ParseTorrent(file []byte) (*Torrent, error) { return parseTorrent(file, ParseInfo) }
+
+// ParseTorrentPieces is ParseTorrent for those who need no files: see ParsePieces.
+func ParseTorrentPieces(file []byte) (*Torrent, error) { return parseTorrent(file, ParsePieces) }
+
+func parseTorrent(file []byte, parse func(raw []byte) (*Info, error)) (*Torrent, error) {
 	if len(file) > MaxTorrentFile {
 		return nil, infoError("it is longer than %d bytes", MaxTorrentFile)
 	}
@@ -44,7 +49,7 @@ func ParseTorrent(file []byte) (*Torrent, error) {
 	if !f[0].isDict() {
 		return nil, infoError("not a torrent file: it has no info dictionary")
 	}
-	info, err := ParseInfo(f[0])
+	info, err := parse(f[0])
 	if err != nil {
 		return nil, err
 	}

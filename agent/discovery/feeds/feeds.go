@@ -143,7 +143,7 @@ func (f *Feeds) ask(ctx context.Context, feed prefs.Feed, s *subscription) {
 
 // tell tells the owner what is news of a feed.
 func (f *Feeds) tell(feed prefs.Feed, s *subscription, chosen []Item, err error) {
-	name := discovery.CleanText(feed.Title(), 64)
+	name := swarm.CleanText(feed.Title(), 64)
 	switch {
 	case err != nil && len(chosen) == 0:
 		if s.trouble != err.Error() {

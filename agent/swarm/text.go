@@ -1,9 +1,15 @@
-package discovery
+package swarm
 
 import (
 	"strings"
 	"unicode"
 )
+
+// maxNameRunes bounds a name that is shown; it is about what a line of a table or of a page holds.
+const maxNameRunes = 200
+
+// CleanName makes what strangers call a torrent fit to be shown; see CleanText. It may be empty.
+func CleanName(s string) string { return CleanText(s, maxNameRunes) }
 
 // CleanText makes a text from outside fit to be shown: at most limit runes, without control characters, invisible and
 // direction-changing ones (a bidi override makes "exe.gpj" read "jpg.exe") or invalid UTF-8, and with any white space,
@@ -29,14 +35,4 @@ func CleanText(s string, limit int) string {
 		}
 	}
 	return string(clean)
-}
-
-// plainASCII reports whether s consists of visible ASCII characters only, as an encoded URL does.
-func plainASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
