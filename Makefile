@@ -25,7 +25,7 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := build
-.PHONY: build run demo test test32 check layers interop netlab cross fuzz bench clean
+.PHONY: build run demo test test32 check layers interop hostile netlab cross fuzz bench clean
 
 # ebb is linked with rain less its RPC server; build/rain says why.
 LINKED := $(OUT)/go.mod
@@ -68,6 +68,11 @@ layers:
 interop: build
 	build/interop/install.sh
 	go test -tags interop -count=1 -v -timeout 15m ./build/interop/
+
+# Strangers' attacks on the real binary, all at once, beside an honest peer. `make hostile ATTACK=20s` is shorter.
+ATTACK ?= 2m
+hostile: build
+	go run ./build/hostile -for $(ATTACK)
 
 netlab:
 	build/netlab/install.sh

@@ -100,6 +100,7 @@ type Engine struct {
 	awake  awake
 	budget writeBudget
 
+	telling  *telling
 	inFlight inFlight
 	early    earlyBytes
 	uploaded atomic.Int64              // bytes of blocks since the engine was made
@@ -128,7 +129,7 @@ func New(cfg Config) (*Engine, error) {
 		dials:  make(chan struct{}, maxDials),
 		table:  table{members: make(map[swarm.InfoHash]*membership), shares: make(map[string]*share)},
 		places: places{open: make(map[*peer]struct{}), most: maxConns},
-		awake:  newAwake(maxConns),
+		awake:  newAwake(maxConns), telling: newTelling(),
 	}
 	for h := range cfg.Store.Swarms() {
 		raw, ok := cfg.Store.Swarm(h)

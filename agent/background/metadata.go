@@ -110,12 +110,17 @@ func (l *live) takeMetadata(p *peer, payload []byte) bool {
 }
 
 // answerMetadata answers a request for a piece of the metadata, when its turn comes. A peer that has more requests
-// waiting than are kept is told so, and may ask again; false if it does not even read that.
+// waiting than are kept, or for whom there is nothing left to tell, is told so, and may ask again; false if it does not
+// even read that, or asks too often.
 func (l *live) answerMetadata(p *peer, piece int) bool {
 	raw := l.raw
+	length := min(int64(len(raw))-int64(piece)*peerwire.MetadataPiece, peerwire.MetadataPiece)
+	if length <= 0 || !l.engine.telling.allow(p.host(), length, l.engine.cfg.UploadLimit(), time.Now()) {
+		return p.untold(piece)
+	}
 	err := p.conn.SendExtendedLater(peerwire.ExtensionMetadata, func() []byte { return peerwire.MetadataReply(raw, piece) })
 	if errors.Is(err, peerwire.ErrQueueFull) {
-		err = p.conn.SendExtended(peerwire.ExtensionMetadata, peerwire.MetadataReply(nil, piece))
+		return p.untold(piece)
 	}
 	return err == nil
 }

@@ -27,6 +27,9 @@ type peer struct {
 	amChoking      bool              // we choke it
 	peerInterested bool              // it told us that it is interested
 
+	refusals int          // of requests for metadata
+	rejected atomic.Int64 // requests for blocks, in turn for which it must wait: see breathe
+
 	fetches   []*fetch  // the pieces that we take from it, in order
 	pending   int       // blocks requested and not yet received
 	lastBlock time.Time // when it last sent a block, or was first asked for one
@@ -73,8 +76,8 @@ func (e *Engine) servePeer(p *peer) {
 			m.Recycle()
 			break
 		}
-		if m.Type == peerwire.Request && !c.Fast() {
-			c.AwaitRoom() // it cannot be told that a request is not kept, and would wait for ever
+		if m.Type == peerwire.Request && !p.breathe() {
+			break
 		}
 	}
 	post(l, l.parted, p)

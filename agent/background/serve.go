@@ -57,9 +57,58 @@ func (l *live) choke(p *peer, now time.Time) {
 
 // reject answers a request that is not served, to a peer that knows the word (BEP 6).
 func (l *live) reject(p *peer, index, begin, length uint32) {
+	p.rejected.Add(1)
 	if p.conn.Fast() {
 		p.send(peerwire.Message{Type: peerwire.Reject, Index: index, Begin: begin, Length: length})
 	}
+}
+
+const (
+	// freeRejects is how many requests may be rejected for nothing: a stock client has some hundreds under way when it is
+	// choked.
+	freeRejects = 4 * maxQueuedBlocks
+	// rejectsPerSecond is how fast more are.
+	rejectsPerSecond = 20
+	// longestBreath bounds what one request waits, so that the connection does not seem dead.
+	longestBreath = 5 * time.Second
+)
+
+const (
+	// shortBlock is what no stock client asks for less of, but at the end of a piece. Bytes.
+	shortBlock = 4 << 10
+	// oddCost is how many rejections a shorter one counts for: it takes as many turns on the line, and as much looking up,
+	// as a whole one.
+	oddCost = 10
+)
+
+// odd reports whether a request asks for less than is worth its while.
+func odd(m peerwire.Message, pieceLen int64) bool {
+	return m.Length < shortBlock && int64(m.Begin)+int64(m.Length) < pieceLen
+}
+
+// breathe holds up the reading of a peer that asks for more than is kept, for what it cannot have, or for crumbs: a request has 17
+// bytes, and so has its rejection, and thousands of them would have the line and the turns that others wait for. False if
+// the connection is closed.
+func (p *peer) breathe() bool {
+	p.conn.AwaitRoom()
+	wait := breath(p.rejected.Load(), time.Since(p.connected))
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.conn.Done():
+		return false
+	}
+}
+
+// breath is how long to wait after so many rejections in so much time.
+func breath(rejected int64, connected time.Duration) time.Duration {
+	over := float64(rejected-freeRejects)/rejectsPerSecond - connected.Seconds()
+	return time.Duration(min(max(over, 0), longestBreath.Seconds()) * float64(time.Second))
 }
 
 // takeRequest queues a block to be sent; false if no honest peer asks so.
@@ -71,6 +120,9 @@ func (l *live) takeRequest(p *peer, m peerwire.Message) bool {
 	if p.amChoking || !l.held.Has(int(m.Index)) || p.conn.Fast() && p.conn.QueuedBlocks() >= maxQueuedBlocks {
 		l.reject(p, m.Index, m.Begin, m.Length)
 		return true
+	}
+	if odd(m, l.info.PieceLen(int(m.Index))) {
+		p.rejected.Add(oddCost)
 	}
 	l.lend(p, m.Index)
 	key := fragstore.Key{Hash: l.swarm.hash, Index: m.Index}

@@ -322,7 +322,7 @@ func TestPostponedMessagesTakeNoMemoryBeforeTheirTurn(t *testing.T) {
 		c.peer.M = map[string]uint8{ExtensionMetadata: 1}
 		var made atomic.Int64
 		later := func() error {
-			return c.SendExtendedLater(ExtensionMetadata, func() []byte { made.Add(1); return make([]byte, metadataPiece) })
+			return c.SendExtendedLater(ExtensionMetadata, func() []byte { made.Add(1); return make([]byte, MetadataPiece) })
 		}
 		for n := range maxBlocks {
 			if err := later(); err != nil {

@@ -19,8 +19,8 @@ const (
 	// MaxMetadata is the longest info dictionary that is fetched from peers into memory: enough for 400,000 pieces, and
 	// still little for a small router. Bytes.
 	MaxMetadata = 8 << 20
-	// metadataPiece is the unit of ut_metadata (BEP 9), bytes.
-	metadataPiece = 16 << 10
+	// MetadataPiece is the unit of ut_metadata (BEP 9), bytes.
+	MetadataPiece = 16 << 10
 )
 
 // MetadataKind says what a MetadataMessage wants.
@@ -85,11 +85,11 @@ func (m MetadataMessage) Marshal() []byte {
 // MetadataReply answers a MetadataRequest for a piece out of the raw info dictionary: it returns the payload of a
 // MetadataData, or of a MetadataReject if there is no such piece, or info is empty.
 func MetadataReply(info []byte, piece int) []byte {
-	begin := int64(piece) * metadataPiece
+	begin := int64(piece) * MetadataPiece
 	if begin < 0 || begin >= int64(len(info)) {
 		return MetadataMessage{Kind: MetadataReject, Piece: piece}.Marshal()
 	}
-	end := min(begin+metadataPiece, int64(len(info)))
+	end := min(begin+MetadataPiece, int64(len(info)))
 	return MetadataMessage{
 		Kind:      MetadataData,
 		Piece:     piece,
@@ -127,7 +127,7 @@ func NewMetadataFetch(hash swarm.InfoHash, size, limit int64, store MetadataStor
 	if size <= 0 || size > limit {
 		return nil, protocolError("metadata size of %d bytes", size)
 	}
-	n := int((size + metadataPiece - 1) / metadataPiece)
+	n := int((size + MetadataPiece - 1) / MetadataPiece)
 	return &MetadataFetch{
 		hash: hash, size: size, store: store,
 		have: NewBitfield(n), asked: NewBitfield(n), left: n, sum: sha1.New(),
@@ -143,10 +143,10 @@ func (f *MetadataFetch) Progress() (have, pieces int) { return f.have.Len() - f.
 // Resume takes up what the store has from before. A piece of zeros has never been written: no info dictionary has as
 // many. It returns done as Add does.
 func (f *MetadataFetch) Resume() (done bool, err error) {
-	buffer := make([]byte, metadataPiece)
+	buffer := make([]byte, MetadataPiece)
 	for i := range f.have.Len() {
 		piece := buffer[:f.pieceLen(i)]
-		if _, err := f.store.ReadAt(piece, int64(i)*metadataPiece); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := f.store.ReadAt(piece, int64(i)*MetadataPiece); err != nil && !errors.Is(err, io.EOF) {
 			return false, fmt.Errorf("reading metadata: %w", err)
 		}
 		if bytes.Trim(piece, "\x00") == nil {
@@ -164,7 +164,7 @@ func (f *MetadataFetch) Resume() (done bool, err error) {
 }
 
 func (f *MetadataFetch) pieceLen(piece int) int64 {
-	return min(f.size-int64(piece)*metadataPiece, metadataPiece)
+	return min(f.size-int64(piece)*MetadataPiece, MetadataPiece)
 }
 
 // Next returns the next piece to ask for, and what to send for it; ok is false if every piece is here or has been asked
@@ -198,7 +198,7 @@ func (f *MetadataFetch) Add(m MetadataMessage) (done bool, err error) {
 	if !f.asked.Has(m.Piece) || f.have.Has(m.Piece) {
 		return false, nil // not asked for, or twice: of no use, and no harm
 	}
-	if _, err := f.store.WriteAt(m.Data, int64(m.Piece)*metadataPiece); err != nil {
+	if _, err := f.store.WriteAt(m.Data, int64(m.Piece)*MetadataPiece); err != nil {
 		return false, fmt.Errorf("storing metadata: %w", err)
 	}
 	f.have.Set(m.Piece)
@@ -215,10 +215,10 @@ func (f *MetadataFetch) finish() (done bool, err error) {
 	var buffer []byte
 	for ; f.summed < f.have.Len() && f.have.Has(f.summed); f.summed++ {
 		if buffer == nil {
-			buffer = make([]byte, metadataPiece)
+			buffer = make([]byte, MetadataPiece)
 		}
 		piece := buffer[:f.pieceLen(f.summed)]
-		if n, err := f.store.ReadAt(piece, int64(f.summed)*metadataPiece); n < len(piece) {
+		if n, err := f.store.ReadAt(piece, int64(f.summed)*MetadataPiece); n < len(piece) {
 			return false, fmt.Errorf("reading metadata: %w", err)
 		}
 		f.sum.Write(piece)

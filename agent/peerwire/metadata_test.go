@@ -68,7 +68,7 @@ func fetch(t *testing.T, f *MetadataFetch, source []byte, backwards bool) ([]byt
 }
 
 func TestMetadataIsFetchedInAnyOrder(t *testing.T) {
-	for _, size := range []int{1, metadataPiece - 1, metadataPiece, metadataPiece + 1, 3*metadataPiece + 100} {
+	for _, size := range []int{1, MetadataPiece - 1, MetadataPiece, MetadataPiece + 1, 3*MetadataPiece + 100} {
 		for _, backwards := range []bool{false, true} {
 			info := randomBytes(size)
 			f, err := newFetch(sha1.Sum(info), int64(size))
@@ -83,13 +83,13 @@ func TestMetadataIsFetchedInAnyOrder(t *testing.T) {
 }
 
 func TestMetadataThatDoesNotMatchTheInfoHashIsDropped(t *testing.T) {
-	info := randomBytes(2 * metadataPiece)
+	info := randomBytes(2 * MetadataPiece)
 	f, err := newFetch(sha1.Sum(info), int64(len(info)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	forged := bytes.Clone(info)
-	forged[metadataPiece] ^= 1
+	forged[MetadataPiece] ^= 1
 	if got, err := fetch(t, f, forged, false); !errors.Is(err, ErrMetadataHash) || got != nil {
 		t.Errorf("forged: %v", err)
 	}
@@ -111,12 +111,12 @@ func TestMetadataOfHostileSizeIsRefused(t *testing.T) {
 }
 
 func TestMetadataPiecesThatDoNotFitBreakTheProtocol(t *testing.T) {
-	f, err := newFetch(swarm.InfoHash{}, 2*metadataPiece+10)
+	f, err := newFetch(swarm.InfoHash{}, 2*MetadataPiece+10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	askForAll(f)
-	full := make([]byte, metadataPiece)
+	full := make([]byte, MetadataPiece)
 	for name, m := range map[string]MetadataMessage{
 		"beyond the end": {Kind: MetadataData, Piece: 3, TotalSize: f.Size(), Data: full},
 		"other size":     {Kind: MetadataData, Piece: 0, TotalSize: f.Size() + 1, Data: full},
@@ -152,7 +152,7 @@ func TestMetadataThatWasNotAskedForIsIgnored(t *testing.T) {
 }
 
 func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
-	f, err := newFetch(swarm.InfoHash{}, metadataPiece)
+	f, err := newFetch(swarm.InfoHash{}, MetadataPiece)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestRejectedMetadataIsAskedForAgainAfterRetry(t *testing.T) {
 }
 
 func TestMetadataIsTakenUpFromItsStore(t *testing.T) {
-	info := randomBytes(5*metadataPiece + 7)
+	info := randomBytes(5*MetadataPiece + 7)
 	store := new(MetadataMemory)
 	first, err := NewMetadataFetch(sha1.Sum(info), int64(len(info)), MaxMetadata, store)
 	if err != nil {
@@ -212,7 +212,7 @@ func TestMetadataIsTakenUpFromItsStore(t *testing.T) {
 }
 
 func TestMetadataRequestsWeCannotAnswerAreRejected(t *testing.T) {
-	for _, c := range []struct{ info, piece int }{{0, 0}, {100, 1}, {metadataPiece, 1}, {100, 1 << 30}} {
+	for _, c := range []struct{ info, piece int }{{0, 0}, {100, 1}, {MetadataPiece, 1}, {100, 1 << 30}} {
 		reply := MetadataReply(make([]byte, c.info), c.piece)
 		if m, err := ParseMetadataMessage(reply); err != nil || m.Kind != MetadataReject || m.Piece != c.piece {
 			t.Errorf("%d bytes, piece %d: %+v, %v", c.info, c.piece, m, err)
@@ -248,7 +248,7 @@ func TestBadMetadataMessagesBreakTheProtocol(t *testing.T) {
 }
 
 func FuzzMetadata(f *testing.F) {
-	info := randomBytes(2*metadataPiece + 5)
+	info := randomBytes(2*MetadataPiece + 5)
 	for n := range 3 {
 		f.Add(MetadataReply(info, n))
 	}
@@ -257,7 +257,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if asked, err := ParseMetadataMessage(payload); err == nil {
 			reply := MetadataReply(info, asked.Piece)
-			if m, err := ParseMetadataMessage(reply); err != nil || len(m.Data) > metadataPiece {
+			if m, err := ParseMetadataMessage(reply); err != nil || len(m.Data) > MetadataPiece {
 				t.Errorf("reply %q: %v", reply, err)
 			}
 		}
