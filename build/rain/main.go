@@ -1,9 +1,10 @@
 // Command rain makes the copies of rain, and of the bencode library that it reads strangers with, that ebb is linked
-// with. They are as their modules have them, but for two things.
+// with. They are as their modules have them, but for this.
 //
 // rain has no RPC server, which ebb never starts. A program that may start it links net/rpc, which looks methods up by
 // name; then the linker has to keep every exported method of every type, and html/template and encoding/gob besides.
-// On a router that is a sixth of the program. What is put in place of its files stands in build/rain/without.
+// On a router that is a sixth of the program. What is put in place of its files stands in build/rain/without. Nor has it
+// a DHT, which ebb never starts either.
 //
 // And what any peer or tracker can bring ebb down with, or get its owner banned by, is mended, and what keeps torrents
 // out whose files ebb itself finds names for: a few lines each, in the table below, with new files in build/rain/mends
@@ -59,6 +60,9 @@ var mends = []mend{
 	{"rain/internal/announcer/periodic.go", "return terr.RetryIn\n", "return clamp(terr.RetryIn)\n"},
 	// With a factor of 0.5 for chance, that is a minute at least.
 	{"rain/internal/announcer/periodic.go", "InitialInterval:     5 * time.Second", "InitialInterval:     2 * time.Minute"},
+	// Its DHT is never started: ebb has its own. A library of it has no licence.
+	{"rain/torrent/session.go", "\"github.com/nictuku/dht\"", "dht \"github.com/cenkalti/rain/v2/internal/nodht\""},
+	{"rain/torrent/session_add.go", "\"github.com/nictuku/dht\"", "dht \"github.com/cenkalti/rain/v2/internal/nodht\""},
 	// Torrents were refused whose names became equal when it cleaned them, as all do that are in another encoding.
 	{
 		"rain/internal/metainfo/info.go",
@@ -155,6 +159,9 @@ func addFiles(dir string) error {
 		}
 		name, err := filepath.Rel("mends", strings.TrimSuffix(path, ".txt"))
 		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			return err
 		}
 		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
