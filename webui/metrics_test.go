@@ -1,6 +1,8 @@
 package webui_test
 
 import (
+	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,5 +50,44 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	}
 	if strings.Contains(text, "Prelinger") {
 		t.Error("a torrent is named")
+	}
+}
+
+// TestTheDashboardShowsWhatThereIs compares build/grafana with the metrics: it shows each, and no other.
+func TestTheDashboardShowsWhatThereIs(t *testing.T) {
+	file, err := os.ReadFile("../build/grafana/ebb.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr, LegendFormat string }
+		}
+	}
+	if err := json.Unmarshal(file, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	text := newWorld(t).status(200, request{path: "/metrics"}).Body.String()
+	name := regexp.MustCompile(`ebb_[a-z_]+`)
+	shown := map[string]bool{"ebb_info": true} // which names the jobs to choose from
+	for _, p := range dashboard.Panels {
+		for _, target := range p.Targets {
+			metric := name.FindString(target.Expr)
+			shown[metric] = true
+			if !strings.Contains(text, "# TYPE "+metric+" ") {
+				t.Errorf("%s shows %q, which does not exist", p.Title, target.Expr)
+			}
+			for _, label := range regexp.MustCompile(`\{\{([a-z]+)\}\}`).FindAllStringSubmatch(target.LegendFormat, -1) {
+				if !regexp.MustCompile(`(?m)^` + metric + `\{` + label[1] + `="`).MatchString(text) {
+					t.Errorf("%s: %s has no label %s", p.Title, metric, label[1])
+				}
+			}
+		}
+	}
+	for _, line := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllStringSubmatch(text, -1) {
+		if !shown[line[1]] {
+			t.Errorf("%s is not shown", line[1])
+		}
 	}
 }
