@@ -17,6 +17,9 @@ import (
 	"ebb/platform"
 )
 
+// maxShownPath bounds the path of a file as its torrent calls it, in letters: what Linux takes.
+const maxShownPath = 4096
+
 // Details are what is looked up only when somebody wants to see one download closely.
 type Details struct {
 	Files []FileDetail // none while the metadata is not known
@@ -72,7 +75,7 @@ func (s *Session) name(h swarm.InfoHash, list []FileDetail) {
 		return // see read
 	}
 	for n, name := range files.Names(parsed.Info) {
-		if name = displayName(name); n < len(list) && name != list[n].Path {
+		if name = swarm.CleanText(name, maxShownPath); n < len(list) && name != list[n].Path {
 			list[n].Name = name
 		}
 	}
