@@ -15,8 +15,9 @@ RAIN_VERSION = $(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(RAIN)))
 
 OUT     := build/out
 LDFLAGS  = -s -w -X ebb/agent.Version=$(VERSION) -X main.commit=$(COMMIT) -X $(RAIN)/torrent.Version=$(RAIN_VERSION)
-# Nothing of the machine that builds gets into a binary: the same commit is the same bytes everywhere.
-BUILD    = CGO_ENABLED=0 go build -modfile $(OUT)/go.mod -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+# Nothing of the machine that builds gets into a binary: the same commit is the same bytes everywhere. HTTP/2 is left out:
+# trackers, feeds and the page do without, and it would be a twenty-fifth of the program.
+BUILD    = CGO_ENABLED=0 go build -tags nethttpomithttp2 -modfile $(OUT)/go.mod -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 # The race detector needs a C compiler. The tests do not.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
