@@ -157,6 +157,9 @@ func (d *Door) fromEngine(r *room, g *guest, engine *peerwire.Engine) error {
 		if err == nil && !introduced {
 			introduced = true
 			err = d.introduce(r, g)
+			if err == nil {
+				err = d.askList(r, g)
+			}
 		}
 		if err != nil {
 			return err

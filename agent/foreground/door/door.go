@@ -119,6 +119,9 @@ type guest struct {
 	loop    netip.Addr // towards the engine. Door.mu guards it
 	rules   *rules     // while it is carried. Door.mu guards it
 	toldPEX map[netip.AddrPort]struct{}
+	greeted bool // our extension handshake has gone out; Door.mu guards this and the next two
+	lists   bool // it passes lists, and
+	asked   bool // it was asked for its own
 
 	// For its reader alone.
 	introduced bool      // it has sent an extension handshake
@@ -271,6 +274,7 @@ func (d *Door) Run(ctx context.Context) error {
 		case <-d.wake:
 		case <-tick.C:
 			d.tick(time.Now())
+			d.askLists()
 		case <-ctx.Done():
 			d.shut()
 			d.running.Wait()

@@ -31,11 +31,17 @@ func (d *Door) introduce(r *room, g *guest) error {
 	}
 	if !s.Private {
 		x.M[peerwire.ExtensionPEX] = 0
-		if d.cfg.Listable(s.Hash) {
+		if d.cfg.Lists != nil { // whether they are passed in this swarm may show only later
 			x.M[peerwire.ExtensionList] = 0
 		}
 	}
-	return g.conn.SendExtensionHandshake(x)
+	if err := g.conn.SendExtensionHandshake(x); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g.greeted = true
+	return nil
 }
 
 // extend acts on a message that is not for the engine.
@@ -70,6 +76,7 @@ func (d *Door) takeIntroduction(r *room, g *guest, engine *peerwire.Engine, x *p
 			r.book.Met(addr)
 		}
 	}
+	g.lists = !r.private && x.M[peerwire.ExtensionList] != 0
 	d.mu.Unlock()
 	if g.introduced {
 		return nil
@@ -78,12 +85,47 @@ func (d *Door) takeIntroduction(r *room, g *guest, engine *peerwire.Engine, x *p
 	if err := engine.WriteExtensionHandshake(g.conn.Peer()); err != nil {
 		return err
 	}
-	if !r.private && x.M[peerwire.ExtensionList] != 0 && d.cfg.Listable(r.hash) {
-		if ask, ok := d.cfg.Lists.Ask(d.listPeer(r, g)); ok {
-			return g.conn.SendExtended(peerwire.ExtensionList, ask)
+	return d.askList(r, g)
+}
+
+// askList asks a peer for its list, once, if lists are passed in the swarm by now.
+func (d *Door) askList(r *room, g *guest) error {
+	if d.cfg.Lists == nil || !d.cfg.Listable(r.hash) {
+		return nil
+	}
+	d.mu.Lock()
+	ask := g.lists && g.greeted && !g.asked
+	g.asked = g.asked || ask
+	d.mu.Unlock()
+	if !ask {
+		return nil
+	}
+	request, ok := d.cfg.Lists.Ask(d.listPeer(r, g))
+	if !ok {
+		return nil
+	}
+	return g.conn.SendExtended(peerwire.ExtensionList, request)
+}
+
+// askLists asks those who came before lists were passed in their swarm.
+func (d *Door) askLists() {
+	type waiting struct {
+		room  *room
+		guest *guest
+	}
+	var all []waiting
+	d.mu.Lock()
+	for _, r := range d.rooms {
+		for g := range r.guests {
+			if g.lists && g.greeted && !g.asked {
+				all = append(all, waiting{r, g})
+			}
 		}
 	}
-	return nil
+	d.mu.Unlock()
+	for _, w := range all {
+		_ = d.askList(w.room, w.guest) // its connection is about to end
+	}
 }
 
 func (d *Door) listPeer(r *room, g *guest) swarm.Introducer {
