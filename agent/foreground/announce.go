@@ -16,7 +16,7 @@ import (
 // Announcer announces torrents and finds their peers; satisfied by *peersource.Announcer.
 type Announcer interface {
 	Add(peersource.Torrent)
-	Remove(swarm.InfoHash)
+	RemoveOwners(swarm.InfoHash)
 }
 
 // announceInterval is how soon a torrent that is new, or runs again, is announced and at the door.
@@ -66,7 +66,7 @@ func (s *Session) announce(to Announcer, announced map[swarm.InfoHash]announceme
 	}
 	for h := range announced {
 		if !running[h] {
-			to.Remove(h)
+			to.RemoveOwners(h)
 			s.cfg.Door.Remove(h)
 			delete(announced, h)
 		}

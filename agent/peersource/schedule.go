@@ -123,10 +123,10 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	}
 }
 
-// remove makes the torrent's entries leave.
-func (s *schedule) remove(h swarm.InfoHash, now time.Duration) {
+// remove makes the torrent's entries leave, if it is the owner's or not, as is said.
+func (s *schedule) remove(h swarm.InfoHash, owner bool, now time.Duration) {
 	r := s.torrents[h]
-	if r == nil {
+	if r == nil || r.torrent.Owner != owner {
 		return
 	}
 	r.leaving = true
