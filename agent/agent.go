@@ -234,18 +234,14 @@ func client() string { return "ebb " + Version }
 
 func (a *Agent) openForeground(p prefs.Preferences) (err error) {
 	total, _ := platform.Memory()
-	host := "0.0.0.0"
-	if a.guard.Local.IsValid() {
-		host = a.guard.Local.String()
-	}
 	first, last := foreground.PortsBeside(a.port.Addr().Port())
-	a.door = door.New(door.Config{Dialer: a.port, Allow: a.guard.AllowAddr, Log: a.log})
+	a.door = door.New(door.Config{
+		Dialer: a.port, PeerID: a.peerID, Allow: a.guard.AllowAddr, AddNode: a.addNode(), Lists: a.lists, Listable: a.rendezvous.Knows, Log: a.log,
+	})
 	a.foreground, err = foreground.Open(foreground.Config{
 		Directory: a.downloads(), Present: a.mounts.Present, Database: a.state.File("foreground.db"),
-		Host: host, PortBegin: first, PortEnd: last,
-		UploadLimit:   max(p.Foreground.Upload.BytesPerSecond(), 0),
-		DownloadLimit: max(p.Foreground.Download.BytesPerSecond(), 0),
-		MemoryTotal:   total, Ledger: owner.Reservations{Ledger: a.ledger, Background: a.background},
+		Host: "127.0.0.1", PortBegin: first, PortEnd: last,
+		MemoryTotal: total, Ledger: owner.Reservations{Ledger: a.ledger, Background: a.background},
 		FragmentsApart: func() bool { return !a.ledger.Usage().SameDisk },
 		CheckURL:       a.guard.CheckURL, Door: a.door, PeerPort: a.port.Addr().Port(), Log: a.log,
 	})
@@ -394,7 +390,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	start("owner", quiet(a.owner.Run))
 	start("foreground swarms", quiet(a.sharing().Follow))
 	start("door", a.door.Run)
-	start("downloads' swarms", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer, a.guard.AllowAddr) }))
+	start("downloads' swarms", quiet(func(ctx context.Context) { a.foreground.Announce(ctx, a.announcer) }))
 	web := webui.New(webui.Config{ // at the page's address, and at the commands' socket
 		Agent: a.owner, Token: a.token, PasswordPath: a.state.File(webui.PasswordFile), TokensPath: a.state.File(webui.TokensFile),
 		AllowedHosts: func() []string { return a.preferences.Get().Web.AllowedHosts },

@@ -10,7 +10,7 @@ import (
 
 // router leads incoming connections to the part of the agent that they are for: those of downloads to the door, background
 // swarms to the engine, and those that name another foreground swarm to the rendezvous, for there is nothing but lists to
-// be had from us under these (their pieces are on rain's own ports).
+// be had from us under these, while the files of the download are looked at.
 type router struct{ *Agent }
 
 // InfoHashes lists all that a peer may name; encrypted handshakes try them all.

@@ -78,17 +78,7 @@ func (l *live) sendPEX() {
 		}
 	}
 	for p := range l.peers {
-		var added, dropped []netip.AddrPort
-		for a := range now {
-			if _, told := p.toldPEX[a]; !told && a != p.addr {
-				added = append(added, a)
-			}
-		}
-		for a := range p.toldPEX {
-			if _, still := now[a]; !still {
-				dropped = append(dropped, a)
-			}
-		}
+		added, dropped := peerwire.PEXNews(p.toldPEX, now, p.addr)
 		if len(added)+len(dropped) == 0 {
 			continue
 		}

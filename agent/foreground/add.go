@@ -30,7 +30,7 @@ func (s *Session) AddTorrent(ctx context.Context, file []byte, start bool) (swar
 		return swarm.InfoHash{}, fmt.Errorf("%w: %w", ErrBadSource, err)
 	}
 	return t.Info.Hash, s.add(ctx, newcomer{
-		hash: t.Info.Hash, start: start, name: displayName(t.Info.Name),
+		hash: t.Info.Hash, start: start, name: displayName(t.Info.Name), link: s.linkOf(t),
 		give: func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
 			return s.rain.AddTorrent(bytes.NewReader(canonical), opt)
 		},
@@ -47,18 +47,18 @@ func (s *Session) AddURI(ctx context.Context, uri string, start bool) (swarm.Inf
 	for _, tracker := range s.allowed(m.Name, m.Trackers) {
 		l.tiers = append(l.tiers, []string{tracker}) // a link knows no tiers: each is announced to
 	}
-	return m.Hash, s.add(ctx, newcomer{hash: m.Hash, start: start, link: &l})
+	return m.Hash, s.add(ctx, newcomer{hash: m.Hash, start: start, link: l})
 }
 
 // newcomer is a torrent to be added.
 type newcomer struct {
 	hash    swarm.InfoHash
 	start   bool
-	name    string                                                     // for display, until the metadata is known
-	adopted bool                                                       // by Adopt, which has made sure that it can be added
-	promise *promise                                                   // of its room, if that is reserved already
-	link    *link                                                      // of a magnet, whose metadata is to be found
-	give    func(*torrent.AddTorrentOptions) (*torrent.Torrent, error) // gives any other to rain
+	name    string   // for display, until the metadata is known
+	adopted bool     // by Adopt, which has made sure that it can be added
+	promise *promise // of its room, if that is reserved already
+	link    link
+	give    func(*torrent.AddTorrentOptions) (*torrent.Torrent, error) // gives it to rain; nil of a magnet
 }
 
 // add gives a torrent to rain, without starting it, and to a keeper. A magnet goes to a keeper alone.
@@ -83,7 +83,7 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 	}
 	d, err := s.give(n)
 	if err != nil {
-		return errors.Join(err, forget())
+		return errors.Join(err, forget(), s.forgetLink(h))
 	}
 	d.fresh, d.wanted = true, n.start
 	d.reserved, d.promise = n.promise != nil, n.promise
@@ -98,11 +98,11 @@ func (s *Session) add(ctx context.Context, n newcomer) error {
 
 // give makes a download of a newcomer.
 func (s *Session) give(n newcomer) (*download, error) {
-	if n.link != nil {
-		if err := s.saveLink(n.hash, *n.link); err != nil {
-			return nil, fmt.Errorf("adding a download: %w", err)
-		}
-		return s.newMagnet(n.hash, *n.link), nil
+	if err := s.saveLink(n.hash, n.link); err != nil {
+		return nil, fmt.Errorf("adding a download: %w", err)
+	}
+	if n.link.magnet {
+		return s.newMagnet(n.hash, n.link), nil
 	}
 	id := n.hash.String()
 	t, err := n.give(&torrent.AddTorrentOptions{ID: id, Stopped: true})
@@ -110,7 +110,7 @@ func (s *Session) give(n newcomer) (*download, error) {
 		return nil, addingFailed(err)
 	}
 	d := s.newDownload(n.hash, t.AddedAt())
-	d.rain = t
+	d.rain, d.link = t, n.link
 	d.picture.Name = n.name
 	if err := d.examine(); diskFault(err) {
 		d.broken(err)
@@ -160,8 +160,8 @@ func parseTorrent(file []byte) (*peerwire.Torrent, error) {
 	return t, nil
 }
 
-// canonical returns the .torrent file that rain gets: the same info dictionary, the trackers and web seeds that may be
-// contacted, and nothing else.
+// canonical returns the .torrent file that rain gets: the same info dictionary, the web seeds that may be contacted,
+// and nothing else: its trackers are ours to ask.
 func (s *Session) canonical(t *peerwire.Torrent, file []byte) ([]byte, error) {
 	var more struct {
 		UrlList metainfo.UrlList `bencode:"url-list"` // BEP 19
@@ -169,9 +169,6 @@ func (s *Session) canonical(t *peerwire.Torrent, file []byte) ([]byte, error) {
 	// The file is known to be sound, its nesting to be bounded. What cannot be read as web seeds is none.
 	_ = bencode.Unmarshal(file, &more)
 	canonical := metainfo.MetaInfo{InfoBytes: t.Raw}
-	for _, tracker := range s.allowed(displayName(t.Info.Name), t.Trackers) {
-		canonical.AnnounceList = append(canonical.AnnounceList, []string{tracker})
-	}
 	canonical.UrlList = s.allowed(displayName(t.Info.Name), more.UrlList)
 	var text bytes.Buffer
 	err := canonical.Write(&text)

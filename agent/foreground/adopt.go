@@ -69,7 +69,7 @@ func (s *Session) Adopt(ctx context.Context, file []byte, start bool, pieces Pie
 	defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
 
 	a := &adoption{
-		session: s, hash: t.Info.Hash, canonical: canonical, pieces: pieces, todo: pieces.Indexes(), contents: contentsOf(t),
+		session: s, hash: t.Info.Hash, canonical: canonical, link: s.linkOf(t), pieces: pieces, todo: pieces.Indexes(), contents: contentsOf(t),
 	}
 	here, err := a.begin()
 	if here || err != nil {
@@ -93,6 +93,7 @@ type adoption struct {
 	session   *Session
 	hash      swarm.InfoHash
 	canonical []byte // what rain gets
+	link      link
 	pieces    Pieces
 	todo      []uint32 // pieces not placed yet
 
@@ -265,7 +266,7 @@ func (a *adoption) read(index uint32) error {
 func (a *adoption) finish(ctx context.Context, start bool) error {
 	s := a.session
 	n := newcomer{
-		hash: a.hash, start: start, name: a.name, adopted: true,
+		hash: a.hash, start: start, name: a.name, adopted: true, link: a.link,
 		give: func(opt *torrent.AddTorrentOptions) (*torrent.Torrent, error) {
 			return s.rain.AddTorrent(bytes.NewReader(a.canonical), opt)
 		},

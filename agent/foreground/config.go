@@ -21,11 +21,6 @@ const (
 	// router's flash; now it is 9 MB. Orderly stops, and torrents that complete, are saved at once, and what an unclean
 	// stop loses is found again by hashing.
 	resumeInterval = 15 * time.Minute
-	// stopTimeout bounds how long trackers may take to hear that we leave.
-	stopTimeout = 3 * time.Second
-	// maxTrackerResponse bounds the answers of HTTP trackers: 200 peers are 1.2 kB, or 20 kB in the wordiest form. See
-	// also nestingLimit. Bytes.
-	maxTrackerResponse = 64 << 10
 )
 
 // rain's log is one variable of the whole process, which may only be set while no session runs.
@@ -46,6 +41,7 @@ type Door interface {
 	Put(door.Swarm)
 	Remove(swarm.InfoHash)
 	Found(swarm.InfoHash, []netip.AddrPort)
+	Peers(swarm.InfoHash) map[netip.Addr]door.Peer
 }
 
 // Config says how to run the downloads.
@@ -57,13 +53,10 @@ type Config struct {
 	// Database is the path of rain's database. A small file next to it, with the suffix .state, holds what rain does
 	// not: see state. And the directory with the suffix .places holds where the files are: see files.Store.
 	Database string
-	// Host is the IPv4 address to listen on for peers; "" means all.
+	// Host is the IPv4 address of this machine at which rain takes what the door carries to it; nobody else should reach it.
 	Host string
-	// Each torrent listens on its own port, from PortBegin up to but not including PortEnd. A torrent keeps its port.
+	// Each torrent has its own port there, from PortBegin up to but not including PortEnd. A torrent keeps its port.
 	PortBegin, PortEnd uint16
-	// UploadLimit and DownloadLimit are for all torrents together, in bytes per second; 0 means unlimited. rain counts
-	// in KiB/s, rounded down here.
-	UploadLimit, DownloadLimit int64
 	// MemoryTotal is the memory of the device in bytes, which rain's buffers are sized by. 0 means unknown, and small
 	// buffers.
 	MemoryTotal int64
@@ -127,15 +120,10 @@ func (cfg Config) rain(files *storage) torrent.Config {
 	c.MaxTorrentSize = peerwire.MaxTorrentFile
 	c.MaxPieces = peerwire.MaxPieces
 	c.MaxMetadataSize = nestingLimit(cfg.MemoryTotal)
-	c.TrackerStopTimeout = stopTimeout
-	c.TrackerHTTPMaxResponseSize = maxTrackerResponse
-	c.SpeedLimitUpload = kibPerSecond(cfg.UploadLimit)
-	c.SpeedLimitDownload = kibPerSecond(cfg.DownloadLimit)
+	c.PEXEnabled = false // it would tell of addresses that the door has made up
 	c.ReadCacheSize = memory.ReadCache(cfg.MemoryTotal)
 	c.WriteCacheSize = memory.WriteCache(cfg.MemoryTotal)
-	if cfg.MemoryTotal < 512<<20 {
-		c.MaxPeerDial, c.MaxPeerAccept = 30, 15
-	}
+	c.MaxPeerAccept = 2 * door.SwarmConns // the door counts them; rain is late to notice that one has ended
 	return c
 }
 
@@ -149,11 +137,4 @@ func nestingLimit(memory int64) uint {
 		most = 448 << 10
 	}
 	return uint(min(max(memory/2048, 256<<10), most))
-}
-
-func kibPerSecond(limit int64) int64 {
-	if limit <= 0 {
-		return 0
-	}
-	return max(limit/1024, 1)
 }

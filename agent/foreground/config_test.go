@@ -7,7 +7,7 @@ import (
 )
 
 func TestRainIsConfiguredForTheDevice(t *testing.T) {
-	router := Config{MemoryTotal: 128 << 20, UploadLimit: 100_000, DownloadLimit: 1}.rain(&storage{})
+	router := Config{MemoryTotal: 128 << 20}.rain(&storage{})
 	if got := router.ReadCacheSize + router.WriteCacheSize; got > 24<<20 {
 		t.Errorf("on a router with 128 MiB the caches are %d MiB", got>>20)
 	}
@@ -27,15 +27,13 @@ func TestRainIsConfiguredForTheDevice(t *testing.T) {
 			t.Errorf("with %d MiB of memory, pieces of 16 MiB cannot be downloaded", memory>>20)
 		}
 	}
-	if router.SpeedLimitUpload != 97 || router.SpeedLimitDownload != 1 || nas.SpeedLimitUpload != 0 {
-		t.Errorf("limits are %d, %d and %d KiB/s", router.SpeedLimitUpload, router.SpeedLimitDownload, nas.SpeedLimitUpload)
-	}
 	for _, cfg := range []struct {
 		name string
 		bad  bool
 	}{
 		{"DHT", router.DHTEnabled},
 		{"RPC", router.RPCEnabled},
+		{"peer exchange", router.PEXEnabled},
 		{"open files limit", router.MaxOpenFiles != 0},
 		{"starting by itself", router.ResumeOnStartup},
 		{"health check within a year", router.HealthCheckTimeout < 365*24*time.Hour || router.HealthCheckInterval < 365*24*time.Hour},

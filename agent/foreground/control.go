@@ -3,7 +3,6 @@ package foreground
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"ebb/agent/swarm"
 )
@@ -67,21 +66,6 @@ func (s *Session) note(change func(*state) bool) error {
 
 // saveState saves what is remembered of the downloads. The caller holds mu.
 func (s *Session) saveState() error { return s.state.save(s.cfg.Database + stateSuffix) }
-
-// AddPeer names a peer to a running download; private torrents take none. It is no error if the download does not run
-// any more.
-func (s *Session) AddPeer(h swarm.InfoHash, addr netip.AddrPort) {
-	s.mu.Lock()
-	d, closed := s.downloads[h], s.closed
-	s.mu.Unlock()
-	if d == nil || closed || d.look().Private {
-		return
-	}
-	if t := s.rain.GetTorrent(h.String()); t != nil {
-		// The only error is for an address that is none.
-		_ = t.AddPeer(netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port()).String())
-	}
-}
 
 // Remove ends a download and forgets it. With deleteData it also deletes the torrent's files, and the directories that
 // this leaves empty. It does as much of that as it can, whatever fails. A download that is lent is not removed: the

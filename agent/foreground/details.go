@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/rain/v2/torrent"
 
+	"ebb/agent/foreground/door"
 	"ebb/agent/foreground/files"
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
@@ -114,24 +115,27 @@ func (s *Session) peersOf(ctx context.Context, t Torrent) []PeerDetail {
 	defer cancel()
 	select {
 	case peers := <-answer:
-		return peerDetails(peers)
+		return peerDetails(peers, s.cfg.Door.Peers(t.Hash))
 	case <-ctx.Done():
 		return nil
 	}
 }
 
-func peerDetails(peers []torrent.Peer) []PeerDetail {
+// peerDetails puts together what rain knows of its peers and what the door does, by the addresses that rain sees.
+func peerDetails(peers []torrent.Peer, carried map[netip.Addr]door.Peer) []PeerDetail {
 	details := make([]PeerDetail, 0, len(peers))
 	for _, p := range peers {
 		addr, err := netip.ParseAddrPort(p.Addr.String())
 		if err != nil {
 			continue
 		}
-		details = append(details, PeerDetail{
-			Addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), Client: displayName(p.Client),
-			DownloadRate: int64(p.DownloadSpeed), UploadRate: int64(p.UploadSpeed),
-			Encrypted: p.EncryptedStream, Dialled: p.Source != torrent.SourceIncoming, Since: p.ConnectedAt,
-		})
+		if real, ok := carried[addr.Addr().Unmap()]; ok {
+			details = append(details, PeerDetail{
+				Addr: real.Addr, Client: displayName(real.Client),
+				DownloadRate: int64(p.DownloadSpeed), UploadRate: int64(p.UploadSpeed),
+				Encrypted: real.Encrypted, Dialled: real.Dialled, Since: real.Since,
+			})
+		}
 	}
 	slices.SortStableFunc(details, func(a, b PeerDetail) int {
 		return cmp.Compare(b.DownloadRate+b.UploadRate, a.DownloadRate+a.UploadRate)

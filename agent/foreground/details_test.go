@@ -3,6 +3,7 @@ package foreground_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"testing"
 
@@ -24,12 +25,12 @@ func TestDetailsAreFilesAndPeers(t *testing.T) {
 		t.Errorf("before there was a peer: %+v", d)
 	}
 	seed := w.seed(c)
-	s.AddPeer(c.Hash, seed.Addr(c))
+	w.door.Found(c.Hash, []netip.AddrPort{seed.Addr(c)})
 	w.complete(c)
 	if d, err = s.Details(w.ctx, c.Hash); err != nil || len(d.Files) != 1 || d.Files[0].OnDisk != 1<<20 {
 		t.Errorf("complete: %+v, %v", d, err)
 	}
-	if len(d.Peers) > 0 && (!d.Peers[0].Dialled || !d.Peers[0].Addr.IsValid()) {
+	if len(d.Peers) > 0 && (!d.Peers[0].Dialled || d.Peers[0].Addr != seed.Addr(c) || d.Peers[0].Client == "") {
 		t.Errorf("the peer is %+v", d.Peers[0])
 	}
 	if _, err := s.Details(w.ctx, swarm.InfoHash{1}); !errors.Is(err, foreground.ErrUnknown) {

@@ -20,8 +20,8 @@
 // ([next]), takes it, and publishes a picture for everybody else. So a download whose files are on a disk that does not
 // answer holds up nobody but itself.
 //
-// The package leaves to others: background swarms, the DHT (peers come in through [Session.AddPeer]), and how much the
-// background may use.
+// The package leaves to others: background swarms, whom rain meets (it takes what the door carries to it, and knows
+// neither trackers nor the DHT: see [Session.Announce]), and how much the background may use.
 //
 // # After an unclean stop
 //

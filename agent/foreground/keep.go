@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"ebb/agent/foreground/door"
-	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -29,8 +29,6 @@ const (
 	patience = 10 * time.Second
 	// maxSteps bounds the steps taken in one go; a download's whole life has fewer.
 	maxSteps = 8
-	// trackersEvery is how many observations pass between looks at the trackers.
-	trackersEvery = 2
 )
 
 // download is one torrent of the owner.
@@ -49,6 +47,9 @@ type download struct {
 	distrusted bool       // the owner wants its files hashed again: see Session.Verify
 	relocated  bool       // the owner has said where its files are to be moved: see Session.Move
 	picture    Torrent
+
+	up, down atomic.Int64 // bytes of blocks that have passed since the session began; for the trackers
+	seeds    atomic.Int64 // see Torrent.Seeds
 
 	// The rest belongs to the keeper, and to others only while there is none.
 
@@ -69,14 +70,12 @@ type download struct {
 	retryAt  time.Time // when to try again
 	failure  string    // why it cannot go on, for the owner
 
-	running bool               // rain was told to run; an end with an error is news
-	ended   <-chan error       // gets a value when rain has stopped
-	answer  chan torrent.Stats // of a question that rain has not answered yet
-	rates   rates              // of transfer
-	seeds   int                // see Torrent.Seeds
-	reports []peersource.Report
-	looks   int  // observations so far
-	loading bool // it was incomplete when it was started
+	running bool                                 // rain was told to run; an end with an error is news
+	ended   <-chan error                         // gets a value when rain has stopped
+	answer  chan torrent.Stats                   // of a question that rain has not answered yet
+	rates   rates                                // of transfer
+	loading bool                                 // it was incomplete when it was started
+	before  struct{ Uploaded, Downloaded int64 } // what rain said last
 }
 
 // keep looks after the download until ctx ends.
@@ -179,7 +178,7 @@ func (d *download) ask(ctx context.Context) (torrent.Stats, bool) {
 
 // observe takes note of what rain has done by itself.
 func (d *download) observe(s torrent.Stats) {
-	d.looks++
+	d.count(s)
 	d.rates.add(time.Now(), s.Bytes.Downloaded, s.Bytes.Uploaded)
 	if s.Status == torrent.Stopped && d.running {
 		d.running = false
@@ -207,6 +206,17 @@ func (d *download) observe(s torrent.Stats) {
 			d.tell("complete", "complete")
 		}
 	}
+}
+
+// count adds up what has passed. rain's own counters begin anew when it forgets a torrent: see renew.
+func (d *download) count(s torrent.Stats) {
+	up, down := s.Bytes.Uploaded-d.before.Uploaded, s.Bytes.Downloaded-d.before.Downloaded
+	if up < 0 || down < 0 {
+		up, down = s.Bytes.Uploaded, s.Bytes.Downloaded
+	}
+	d.up.Add(up)
+	d.down.Add(down)
+	d.before.Uploaded, d.before.Downloaded = s.Bytes.Uploaded, s.Bytes.Downloaded
 }
 
 // broken handles what has kept the download from running, or ended that.
@@ -237,17 +247,6 @@ func diskFault(err error) bool {
 
 // publish updates the picture.
 func (d *download) publish(s torrent.Stats, wanted bool) {
-	switch running := s.Status != torrent.Stopped && s.Status != torrent.Stopping; {
-	case !running:
-		d.reports = nil
-	case d.looks%trackersEvery == 1 || d.reports == nil:
-		d.seeds = 0
-		d.reports = make([]peersource.Report, 0, len(d.trackers))
-		for _, tracker := range d.rain.Trackers() {
-			d.seeds = max(d.seeds, tracker.Seeders)
-			d.reports = append(d.reports, report(tracker))
-		}
-	}
 	down, up := d.rates.perSecond()
 	lent, holed := d.session.lending(d.hash)
 	d.mu.Lock()
@@ -269,17 +268,16 @@ func (d *download) publish(s torrent.Stats, wanted bool) {
 	p.PieceLength, p.Pieces, p.Checked = int64(s.PieceLength), int(s.Pieces.Total), int(s.Pieces.Checked)
 	p.DownloadRate, p.UploadRate = down, up
 	p.Downloaded, p.Uploaded = s.Bytes.Downloaded, s.Bytes.Uploaded
-	p.Peers, p.Seeds = s.Peers.Total, d.seeds
-	p.Reports = d.reports
+	p.Peers, p.Seeds = s.Peers.Total, int(d.seeds.Load())
 	p.Port = uint16(s.Port)
 	p.MetadataKnown = d.rain != nil
-	p.seek = d.seek
+	p.seek, p.link, p.infoLength = d.seek, d.link, d.infoLength
 	if d.seek != nil {
 		p.Metadata = d.seek.Progress()
 		p.Peers = p.Metadata.Peers
 	}
 	if d.examined {
-		p.Name, p.Private, p.Trackers = d.name, d.private, d.trackers
+		p.Name, p.Private, p.Trackers = d.name, d.private, d.link.trackers()
 		p.Directory, p.files = d.place.Directory, d.place.Files
 		p.MovingTo, _ = d.session.files.Moving(d.hash)
 	}

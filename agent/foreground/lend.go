@@ -51,7 +51,7 @@ func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 	if rain == nil || !d.look().MetadataKnown {
 		return nil, fmt.Errorf("%s cannot be lent: %w", d.title(), ErrNoContent)
 	}
-	loan, err := s.newLoan(rain, h)
+	loan, err := s.newLoan(rain, h, d.look().link.tiers)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be lent: %w", d.title(), err)
 	}
@@ -65,7 +65,7 @@ func (s *Session) Lend(h swarm.InfoHash) (*Loan, error) {
 }
 
 // newLoan reads what a loan has to know, and changes nothing yet.
-func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error) {
+func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash, tiers [][]string) (*Loan, error) {
 	c, t, err := s.read(rain, true)
 	if err != nil {
 		return nil, err
@@ -78,9 +78,7 @@ func (s *Session) newLoan(rain *torrent.Torrent, h swarm.InfoHash) (*Loan, error
 		given: make(map[uint32]bool), block: files.BlockSize(c.place.Directory),
 	}
 	file := metainfo.MetaInfo{InfoBytes: t.Raw}
-	for _, tracker := range s.allowed(c.name, t.Trackers) {
-		file.AnnounceList = append(file.AnnounceList, []string{tracker})
-	}
+	file.AnnounceList = tiers
 	var text bytes.Buffer
 	if err := file.Write(&text); err != nil {
 		return nil, err

@@ -191,7 +191,7 @@ func TestLentDownloadIsStoppedAndStays(t *testing.T) {
 
 func TestLendStopsADownloadThatRuns(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.DownloadLimit = 1 << 20
+	w.limit = 1 << 20
 	c := w.content("film.bin", 8<<20, 64<<10)
 	w.seed(c)
 	s := w.open()

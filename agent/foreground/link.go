@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 )
 
@@ -34,6 +35,28 @@ type link struct {
 
 // trackers are those of all tiers.
 func (l link) trackers() []string { return slices.Concat(l.tiers...) }
+
+// linkOf is the link of a torrent file.
+func (s *Session) linkOf(t *peerwire.Torrent) (l link) {
+	for _, tier := range t.Tiers {
+		if tier = s.allowed(displayName(t.Info.Name), tier); len(tier) > 0 {
+			l.tiers = append(l.tiers, tier)
+		}
+	}
+	return l
+}
+
+// known is the link once the metadata is known.
+func (l link) known() link { return link{tiers: l.tiers, peers: l.peers} }
+
+// settleLink notes that the metadata of h is known, and deletes what came of it.
+func (s *Session) settleLink(h swarm.InfoHash, l link) error {
+	err := os.Remove(s.linkPath(h) + metadataSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(s.saveLink(h, l.known()), err)
+}
 
 // linkPath is where the link of h is kept.
 func (s *Session) linkPath(h swarm.InfoHash) string {

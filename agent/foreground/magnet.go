@@ -20,7 +20,7 @@ import (
 //  2. While it is wanted, it is at the door ([door.Seek]): peers are asked for the metadata, which comes into a file. A
 //     restart goes on with what is there.
 //  3. The keeper finds that all of it has come. It is checked; what cannot be downloaded is dropped, and the reason shown.
-//  4. rain gets a whole torrent, and the link is deleted. From here on it is a download like others.
+//  4. rain gets a whole torrent, and the link says no more than how its peers are found. From here on it is a download like others.
 //
 // A crash between two steps repeats the second of them at most.
 
@@ -113,7 +113,7 @@ func (d *download) learn() error {
 		d.drop(fmt.Errorf("%w: %w", ErrBadSource, err))
 		return nil
 	}
-	canonical, err := s.canonical(&peerwire.Torrent{Info: info, Raw: raw, Trackers: d.link.trackers()}, nil)
+	canonical, err := s.canonical(&peerwire.Torrent{Info: info, Raw: raw}, nil)
 	if err != nil {
 		return err
 	}
@@ -130,8 +130,8 @@ func (d *download) learn() error {
 		s.cfg.Log.Warn("closing metadata", "name", d.title(), "err", err)
 	}
 	d.seek = nil
-	if err := s.forgetLink(d.hash); err != nil {
-		s.cfg.Log.Warn("deleting a magnet link that has become a download", "name", d.title(), "err", err)
+	if err := s.settleLink(d.hash, d.link); err != nil {
+		s.cfg.Log.Warn("noting that a magnet link has become a download", "name", d.title(), "err", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package foreground_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,6 +85,34 @@ func TestMagnetOfAFormerVersionIsTakenOver(t *testing.T) {
 		t.Errorf("taken over: %+v", picture)
 	}
 	w.complete(c)
+}
+
+// A former version gave the trackers to rain, too, which would announce there besides us.
+func TestTrackersOfAFormerVersionAreTakenOver(t *testing.T) {
+	w := newWorld(t)
+	c := w.content("film.bin", 1<<20, 64<<10)
+	w.seed(c)
+	cfg := torrent.DefaultConfig
+	cfg.Database, cfg.DataDir, cfg.RPCEnabled, cfg.DHTEnabled, cfg.MaxOpenFiles = w.cfg.Database, t.TempDir(), false, false, 0
+	cfg.Host, cfg.PortBegin, cfg.PortEnd = w.cfg.Host, w.cfg.PortBegin, w.cfg.PortEnd
+	former, err := torrent.NewSession(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := former.AddTorrent(bytes.NewReader(c.Torrent), &torrent.AddTorrentOptions{ID: c.Hash.String(), Stopped: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := former.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // and stay so
+		s := w.open()
+		if picture, _ := s.Torrent(c.Hash); !slices.Equal(picture.Trackers, []string{w.TrackerURL()}) || len(s.RainTrackers(c.Hash)) != 0 {
+			t.Errorf("trackers %q, of which rain announces to %q", picture.Trackers, s.RainTrackers(c.Hash))
+		}
+		w.complete(c)
+		w.close()
+	}
 }
 
 func TestMetadataThatIsTooLargeIsSaid(t *testing.T) {

@@ -56,10 +56,10 @@ func (d *download) run(command func() error, s torrent.Stats) error {
 
 // contents is what a torrent's metadata says, as far as it matters here.
 type contents struct {
-	name     string // for display
-	private  bool
-	trackers []string
-	place    files.Place
+	name       string // for display
+	private    bool
+	infoLength int64 // of the info dictionary, bytes
+	place      files.Place
 }
 
 // read checks the metadata of a torrent that rain has, and settles where its files are.
@@ -102,7 +102,7 @@ func (s *Session) read(rain *torrent.Torrent, inUse bool) (contents, *peerwire.T
 
 // contentsOf returns what a torrent says of itself.
 func contentsOf(t *peerwire.Torrent) contents {
-	return contents{name: displayName(t.Info.Name), private: t.Info.Private, trackers: t.Trackers}
+	return contents{name: displayName(t.Info.Name), private: t.Info.Private, infoLength: int64(len(t.Raw))}
 }
 
 // checkPieces makes sure that pieces fit into the memory of the device.
@@ -123,7 +123,7 @@ func (d *download) examine() error {
 	d.contents, d.examined = c, true
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.picture.Name, d.picture.Private, d.picture.Trackers = c.name, c.private, c.trackers
+	d.picture.Name, d.picture.Private, d.picture.Trackers = c.name, c.private, d.link.trackers()
 	d.picture.MetadataKnown = true
 	return nil
 }

@@ -72,6 +72,9 @@ func Open(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading which downloads are stopped: %w", err)
 	}
+	if err := (&Session{cfg: cfg}).takeTrackers(); err != nil {
+		return nil, databaseError(cfg.Database, err)
+	}
 	var interrupted map[swarm.InfoHash]bool
 	if !state.clean {
 		if interrupted, err = forgetMarks(cfg.Database); err != nil {
@@ -115,16 +118,19 @@ func Open(cfg Config) (*Session, error) {
 			}
 			continue
 		}
-		s.load(t, interrupted)
+		s.load(t, interrupted, links)
 	}
 	for h, l := range links {
 		switch {
 		case s.downloads[h] == nil && l.magnet:
 			s.loadMagnet(h, l)
-		case l.magnet: // it has become a download: somebody was killed
-			if err := s.forgetLink(h); err != nil {
-				s.cfg.Log.Warn("deleting a magnet link", "hash", h.String(), "err", err)
-			}
+		case s.downloads[h] == nil: // it was removed, or never added: somebody was killed
+			err = s.forgetLink(h)
+		case l.magnet: // it has become a download: likewise
+			err = s.settleLink(h, l)
+		}
+		if err != nil {
+			s.cfg.Log.Warn("tidying up the link of a download", "hash", h.String(), "err", err)
 		}
 	}
 	if err := s.files.Prune(func(h swarm.InfoHash) bool { return s.downloads[h] != nil }); err != nil {
@@ -164,14 +170,14 @@ func (cfg Config) makeDirectory(path string) error {
 }
 
 // load takes over a torrent that rain remembers.
-func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool) {
+func (s *Session) load(t *torrent.Torrent, interrupted map[swarm.InfoHash]bool, links map[swarm.InfoHash]link) {
 	stats := t.Stats()
 	if stats.Pieces.Total == 0 {
 		s.takeMagnet(t)
 		return
 	}
 	d := s.newDownload(swarm.InfoHash(t.InfoHash()), t.AddedAt())
-	d.rain = t
+	d.rain, d.link = t, links[d.hash].known()
 	d.kept, d.had = true, interrupted[d.hash]
 	d.picture.Name = stats.Name
 	d.wanted = !s.state.stopped[d.hash]

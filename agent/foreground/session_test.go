@@ -3,6 +3,7 @@ package foreground_test
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +84,7 @@ func TestPeersAreTakenFromOutside(t *testing.T) {
 	w.open()
 	w.add(untracked)
 	w.awaitState(c.Hash, foreground.Downloading)
-	w.session.AddPeer(c.Hash, seed.Addr(c))
+	w.door.Found(c.Hash, []netip.AddrPort{seed.Addr(c)})
 	w.complete(c)
 }
 
@@ -341,7 +342,7 @@ func TestFilesThatVanishInAnUncleanStopAreNotDownloadedAgainUnasked(t *testing.T
 	w := newWorld(t)
 	c := w.content("film.bin", 8<<20, 64<<10)
 	w.seed(c)
-	w.cfg.DownloadLimit = 1 << 20
+	w.limit = 1 << 20
 	w.open()
 	w.add(c)
 	w.await(c.Hash, "begun", func(t foreground.Torrent) bool { return t.Completed > 0 })

@@ -6,7 +6,6 @@ import (
 
 	"ebb/agent/foreground/door"
 	"ebb/agent/foreground/files"
-	"ebb/agent/peersource"
 	"ebb/agent/swarm"
 
 	"github.com/cenkalti/rain/v2/torrent"
@@ -49,9 +48,7 @@ type Torrent struct {
 	Seeds                int // the most that a tracker has told of
 	Private              bool
 	Trackers             []string // shared between pictures: not to be changed
-	// Reports are what the trackers said last, while it runs. Shared between pictures: not to be changed.
-	Reports []peersource.Report
-	Port    uint16 // where it listens for peers
+	Port                 uint16   // where rain takes its peers, on this machine
 	// Directory holds its files, and MovingTo is going to; that is empty if they are not to be moved.
 	Directory, MovingTo string
 	Moved               int64 // bytes that are there already, while State is Moving
@@ -61,10 +58,11 @@ type Torrent struct {
 
 	Metadata door.Progress // of the search for it, while State is Metadata
 
-	files   []files.File // while they are known; shared between pictures
-	link    link         // likewise
-	seek    *door.Seek   // nil once the metadata is known
-	dropped bool         // it can never go on
+	infoLength int64        // of the info dictionary, bytes
+	files      []files.File // while they are known; shared between pictures
+	link       link         // likewise
+	seek       *door.Seek   // nil once the metadata is known
+	dropped    bool         // it can never go on
 }
 
 // Running reports whether the torrent is in its swarm, or about to be.

@@ -2,7 +2,6 @@ package foreground_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -25,6 +24,7 @@ const victimEnv = "EBB_FOREGROUND_VICTIM"
 // victimConfig is what the killed session must know.
 type victimConfig struct {
 	Directory, Database, Host string
+	PeerPort                  uint16
 	PortBegin, PortEnd        uint16
 	DownloadLimit             int64
 	Hash                      swarm.InfoHash
@@ -43,20 +43,17 @@ func runVictim(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	s, err := foreground.Open(foreground.Config{
-		Directory: v.Directory, Database: v.Database, Host: v.Host, PortBegin: v.PortBegin, PortEnd: v.PortEnd,
-		DownloadLimit: v.DownloadLimit, Ledger: newLedger(1 << 40),
-	})
+	house, err := openHouse(foreground.Config{
+		Directory: v.Directory, Database: v.Database, Host: v.Host, PeerPort: v.PeerPort, PortBegin: v.PortBegin, PortEnd: v.PortEnd,
+		Ledger: newLedger(1 << 40),
+	}, v.DownloadLimit)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	go func() {
-		for range time.Tick(100 * time.Millisecond) {
-			s.AddPeer(v.Hash, v.Peer)
-		}
-	}()
-	fmt.Fprintln(os.Stderr, s.Run(context.Background()))
+	for range time.Tick(100 * time.Millisecond) { // until it is killed
+		house.door.Found(v.Hash, []netip.AddrPort{v.Peer})
+	}
 	return 1
 }
 
@@ -67,7 +64,7 @@ func TestAfterKillTheDownloadGoesOnWithoutFetchingAnythingAgain(t *testing.T) {
 	seed := w.seed(c)
 
 	// An orderly stop first, so that rain has saved marks, which then fall behind.
-	w.cfg.DownloadLimit = limit
+	w.limit = limit
 	w.open()
 	w.add(c)
 	w.await(c.Hash, "begun", func(t foreground.Torrent) bool { return t.Completed >= 2<<20 })
@@ -75,7 +72,7 @@ func TestAfterKillTheDownloadGoesOnWithoutFetchingAnythingAgain(t *testing.T) {
 	saved, _ := w.session.Torrent(c.Hash)
 
 	missing := w.kill(c.Hash, seed.Addr(c), func() bool { return seed.Uploaded() >= size*3/4 })
-	w.cfg.DownloadLimit = 0
+	w.limit = 0
 	w.open()
 	picture := w.complete(c)
 	// What the killed session had fetched is not in the count: rain had not saved it.
@@ -128,7 +125,7 @@ func (w *world) kill(h swarm.InfoHash, peer netip.AddrPort, due func() bool) (mi
 	w.Helper()
 	text, err := json.Marshal(victimConfig{
 		Directory: w.cfg.Directory, Database: w.cfg.Database, Host: w.cfg.Host, PortBegin: w.cfg.PortBegin, PortEnd: w.cfg.PortEnd,
-		DownloadLimit: w.cfg.DownloadLimit, Hash: h, Peer: peer,
+		DownloadLimit: w.limit, PeerPort: w.cfg.PeerPort, Hash: h, Peer: peer,
 	})
 	if err != nil {
 		w.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"ebb/agent/peerwire"
 	"ebb/agent/swarm"
 	"ebb/build/lab"
+	"ebb/quota/line"
 )
 
 // world is a lab with one session in it.
@@ -30,6 +31,7 @@ type world struct {
 	ctx    context.Context
 	cfg    foreground.Config
 	ledger *ledger
+	limit  int64 // of what is downloaded, in bytes per second; 0: none
 
 	mu    sync.Mutex
 	story []string
@@ -90,18 +92,41 @@ func newWorld(t *testing.T) *world {
 // open opens the session and runs it, behind a door and an announcer of its own.
 func (w *world) open() *foreground.Session {
 	w.Helper()
-	guard := peersource.Guard{AllowPrivate: true, Local: netip.MustParseAddr(w.cfg.Host)}
-	id := peerwire.NewPeerID("0.1.0")
-	port, err := peerwire.Listen(netip.AddrPortFrom(guard.Local, w.cfg.PeerPort).String(), peerwire.Config{PeerID: id, Local: guard.Local})
+	h, err := openHouse(w.cfg, w.limit)
 	if err != nil {
 		w.Fatal(err)
 	}
-	d := door.New(door.Config{Dialer: port, Allow: guard.AllowAddr, Log: w.cfg.Log})
-	w.cfg.Door = d
-	announcer := peersource.NewAnnouncer(peersource.Config{PeerID: id, Guard: guard, UserAgent: "ebb/test"})
-	s, err := foreground.Open(w.cfg)
+	w.session, w.door, w.end = h.session, h.door, h.end
+	return h.session
+}
+
+// house is a session with what is around it in an agent.
+type house struct {
+	session *foreground.Session
+	door    *door.Door
+	end     func() error // ends all of it
+}
+
+// openHouse opens a session and runs it. limit is of what is downloaded, in bytes per second; 0: none.
+func openHouse(cfg foreground.Config, limit int64) (*house, error) {
+	guard := peersource.Guard{AllowPrivate: true, Local: netip.MustParseAddr(cfg.Host)}
+	id := peerwire.NewPeerID("0.1.0")
+	bandwidth := line.NewBandwidth(0, 0)
+	if limit > 0 {
+		bandwidth.SetOwnLimits(line.Unlimited, limit)
+	}
+	port, err := peerwire.Listen(netip.AddrPortFrom(guard.Local, cfg.PeerPort).String(), peerwire.Config{
+		PeerID: id, Local: guard.Local, Client: "ebb test", Wrap: bandwidth.Wrap, Owner: func(swarm.InfoHash) bool { return true },
+	})
 	if err != nil {
-		w.Fatal(errors.Join(err, port.Close()))
+		return nil, err
+	}
+	d := door.New(door.Config{Dialer: port, PeerID: id, Allow: guard.AllowAddr, Log: cfg.Log})
+	cfg.Door = d
+	announcer := peersource.NewAnnouncer(peersource.Config{PeerID: id, Guard: guard, UserAgent: "ebb/test"})
+	s, err := foreground.Open(cfg)
+	if err != nil {
+		return nil, errors.Join(err, port.Close())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -110,14 +135,13 @@ func (w *world) open() *foreground.Session {
 	running.Go(func() { _ = port.Serve(ctx, router{d}) })
 	running.Go(func() { _ = d.Run(ctx) })
 	running.Go(func() { _ = announcer.Run(ctx) })
-	running.Go(func() { s.Announce(ctx, announcer, guard.AllowAddr) })
-	w.session, w.door = s, d
-	w.end = sync.OnceValue(func() error {
+	running.Go(func() { s.Announce(ctx, announcer) })
+	end := sync.OnceValue(func() error {
 		cancel()
 		running.Wait()
 		return errors.Join(ran, s.Close())
 	})
-	return s
+	return &house{s, d, end}, nil
 }
 
 // router leads all that comes to the port to the door.
@@ -186,7 +210,6 @@ func (w *world) await(h swarm.InfoHash, what string, wanted func(foreground.Torr
 		case <-introduce.C:
 			for _, s := range w.seeds {
 				if s.content.Hash == h {
-					w.session.AddPeer(h, s.Addr(s.content))
 					w.door.Found(h, []netip.AddrPort{s.Addr(s.content)})
 				}
 			}

@@ -147,7 +147,7 @@ func (d *diagnosis) addLines(level, about string, err error) {
 func (d *diagnosis) checkDownloads(torrents []foreground.Torrent, reports func(swarm.InfoHash) []peersource.Report) {
 	well := 0
 	for _, t := range torrents {
-		text, grave := trouble(trackers(append(reports(t.Hash), t.Reports...)))
+		text, grave := trouble(trackers(reports(t.Hash)))
 		name := cmp.Or(t.Name, t.Hash.String())
 		switch {
 		case t.State == foreground.Failed || t.State == foreground.Away:

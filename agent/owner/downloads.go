@@ -50,7 +50,7 @@ func (o *Owner) ForegroundDetails(ctx context.Context, h swarm.InfoHash) (webui.
 }
 
 func (o *Owner) foregroundTorrent(t foreground.Torrent) webui.ForegroundTorrent {
-	said := trackers(append(o.cfg.Announcer.Reports(t.Hash), t.Reports...))
+	said := trackers(o.cfg.Announcer.Reports(t.Hash))
 	trouble, _ := trouble(said)
 	return webui.ForegroundTorrent{
 		Hash: t.Hash, Name: t.Name, State: string(t.State), Why: t.Why(), Private: t.Private,

@@ -54,6 +54,7 @@ var _ webui.Agent = (*Owner)(nil)
 func New(cfg Config) *Owner {
 	o := &Owner{cfg: cfg, started: time.Now(), began: cfg.Preferences.Get()}
 	o.moves = newMoves(o)
+	o.limitDownloads(o.began)
 	return o
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"ebb/agent/prefs"
 	"ebb/agent/swarm"
+	"ebb/quota/line"
 	"ebb/webui"
 )
 
@@ -63,11 +64,26 @@ func (o *Owner) apply(p prefs.Preferences) {
 	o.cfg.Preferences.Set(p)
 	o.cfg.Ledger.LimitsChanged()
 	o.cfg.Governor.Apply()
+	o.limitDownloads(p)
 	text := "preferences changed"
 	if later := prefs.NeedRestart(o.began, o.cfg.Preferences.Get()); len(later) > 0 {
 		text += "; the next start puts into force: " + strings.Join(later, ", ")
 	}
 	swarm.Tell(o.cfg.Log, "preferences", swarm.InfoHash{}, text)
+}
+
+// leastRate is what the owner's connections have in any case, bytes per second: requests pass the limit, too.
+const leastRate = 1 << 10
+
+// limitDownloads puts the limits of the owner's own torrents into force.
+func (o *Owner) limitDownloads(p prefs.Preferences) {
+	limit := func(r prefs.Rate) int64 {
+		if r.Unlimited() {
+			return line.Unlimited
+		}
+		return max(r.BytesPerSecond(), leastRate)
+	}
+	o.cfg.Bandwidth.SetOwnLimits(limit(p.Foreground.Upload), limit(p.Foreground.Download))
 }
 
 // watchInterval is how soon a change in the file itself is noticed: it costs one stat.

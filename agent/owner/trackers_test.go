@@ -74,28 +74,28 @@ func TestDoctorTellsOfDownloadsThatReachNoTracker(t *testing.T) {
 		return []peersource.Report{{Source: "http://a.example/announce", Asked: time.Now(), Err: err}}
 	}
 	refused := reach(&peersource.Refusal{Reason: "Unregistered torrent"})
-	check := func(torrents ...foreground.Torrent) webui.Finding {
+	check := func(reports []peersource.Report, torrents ...foreground.Torrent) webui.Finding {
 		var d diagnosis
-		d.checkDownloads(torrents, func(swarm.InfoHash) []peersource.Report { return nil })
+		d.checkDownloads(torrents, func(swarm.InfoHash) []peersource.Report { return reports })
 		if len(d) != 1 {
 			t.Fatalf("%+v", d)
 		}
 		return d[0]
 	}
-	waits := foreground.Torrent{Name: "film", Length: 10, State: foreground.Downloading, Reports: refused}
-	if f := check(waits); f.Level != webui.FindingProblem || !strings.Contains(f.Text, "Unregistered torrent") {
+	waits := foreground.Torrent{Name: "film", Length: 10, State: foreground.Downloading}
+	if f := check(refused, waits); f.Level != webui.FindingProblem || !strings.Contains(f.Text, "Unregistered torrent") {
 		t.Errorf("of one that gets nothing: %+v", f)
 	}
 	fed := waits
 	fed.Peers = 3
-	if f := check(fed); f.Level != webui.FindingNote || !strings.Contains(f.Text, "Unregistered torrent") {
+	if f := check(refused, fed); f.Level != webui.FindingNote || !strings.Contains(f.Text, "Unregistered torrent") {
 		t.Errorf("of one that has other peers: %+v", f)
 	}
-	if f := check(foreground.Torrent{Name: "film", Reports: reach(nil)}); f.Level != webui.FindingOK {
+	if f := check(reach(nil), foreground.Torrent{Name: "film"}); f.Level != webui.FindingOK {
 		t.Errorf("of one that is well: %+v", f)
 	}
-	failed := foreground.Torrent{Name: "film", State: foreground.Failed, Error: "no space", Reports: reach(errors.New("down"))}
-	if f := check(failed); f.Level != webui.FindingProblem || !strings.Contains(f.Text, "no space") {
+	failed := foreground.Torrent{Name: "film", State: foreground.Failed, Error: "no space"}
+	if f := check(reach(errors.New("down")), failed); f.Level != webui.FindingProblem || !strings.Contains(f.Text, "no space") {
 		t.Errorf("of one that has failed: %+v", f)
 	}
 }

@@ -129,9 +129,16 @@ func (a *Announcer) sources(t *Torrent) []place {
 	return places
 }
 
-// Remove stops announcing the torrent; trackers that know of us are told, once, when a worker is free.
+// Remove stops announcing a torrent that is not the owner's; trackers that know of us are told, once, when a worker is
+// free. A torrent that the owner has added meanwhile stays.
 func (a *Announcer) Remove(h swarm.InfoHash) {
-	a.change(func(now time.Duration) { a.schedule.remove(h, now) })
+	a.change(func(now time.Duration) { a.schedule.remove(h, false, now) })
+}
+
+// RemoveOwners does so for one of the owner's, unless it has become another's by now: who removes a download may let the
+// background go on with it.
+func (a *Announcer) RemoveOwners(h swarm.InfoHash) {
+	a.change(func(now time.Duration) { a.schedule.remove(h, true, now) })
 }
 
 // Now brings the torrent's next announces forward: to a minute after the last one, or to whenever the tracker allows the

@@ -776,3 +776,29 @@ func BenchmarkMemoryPerTorrent(b *testing.B) {
 		runtime.KeepAlive(a)
 	}
 }
+
+func TestWhatTheOwnerRemovesMayGoOnAsAnothers(t *testing.T) {
+	s := newSchedule()
+	h := swarm.InfoHash{1}
+	owners, others := Torrent{Hash: h, Owner: true}, Torrent{Hash: h}
+	there := func() bool { r := s.torrents[h]; return r != nil && !r.leaving }
+	tracker := []place{{"udp://tracker.example:1", untiered}}
+	for _, test := range []struct {
+		first, second Torrent
+		owner         bool // who removes it
+		stays         bool
+	}{
+		{owners, others, true, true},   // kept on in the background
+		{others, owners, false, true},  // promoted
+		{owners, others, false, false}, // kept on, and left
+		{others, owners, true, false},  // promoted, and removed
+	} {
+		s.put(test.first, tracker, 0)
+		s.put(test.second, tracker, 0)
+		if s.remove(h, test.owner, 0); there() != test.stays {
+			t.Errorf("%+v: it is announced: %t", test, there())
+		}
+		s.remove(h, false, 0)
+		s.remove(h, true, 0)
+	}
+}

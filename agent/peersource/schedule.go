@@ -73,6 +73,7 @@ type entry struct {
 	tried   bool
 	known   bool // the tracker has us on its list, and must be told when we leave
 	missing bool // the last thing that the tracker knows is that we lack something
+	unsaid  bool // in the DHT we have only looked so far, and are to be found there now
 	hurried bool // Now was called while it was running
 	standby bool // another of the tiers is announced to
 
@@ -96,7 +97,8 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	if r.leaving || len(r.entries) == 0 {
 		r.last = figures{left: -1}
 	}
-	told := r.torrent.Port != t.Port || r.torrent.Onlooker && !t.Onlooker // there is news
+	looked := r.torrent.Onlooker && !t.Onlooker
+	told := r.torrent.Port != t.Port || looked // there is news
 	t.Trackers, t.Tiers = nil, nil
 	r.torrent, r.leaving = t, false
 	for _, e := range r.entries {
@@ -112,6 +114,7 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 		}
 		e := r.entries[i]
 		e.wanted = true
+		e.unsaid = e.unsaid || looked && at.source == SourceDHT
 		if e.tier != at.tier {
 			e.tier, e.order = at.tier, int32(order)
 		}
@@ -123,10 +126,10 @@ func (s *schedule) put(t Torrent, places []place, now time.Duration) {
 	}
 }
 
-// remove makes the torrent's entries leave.
-func (s *schedule) remove(h swarm.InfoHash, now time.Duration) {
+// remove makes the torrent's entries leave, if it is the owner's or not, as is said.
+func (s *schedule) remove(h swarm.InfoHash, owner bool, now time.Duration) {
 	r := s.torrents[h]
-	if r == nil {
+	if r == nil || r.torrent.Owner != owner {
 		return
 	}
 	r.leaving = true
@@ -172,7 +175,7 @@ func (s *schedule) hurry(h swarm.InfoHash, now time.Duration) {
 
 // polite is the earliest time of an announce that the clock does not ask for.
 func (e *entry) polite() time.Duration {
-	if !e.tried {
+	if !e.tried || e.unsaid {
 		return 0
 	}
 	return e.last + max(e.at.least(), e.minimum)
@@ -195,7 +198,7 @@ func (s *schedule) next(now time.Duration) *entry {
 			return nil
 		}
 		if e.wanted || e.known {
-			e.running = true
+			e.running, e.unsaid = true, false
 			return e
 		}
 		s.turns.ended(e, -1)

@@ -90,3 +90,19 @@ func compactAddresses(list []netip.AddrPort) (v4, v6 []byte) {
 	}
 	return v4, v6
 }
+
+// PEXNews is what to tell a peer of addresses (BEP 11): those that are there now and it has not been told of, without
+// its own, and those that it was told of and are gone.
+func PEXNews(told, now map[netip.AddrPort]struct{}, own netip.AddrPort) (added, dropped []netip.AddrPort) {
+	for a := range now {
+		if _, known := told[a]; !known && a != own {
+			added = append(added, a)
+		}
+	}
+	for a := range told {
+		if _, still := now[a]; !still {
+			dropped = append(dropped, a)
+		}
+	}
+	return added, dropped
+}

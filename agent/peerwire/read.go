@@ -147,7 +147,7 @@ func (r *wireReader) piece(m *Message, n int) error {
 		return err
 	}
 	m.buffer = blockBuffers.Get().(*blockBuffer)
-	m.Block = m.buffer[:n]
+	m.Block = m.buffer[pieceHeader : pieceHeader+n] // so that it can be passed on as it is
 	if _, err := io.ReadFull(r.in, m.Block); err != nil {
 		m.Recycle()
 		return unexpected(err)

@@ -41,7 +41,7 @@ type BlockRequest struct {
 	// Source and Sent run in the writer's goroutine, without locks of the Conn.
 	Sent func(n int)
 
-	message func() []byte // instead of all that: makes an extension message, as it goes over the wire
+	message func() []byte // instead of Source: makes a message, as it goes over the wire
 }
 
 // sendQueue is what waits for the writer.
@@ -214,8 +214,11 @@ const roomy = maxBlocks - 50
 
 // AwaitRoom waits until there is room in the queue for some blocks more, or the connection is closed. It is for a reader
 // whose peer cannot be told that a request is not kept.
-func (c *Conn) AwaitRoom() {
-	for c.QueuedBlocks() >= roomy {
+func (c *Conn) AwaitRoom() { c.awaitFewer(roomy) }
+
+// awaitFewer waits until fewer blocks than that are queued, or the connection is closed.
+func (c *Conn) awaitFewer(blocks int) {
+	for c.QueuedBlocks() >= blocks {
 		select {
 		case <-c.shrunk:
 		case <-c.closed:

@@ -25,6 +25,8 @@ type Torrent struct {
 	// Trackers are the announce URLs of all tiers (BEP 12) in order, without duplicates, at most MaxTrackers. Where
 	// they lead is not checked.
 	Trackers []string
+	// Tiers are the same by tier (BEP 12).
+	Tiers [][]string
 }
 
 // ParseTorrent checks a .torrent file. Errors wrap ErrInfo and say what is wrong.
@@ -54,13 +56,21 @@ func parseTorrent(file []byte, parse func(raw []byte) (*Info, error)) (*Torrent,
 		return nil, err
 	}
 	t := &Torrent{Info: info, Raw: f[0]}
+	addTier := func(known int) {
+		if len(t.Trackers) > known {
+			t.Tiers = append(t.Tiers, t.Trackers[known:len(t.Trackers):len(t.Trackers)])
+		}
+	}
 	for tier := range f[2].list() {
+		known := len(t.Trackers)
 		for url := range tier.list() {
 			t.Trackers = appendTracker(t.Trackers, url)
 		}
+		addTier(known)
 	}
 	if len(t.Trackers) == 0 { // BEP 12: announce counts only without announce-list
 		t.Trackers = appendTracker(nil, f[1])
+		addTier(0)
 	}
 	return t, nil
 }

@@ -101,7 +101,11 @@ var errSource = errors.New("block not readable")
 // writeBlock sends a Piece message, or rejects the request for it; or it sends a postponed message.
 func (c *Conn) writeBlock(b BlockRequest) error {
 	if b.message != nil {
-		return c.stream.write(b.message())
+		err := c.stream.write(b.message())
+		if b.Sent != nil {
+			b.Sent(int(b.Length))
+		}
+		return err
 	}
 	err := c.writePiece(b)
 	switch {

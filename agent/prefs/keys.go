@@ -42,9 +42,9 @@ var sections = []section{
 		one("directory", "Where finished files go; not set means downloads in the state directory.",
 			func(p *Preferences) *string { return &p.Foreground.Directory }, downloadDirectory).sample(`"/srv/downloads"`).atNextStart(),
 		one("upload", `Speed: a rate or "unlimited".`,
-			func(p *Preferences) *Rate { return &p.Foreground.Upload }, foregroundRate).atNextStart(),
+			func(p *Preferences) *Rate { return &p.Foreground.Upload }, foregroundRate),
 		one("download", "",
-			func(p *Preferences) *Rate { return &p.Foreground.Download }, foregroundRate).atNextStart(),
+			func(p *Preferences) *Rate { return &p.Foreground.Download }, foregroundRate),
 	}},
 	{"sources", "Who may name swarms to help: \"off\", \"ask\" (each waits for your yes) or \"auto\".", []key{
 		one("peers", "Other agents in the swarms of your torrents.",
